@@ -1,0 +1,39 @@
+"""Ports weights between Keras/TensorFlow and PyTorch models by structure, without names.
+
+    >>> import autoport
+    >>> match = autoport.match(keras_model, torch_module)  # doctest: +SKIP
+    >>> match.report()  # doctest: +SKIP
+    >>> match.assign()  # doctest: +SKIP
+
+Importing this package loads neither framework.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autoport.api import Match, Pair, Unmatched, match
+    from autoport.differences import Difference
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "match": "autoport.api",
+    "Match": "autoport.api",
+    "Pair": "autoport.api",
+    "Unmatched": "autoport.api",
+    "Difference": "autoport.differences",
+}
+__all__ = ["Difference", "Match", "Pair", "Unmatched", "__version__", "match"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'autoport' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,64 @@
+"""Activations spelled out in arithmetic become one operation.
+
+    hard_sigmoid(x) = relu6(x + 3) / 6
+    hard_swish(x)   = x * hard_sigmoid(x)
+    silu(x)         = x * sigmoid(x)
+
+The last operation of the pattern takes the new kind and reads the pattern's input; the others
+stay if something else reads them, and are dropped otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+
+from autoport.graph import Graph, Op, Value
+
+GATED = {"sigmoid": "silu", "hard_sigmoid": "hard_swish"}
+
+
+def fold_activations(graph: Graph) -> None:
+    """Applies the rule everywhere, inner patterns first."""
+    for op in list(graph.ops()):
+        source = _hard_sigmoid(graph, op)
+        if source is not None:
+            _become(graph, op, "hard_sigmoid", source)
+            continue
+        gated = _gated(graph, op)
+        if gated is not None:
+            _become(graph, op, *gated)
+
+
+def _hard_sigmoid(graph: Graph, op: Op) -> Value | None:
+    scale = op.attrs.get("constant")
+    sixth = scale is not None and (
+        (op.kind == "mul" and math.isclose(scale, 1 / 6, rel_tol=1e-6))
+        or (op.kind == "div" and scale == 6 and not op.attrs["constant_first"])
+    )
+    if not sixth:
+        return None
+    clipped = graph.op(op.inputs[0].op)
+    if clipped.kind != "relu6":
+        return None
+    shifted = graph.op(clipped.inputs[0].op)
+    if shifted.kind == "add" and shifted.attrs.get("constant") == 3:
+        return shifted.inputs[0]
+    return None
+
+
+def _gated(graph: Graph, op: Op) -> tuple[str, Value] | None:
+    if op.kind != "mul" or len(op.inputs) != 2:
+        return None
+    for x, gate in (op.inputs, op.inputs[::-1]):
+        producer = graph.op(gate.op)
+        if producer.kind in GATED and producer.inputs[0] == x:
+            return GATED[producer.kind], x
+    return None
+
+
+def _become(graph: Graph, op: Op, kind: str, source: Value) -> None:
+    former = op.inputs
+    graph.replace_inputs(op, (source,))
+    op.kind, op.colour, op.attrs = kind, (kind,), {}
+    for value in former:
+        graph.drop_unused(value.op)

@@ -1,0 +1,150 @@
+"""Follows named axes through a graph and writes them into the weights that read them.
+
+A dense layer behind a flattened map reads the axis `(h w c)` in one framework and `(c h w)` in the
+other; once its kernel says so, the permutation of its rows is nothing but the einops expression
+`(h w c) o -> o (c h w)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from autoport.graph import axes as ax
+from autoport.graph.axes import Axis
+from autoport.graph import Graph, Op, Value
+from autoport.weights.piece import Piece, Weight
+
+Axes = tuple[Axis, ...]
+Rule = Callable[[Graph, Op, Sequence[Axes]], Axes]
+
+
+def name_axes(graph: Graph) -> None:
+    """Names the axes of every value and expands the weights that lie along composite ones."""
+    known = graph.axes
+    for op in graph.ops():
+        inputs = [known.get(value) or ax.unknown(graph.shape(value)) for value in op.inputs]
+        _bind(op, inputs)
+        named = RULES.get(op.kind, _default)(graph, op, inputs)
+        for index, shape in enumerate(op.shapes):
+            known[Value(op.name, index)] = _fitted(named, shape)
+
+
+def _fitted(named: Axes, shape: Sequence[int]) -> Axes:
+    """The axes at the sizes a shape has; a last state lacks the time axis in the middle."""
+    if len(named) == len(shape) + 1 and named and named[-1] == ax.axis("c", shape[-1] if shape else 1):
+        named = (named[0], *named[2:])
+    if len(named) != len(shape):
+        return ax.unknown(shape)
+    return tuple(ax.resized(a, size) for a, size in zip(named, shape, strict=True))
+
+
+def _input(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
+    return tuple(ax.axis(name, size) for name, size in zip(op.attrs["axes"], op.shapes[0], strict=True))
+
+
+def _conv(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
+    return tuple(ax.axis(name, size) for name, size in zip(op.attrs["layout"], op.shapes[0], strict=True))
+
+
+def _dense(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
+    if "layout" in op.attrs:  # a 1x1 convolution keeps the names of the space it was given
+        dim = op.attrs["layout"].index("c")
+    else:
+        dim = op.attrs.get("dim", -1) % len(op.shapes[0])
+    named = list(inputs[0])
+    if len(named) != len(op.shapes[0]):
+        return ax.unknown(op.shapes[0])
+    named[dim] = ax.axis("c", op.shapes[0][dim])
+    return tuple(named)
+
+
+def _last_is_channel(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
+    shape = op.shapes[0]
+    return (*inputs[0][: len(shape) - 1], ax.axis("c", shape[-1]))
+
+
+def _reshape(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
+    return ax.reshaped(inputs[0], op.shapes[0])
+
+
+def _transpose(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
+    return tuple(inputs[0][dim] for dim in op.attrs["order"])
+
+
+def _reduce(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
+    dims = op.attrs["dims"]
+    if len(op.shapes[0]) == len(inputs[0]):
+        return tuple(ax.axis("", 1) if d in dims else a for d, a in enumerate(inputs[0]))
+    return tuple(a for d, a in enumerate(inputs[0]) if d not in dims)
+
+
+def _concat(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
+    dim = op.attrs["axis"]
+    if any(len(a) <= dim for a in inputs):
+        return ax.unknown(op.shapes[0])
+    named = list(inputs[0])
+    named[dim] = ax.concatenated([a[dim] for a in inputs])
+    return tuple(named)
+
+
+def _default(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
+    """Elementwise: the axes of the first input of the same rank whose axes are known."""
+    shape = op.shapes[0] if op.shapes else ()
+    fitting = [a for a in inputs if len(a) == len(shape)]
+    fitting.sort(key=lambda a: sum(ax.axis_size(s) != n for s, n in zip(a, shape, strict=True)))
+    return fitting[0] if fitting else ax.unknown(shape)
+
+
+RULES: dict[str, Rule] = {
+    "input": _input,
+    "conv": _conv,
+    "dense": _dense,
+    "embedding": lambda graph, op, inputs: (*inputs[0], ax.axis("c", op.shapes[0][-1])),
+    "lstm": _last_is_channel,
+    "gru": _last_is_channel,
+    "simple_rnn": _last_is_channel,
+    "reshape": _reshape,
+    "transpose": _transpose,
+    "concat": _concat,
+    **dict.fromkeys(
+        ("global_avg_pool", "global_max_pool", "reduce_mean", "reduce_sum", "reduce_max", "reduce_min"), _reduce
+    ),
+}
+
+
+def _bind(op: Op, inputs: Sequence[Axes]) -> None:
+    """Expands the weight axes that lie along a composite, known data axis."""
+    for name, (index, dim) in op.attrs.get("binds", {}).items():
+        data = inputs[index][dim] if dim < len(inputs[index]) else ()
+        plain = len(data) == 1 and len(data[0]) <= 1
+        if not plain and ax.is_known(data):
+            op.weights = {
+                key: weight
+                for role, old in op.weights.items()
+                for key, weight in _expanded(role, old, name, data).items()
+            }
+        op.attrs["input_axis"] = describe(data)
+
+
+def describe(data: Axis) -> str:
+    """An axis as people read it: `c`, `(h w c)`, `(h w c) + c`."""
+    texts = [" ".join(name for name, _ in segment) for segment in data]
+    return " + ".join(f"({text})" if " " in text else text or "1" for text in texts)
+
+
+def _expanded(role: str, weight: Weight, name: str, data: Axis) -> dict[str, Weight]:
+    """One weight for each segment; what does not lie along the axis stays as it is."""
+    if any(name not in piece.axes for piece in weight.pieces):
+        return {role: weight}
+    result, start = {}, 0
+    for number, segment in enumerate(data):
+        stop = start + ax.segment_size(segment)
+        pieces = tuple(_part(piece, name, start, stop, len(data)).expand(name, segment) for piece in weight.pieces)
+        result[role if len(data) == 1 else f"{role}[{number}]"] = replace(weight, pieces=pieces)
+        start = stop
+    return result
+
+
+def _part(piece: Piece, name: str, start: int, stop: int, count: int) -> Piece:
+    return piece if count == 1 else piece.take(name, start, stop)

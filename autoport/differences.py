@@ -1,0 +1,168 @@
+"""What disagrees between matched operations: hyper-parameters, and what lies on the edges."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autoport.canonical.skeleton import Skeleton
+from autoport.graph import Op
+from autoport.matching import Matching
+from autoport.matching.ties import SILENT
+
+# Hyper-parameters that are compared, with what they are where an operation does not have them.
+COMPARED: Mapping[str, Any] = {
+    "stride": 1,
+    "padding": 0,
+    "dilation": 1,
+    "groups": None,
+    "kernel_size": None,
+    "epsilon": None,
+    "activation": None,
+    "recurrent_activation": None,
+    "reset_after": None,
+    "num_heads": None,
+    "count_include_pad": None,
+    "pad_value": None,
+    "approximate": None,
+    "negative_slope": None,
+    "alpha": None,
+    "low": None,
+    "high": None,
+    "mode": None,
+    "align_corners": None,
+    "momentum": None,
+    "constant": None,
+}
+# Differences that show in training only.
+TRAINING_ONLY = {"momentum"}
+# Weights of these kinds are the same function whatever the layer is called.
+ARITHMETIC = {"add", "sub", "mul", "div"}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One disagreement.
+
+    Attributes:
+        name: the hyper-parameter, `operation` where the operations themselves differ, or
+            `preprocessing`.
+        tf: the place in the Keras model.
+        torch: the place in the PyTorch model.
+        tf_value: what it is there.
+        torch_value: what it is here.
+        training_only: True if inference does not depend on it.
+    """
+
+    name: str
+    tf: str
+    torch: str
+    tf_value: str
+    torch_value: str
+    training_only: bool = False
+
+    def __str__(self) -> str:
+        note = " (training only)" if self.training_only else ""
+        return f"{self.name}{note}: {self.tf_value} at {self.tf}, {self.torch_value} at {self.torch}"
+
+
+def find_differences(matching: Matching) -> list[Difference]:
+    """Every disagreement, in the order of the Keras model."""
+    left, right, partner = matching.left, matching.right, matching.partner
+    found: list[Difference] = []
+    for node in left.nodes:
+        if node not in partner:
+            continue
+        a, b = left.op(node), right.op(partner[node])
+        for source, _ in dict(left.preds.get(node, ())).items():
+            edge = (partner.get(source), partner[node])
+            if edge in right.evidence:
+                found += _edges(left, right, (source, node), edge)  # type: ignore[arg-type]
+        if a is not None and b is not None:
+            found += _attributes(a, b)
+    return list(dict.fromkeys(found))
+
+
+def _attributes(a: Op, b: Op) -> Iterator[Difference]:
+    for name, default in COMPARED.items():
+        if name not in a.attrs and name not in b.attrs:
+            continue
+        values = [_value(op, name, default) for op in (a, b)]
+        if None not in values and not _equal(*values):
+            yield Difference(name, str(a), str(b), _text(values[0]), _text(values[1]), name in TRAINING_ONLY)
+
+
+def _value(op: Op, name: str, default: Any) -> Any:
+    return op.attrs.get(name, default)
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, (tuple, list)) or isinstance(b, (tuple, list)):
+        return _flat(a, b) == _flat(b, a)
+    if isinstance(a, float) and isinstance(b, float):
+        return a == b or math.isclose(a, b, rel_tol=1e-7)
+    return bool(a == b)
+
+
+def _flat(a: Any, other: Any) -> list[Any]:
+    """A sequence as a flat list; a default number is repeated to the other's length."""
+    if not isinstance(a, (tuple, list)):
+        return [a] * len(_flat(other, ()))
+    return [x for part in a for x in (_flat(part, ()) if isinstance(part, (tuple, list)) else [part])]
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _edges(
+    left: Skeleton, right: Skeleton, edge_left: tuple[str, str], edge_right: tuple[str, str]
+) -> Iterator[Difference]:
+    """Compares what was contracted onto two matched edges."""
+    a, b = left.evidence[edge_left], right.evidence[edge_right]
+    places = [_place(graph, edge) for graph, edge in ((left, edge_left), (right, edge_right))]
+    for op in a:
+        if op.kind == "preprocessing":
+            detail = f"{op.type}: {op.attrs.get('detail', '')}"
+            yield Difference("preprocessing", str(op), places[1], detail, "none")
+    a, b = _audible(a), _audible(b)
+    if [_kind(op) for op in a] == [_kind(op) for op in b]:
+        for first, second in zip(a, b, strict=True):
+            yield from _attributes(_normal(first), _normal(second))
+        return
+    yield Difference("operation", places[0], places[1], _listed(a), _listed(b))
+
+
+def _audible(ops: list[Op]) -> list[Op]:
+    """What changes values, in an order in which what commutes stands sorted."""
+    kept = [op for op in ops if op.kind not in SILENT]
+    for k in range(len(kept) - 1):
+        if kept[k].kind == "max_pool" and kept[k + 1].kind == "relu":
+            kept[k], kept[k + 1] = kept[k + 1], kept[k]
+    return kept
+
+
+def _kind(op: Op) -> str:
+    return _normal(op).kind
+
+
+def _normal(op: Op) -> Op:
+    """Arithmetic with a constant as a shift or a scale, so that `/ 2` equals `* 0.5`."""
+    constant = op.attrs.get("constant")
+    if op.kind not in ARITHMETIC or constant is None or op.attrs.get("constant_first"):
+        return op
+    if op.kind in ("add", "sub"):
+        return Op(op.name, "add", op.path, attrs={"constant": constant if op.kind == "add" else -constant}, type=op.type)
+    scale = constant if op.kind == "mul" else 1 / constant if constant else math.inf
+    return Op(op.name, "mul", op.path, attrs={"constant": scale}, type=op.type)
+
+
+def _listed(ops: list[Op]) -> str:
+    return ", ".join(op.kind for op in ops) or "nothing"
+
+
+def _place(graph: Skeleton, edge: tuple[str, str]) -> str:
+    names = [graph.op(node) or node for node in edge]
+    return f"{names[0]} -> {names[1]}"

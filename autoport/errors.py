@@ -1,0 +1,54 @@
+"""Every error a user can meet. All derive from `AutoportError`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class AutoportError(Exception):
+    """Base class: catching it catches everything autoport raises on purpose."""
+
+
+class ModelError(AutoportError):
+    """What was handed over is not a model of the framework that the argument stands for."""
+
+
+class UnbuiltModelError(ModelError):
+    """A Keras model has no weights yet because it never saw an input."""
+
+
+class InputError(AutoportError):
+    """Example inputs do not fit a model, or none could be derived."""
+
+
+class TraceError(AutoportError):
+    """A model failed while its forward pass was being recorded."""
+
+
+class NothingInCommonError(AutoportError):
+    """Two models share not a single operation with weights."""
+
+
+class LoadError(AutoportError):
+    """A model named on the command line could not be loaded."""
+
+
+class IncompleteMatchError(AutoportError):
+    """Some tensors have no partner, so a strict transfer would leave them as they are.
+
+    Attributes:
+        missing: paths of the target's tensors that would not be written, with reasons.
+        unexpected: paths of the source's tensors that would not be used, with reasons.
+    """
+
+    def __init__(self, missing: Sequence[tuple[str, str]], unexpected: Sequence[tuple[str, str]]) -> None:
+        self.missing = list(missing)
+        self.unexpected = list(unexpected)
+        lines = ["the match is incomplete, nothing was assigned (strict=False assigns what is matched)"]
+        for title, rows in (("missing", self.missing), ("unexpected", self.unexpected)):
+            lines += [f"  {title}: {path}: {reason}" for path, reason in rows]
+        super().__init__("\n".join(lines))
+
+
+class TransferError(AutoportError):
+    """A weight cannot be carried over as it is; nothing was assigned."""

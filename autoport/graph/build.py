@@ -1,0 +1,230 @@
+"""The shared vocabulary as constructors: both readers call these, so equal operations look equal.
+
+Data axes are named `n` (batch), `d h w` (space, as many as there are), `t` (time or tokens) and
+`c` (channels); a layout such as `n h w c` says where they stand.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from autoport.graph.graph import Graph
+from autoport.graph.op import Op, Shape, Tensor, Value
+from autoport.weights.piece import Piece, Weight
+
+# Gates of recurrent cells, by PyTorch's letters.
+RNN_GATES: Mapping[str, str] = {"lstm": "ifgo", "gru": "zrn", "simple_rnn": "h"}
+
+INPUT_AXES: Mapping[int, tuple[str, ...]] = {
+    1: ("n",),
+    2: ("n", "c"),
+    3: ("n", "t", "c"),
+    4: ("n", "h", "w", "c"),
+    5: ("n", "d", "h", "w", "c"),
+}
+SPATIAL: Mapping[int, str] = {1: "w", 2: "h w", 3: "d h w"}
+
+
+def input_axes(rank: int) -> tuple[str, ...]:
+    """Names of the axes of a channels-last model input."""
+    return INPUT_AXES.get(rank, tuple(f"a{k}" for k in range(rank)))
+
+
+class Builder:
+    """Appends operations to a graph, each with its name, path and colour.
+
+    Attributes:
+        graph: what has been built so far.
+        path: layer or module that following operations belong to.
+        type: class or function they come from.
+    """
+
+    def __init__(self) -> None:
+        self.graph = Graph()
+        self.path = ""
+        self.type = ""
+        self._count: Counter[str] = Counter()
+
+    def emit(
+        self,
+        kind: str,
+        inputs: Sequence[Value],
+        *shapes: Shape,
+        weights: Mapping[str, Weight] | None = None,
+        features: tuple[Any, ...] = (),
+        **attrs: Any,
+    ) -> Value:
+        """Appends one operation.
+
+        Args:
+            kind: its name in the vocabulary.
+            inputs: values it consumes.
+            *shapes: shape of each output.
+            weights: what it reads, by role.
+            features: what besides the kind must agree with a twin; free of layout.
+            **attrs: hyper-parameters.
+
+        Returns:
+            The first output.
+        """
+        self._count[self.path, kind] += 1
+        number = self._count[self.path, kind]
+        name = f"{self.path or 'model'}:{kind}" + (f"#{number}" if number > 1 else "")
+        op = Op(
+            name,
+            kind,
+            self.path,
+            tuple(inputs),
+            tuple(tuple(s) for s in shapes),
+            dict(weights or {}),
+            attrs,
+            (kind, *features),
+            self.type,
+        )
+        return self.graph.add_op(op)
+
+    def tensor(self, tensor: Tensor) -> str:
+        """Registers a stored tensor and returns its path."""
+        self.graph.tensors[tensor.path] = tensor
+        return tensor.path
+
+    def piece(self, tensor: str, pattern: str, select: Mapping[str, int] | None = None, **sizes: int) -> Piece:
+        """A piece of a registered tensor; see `Piece.of`."""
+        return Piece.of(tensor, pattern, self.graph.tensors[tensor].shape, select, **sizes)
+
+    def weights(self, **patterns: tuple[str | None, str]) -> dict[str, Weight]:
+        """Weights by role from `role=(tensor, layout)`; a tensor that is None gives no weight."""
+        return {
+            role: Weight((self.piece(tensor, pattern),))
+            for role, (tensor, pattern) in patterns.items()
+            if tensor is not None
+        }
+
+    def conv(
+        self,
+        x: Value,
+        kernel: Piece,
+        bias: str | None,
+        out: Shape,
+        *,
+        layout: str,
+        stride: Sequence[int],
+        dilation: Sequence[int],
+        padding: Sequence[tuple[int, int]],
+        groups: int = 1,
+        transposed: bool = False,
+    ) -> Value:
+        """A convolution; one whose kernel has a single position is a dense layer on channels.
+
+        Args:
+            x: input.
+            kernel: its axes are `g` groups, `o`, `i` and the spatial ones.
+            bias: tensor with one entry for each output channel.
+            out: shape of the output.
+            layout: data axes, for example `n h w c`.
+            stride: in pixels, per spatial axis.
+            dilation: in pixels, per spatial axis.
+            padding: zeros before and after, per spatial axis (cropped from the output if transposed).
+            groups: channel groups.
+            transposed: whether it is a transposed convolution.
+        """
+        weights = {"kernel": Weight((kernel,))}
+        if bias is not None:
+            weights["bias"] = Weight((self.piece(bias, "o"),))
+        spatial = [axis for axis in ("d", "h", "w") if axis in kernel.sizes]
+        dense = not spatial and groups == 1
+        sizes = tuple(kernel.sizes.get(axis, 1) for axis in ("g", "i", "o"))
+        features = sizes[1:] if dense else (*sizes, tuple((a, kernel.sizes[a]) for a in spatial), transposed)
+        axes = layout.split()
+        return self.emit(
+            "dense" if dense else "conv",
+            [x],
+            out,
+            weights=weights,
+            features=features,
+            layout=axes,
+            binds={"i": (0, axes.index("c"))} if groups == 1 else {},
+            stride=tuple(stride),
+            dilation=tuple(dilation),
+            padding=tuple(tuple(p) for p in padding),
+            groups=groups,
+            kernel_size=_kernel_extents(kernel, len(axes) - 2),
+        )
+
+    def dense(self, x: Value, kernel: Piece, bias: Piece | None, out: Shape, *, dim: int = -1) -> Value:
+        """A matrix product along dimension `dim` of `x`.
+
+        Args:
+            x: input.
+            kernel: its axis `i`, if it has one, lies along that dimension of `x`.
+            bias: one entry for each output.
+            out: shape of the output.
+            dim: the dimension that is summed over, and the one the outputs take.
+        """
+        weights = {"kernel": Weight((kernel,))}
+        if bias is not None:
+            weights["bias"] = Weight((bias,))
+        features = (self.graph.shape(x)[dim], out[dim])
+        binds = {"i": (0, dim % len(out))} if "i" in kernel.axes else {}
+        return self.emit("dense", [x], out, weights=weights, features=features, binds=binds, dim=dim % len(out))
+
+    def norm(self, kind: str, x: Value, weights: dict[str, Weight], *, dims: Sequence[int], **attrs: Any) -> Value:
+        """A normalisation whose weights lie along the dimensions `dims` of `x`.
+
+        Its weights have the axis `c`, or `c0 c1 ...` where they span several dimensions.
+        """
+        shape = self.graph.shape(x)
+        names = ["c"] if len(dims) == 1 else [f"c{k}" for k in range(len(dims))]
+        extents = [shape[dim] for dim in dims]
+        return self.emit(
+            kind,
+            [x],
+            shape,
+            weights=weights,
+            features=(math.prod(extents),),
+            binds={name: (0, dim % len(shape)) for name, dim in zip(names, dims, strict=True)},
+            **attrs,
+        )
+
+
+    def rnn(
+        self, kind: str, x: Value, weights: Mapping[str, Sequence[Piece]], out: tuple[Shape, Shape], **attrs: Any
+    ) -> Value:
+        """One direction of one recurrent layer; outputs are the sequence and the last state.
+
+        Args:
+            kind: `lstm`, `gru` or `simple_rnn`.
+            x: the sequence.
+            weights: pieces by role; several pieces of one role are summed.
+            out: shapes of the sequence and of the last state.
+            **attrs: hyper-parameters.
+        """
+        roles = {role: Weight(tuple(pieces)) for role, pieces in weights.items() if pieces}
+        gate = RNN_GATES[kind][0]
+        recurrent = roles[f"recurrent_kernel_{gate}"].pieces[0]
+        kernel = roles[f"kernel_{gate}"].pieces[0]
+        features = (kernel.sizes.get("i", 1), recurrent.sizes.get("u", 1), attrs["reverse"])
+        return self.emit(
+            kind, [x], *out, weights=roles, features=features, binds={"i": (0, len(out[0]) - 1)}, **attrs
+        )
+
+    def embedding(self, x: Value, table: Piece, out: Shape) -> Value:
+        """A look-up of rows; the table has axes `v` (vocabulary) and `c`."""
+        sizes = (table.sizes.get("v", 1), table.sizes.get("c", 1))
+        return self.emit("embedding", [x], out, weights={"embedding": Weight((table,))}, features=sizes)
+
+    def parameter(self, tensor: str) -> Value:
+        """A stored tensor read as data: a position table, a class token, a layer scale."""
+        shape = self.graph.tensors[tensor].shape
+        extents = [size for size in shape if size != 1]
+        names = iter(f"p{k}" for k in range(len(extents)))
+        pattern = " ".join("1" if size == 1 else next(names) for size in shape)
+        weights = {"value": Weight((self.piece(tensor, pattern),))}
+        return self.emit("parameter", [], shape, weights=weights, features=tuple(sorted(extents)))
+
+
+def _kernel_extents(kernel: Piece, rank: int) -> tuple[int, ...]:
+    return tuple(kernel.sizes.get(axis, 1) for axis in SPATIAL[rank].split())

@@ -1,0 +1,85 @@
+"""A computation as a `networkx.DiGraph` whose nodes carry an `Op`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import networkx as nx
+
+from autoport.graph.axes import Axis
+from autoport.graph.op import Op, Tensor, Value
+
+
+class Graph(nx.DiGraph):
+    """Operations in the order they ran.
+
+    Node keys are `Op.name`, node data hold `op`; an edge holds `positions`, the places among
+    the consumer's inputs at which the producer's values stand.
+
+    Attributes:
+        tensors: every tensor the model stores, by path, used or not.
+        outputs: the values the model returns, in order.
+        aliases: further paths of tied tensors, each with the path it is registered under.
+        ignored: paths of stored tensors that belong to preprocessing, with the reason.
+        axes: names of the data axes of every value, once `canonical.layout` has found them.
+    """
+
+    def __init__(self, incoming: Any = None, **attrs: Any) -> None:
+        super().__init__(incoming, **attrs)
+        self.tensors: dict[str, Tensor] = {}
+        self.outputs: list[Value] = []
+        self.aliases: dict[str, str] = {}
+        self.ignored: dict[str, str] = {}
+        self.axes: dict[Value, tuple[Axis, ...]] = {}
+
+    def add_op(self, op: Op) -> Value:
+        """Appends an operation and returns its first output."""
+        if op.name in self:
+            raise ValueError(f"two operations are named {op.name!r}")
+        self.add_node(op.name, op=op)
+        self._connect(op)
+        return Value(op.name)
+
+    def replace_inputs(self, op: Op, inputs: tuple[Value, ...]) -> None:
+        """Rewires an operation."""
+        self.remove_edges_from([(value.op, op.name) for value in op.inputs])
+        op.inputs = inputs
+        self._connect(op)
+
+    def drop_unused(self, name: str) -> None:
+        """Removes an operation that nothing reads, and then what only it had read."""
+        op = self.op(name)
+        if self.out_degree(name) or op.weights or op.kind == "input":
+            return
+        if any(value.op == name for value in self.outputs):
+            return
+        self.remove_node(name)
+        for value in op.inputs:
+            if value.op in self:
+                self.drop_unused(value.op)
+
+    def _connect(self, op: Op) -> None:
+        for position, value in enumerate(op.inputs):
+            if self.has_edge(value.op, op.name):
+                self.edges[value.op, op.name]["positions"].append(position)
+            else:
+                self.add_edge(value.op, op.name, positions=[position])
+
+    def op(self, name: str) -> Op:
+        """The operation of that name."""
+        found: Op = self.nodes[name]["op"]
+        return found
+
+    def ops(self) -> Iterator[Op]:
+        """Every operation, in the order they ran, which is a topological one."""
+        return (data["op"] for _, data in self.nodes(data=True))
+
+    def shape(self, value: Value) -> tuple[int, ...]:
+        """Shape of a value; empty when unknown."""
+        shapes = self.op(value.op).shapes
+        return shapes[value.index] if value.index < len(shapes) else ()
+
+    def read_tensors(self) -> set[str]:
+        """Paths of the tensors that some operation reads as a weight."""
+        return {path for op in self.ops() for path in op.tensors}

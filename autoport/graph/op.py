@@ -1,0 +1,76 @@
+"""What a graph is made of: operations, the weights they read, the tensors those live in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from autoport.weights.piece import Weight
+
+Shape = tuple[int, ...]
+
+
+class Value(NamedTuple):
+    """One output of one operation."""
+
+    op: str
+    index: int = 0
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A stored tensor of a model: a Keras variable, or an entry of a `state_dict`.
+
+    Args:
+        path: its key on its own side; shown to people, never used to match.
+        shape: as stored.
+        dtype: name of the element type, for example `float32`.
+        trainable: False for moving statistics and other buffers.
+    """
+
+    path: str
+    shape: Shape
+    dtype: str
+    trainable: bool = True
+
+    @property
+    def bytes_per_element(self) -> int:
+        """Size of one element, read off the name of the dtype."""
+        digits = "".join(c for c in self.dtype if c.isdigit())
+        return max(1, int(digits or 8) // 8)
+
+
+@dataclass
+class Op:
+    """One operation in the shared vocabulary.
+
+    Args:
+        name: unique key within its graph.
+        kind: the operation, for example `conv`, `dense`, `add`, `max_pool`.
+        path: the layer or module it was called in, shown to people.
+        inputs: the values it consumes, in order.
+        shapes: one shape for each output.
+        weights: what it reads, by role (`kernel`, `bias`, `scale`, `offset`, `mean`, ...).
+        attrs: hyper-parameters in the shared vocabulary.
+        colour: what must agree for two operations to be the same: kind and layout-free sizes.
+        type: class or function it was on its own side, shown to people.
+    """
+
+    name: str
+    kind: str
+    path: str
+    inputs: tuple[Value, ...] = ()
+    shapes: tuple[Shape, ...] = ()
+    weights: dict[str, Weight] = field(default_factory=dict)
+    attrs: dict[str, Any] = field(default_factory=dict)
+    colour: tuple[Any, ...] = ()
+    type: str = ""
+
+    @property
+    def tensors(self) -> list[str]:
+        """Paths of the stored tensors it reads, each once, in order."""
+        pieces = (piece.tensor for weight in self.weights.values() for piece in weight.pieces)
+        return list(dict.fromkeys(pieces))
+
+    def __str__(self) -> str:
+        return f"{self.path or self.name} ({self.type or self.kind})"

@@ -1,0 +1,36 @@
+"""Layers that merge several tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autoport.keras.lower import Layer, layer_rule
+
+ELEMENTWISE = {"Add": "add", "Multiply": "mul", "Subtract": "sub", "Maximum": "maximum", "Minimum": "minimum"}
+
+
+@layer_rule(" ".join(ELEMENTWISE))
+def elementwise(call: Layer) -> Any:
+    """`Add`, `Multiply`, `Subtract`, `Maximum`, `Minimum`."""
+    kind = next(ELEMENTWISE[cls.__name__] for cls in type(call.layer).__mro__ if cls.__name__ in ELEMENTWISE)
+    return call.emit(kind, call.inputs())
+
+
+@layer_rule("Average")
+def average(call: Layer) -> Any:
+    """A sum divided by the number of tensors."""
+    values = call.inputs()
+    total = call.emit("add", values)
+    return call.emit("div", [total], constant=float(len(values)), constant_first=False)
+
+
+@layer_rule("Concatenate")
+def concatenate(call: Layer) -> Any:
+    """`Concatenate(axis)`."""
+    return call.emit("concat", call.inputs(), axis=call.layer.axis % len(call.out))
+
+
+@layer_rule("Dot")
+def dot(call: Layer) -> Any:
+    """`Dot(axes)`."""
+    return call.emit("matmul", call.inputs())

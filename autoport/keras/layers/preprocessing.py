@@ -1,0 +1,22 @@
+"""Preprocessing inside a Keras model: it has no twin in PyTorch and is reported as such."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autoport.keras.lower import Layer, layer_rule
+
+
+@layer_rule("Rescaling")
+def rescaling(call: Layer) -> Any:
+    """`x * scale + offset`."""
+    return call.emit("preprocessing", detail=f"x * {call.layer.scale} + {call.layer.offset}")
+
+
+@layer_rule("Normalization")
+def normalization(call: Layer) -> Any:
+    """`(x - mean) / sqrt(variance)` with statistics of the training set."""
+    for variable in call.layer.weights:
+        path = str(call.path_of(variable))
+        call.build.graph.ignored[path] = "statistics of the Normalization inside the Keras model (preprocessing)"
+    return call.emit("preprocessing", detail="(x - mean) / sqrt(variance)")

@@ -1,0 +1,285 @@
+"""A traced Keras model -> the shared vocabulary, by the tables of layers and of TensorFlow operations."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from autoport.graph import Graph, Tensor, Value
+from autoport.graph.build import Builder
+from autoport.keras.trace import LayerCall, Trace
+
+LayerRule = Callable[["Layer"], Any]
+OpRule = Callable[["RawOp"], Any]
+LAYERS: dict[str, LayerRule] = {}
+OPS: dict[str, OpRule] = {}
+
+
+def layer_rule(names: str) -> Callable[[LayerRule], LayerRule]:
+    """Adds a rule for the Keras layers `names` (space separated)."""
+    return _adder(LAYERS, names)
+
+
+def op_rule(names: str) -> Callable[[OpRule], OpRule]:
+    """Adds a rule for the TensorFlow operations `names` (space separated)."""
+    return _adder(OPS, names)
+
+
+def _adder(table: dict[str, Any], names: str) -> Callable[[Any], Any]:
+    def add(rule: Any) -> Any:
+        for name in names.split():
+            if name in table:
+                raise ValueError(f"two rules for {name!r}")
+            table[name] = rule
+        return rule
+
+    return add
+
+
+def known_class(layer: Any) -> str | None:
+    """Name of the built-in class whose `call` a layer runs, if the table has a row for it."""
+    for cls in type(layer).__mro__:
+        if cls.__name__ in LAYERS and cls.__module__.split(".")[0] in ("keras", "tf_keras"):
+            return cls.__name__ if type(layer).call is cls.call else None  # type: ignore[attr-defined]
+    return None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A variable before it is known in what role it is read."""
+
+    path: str
+
+
+class _Source:
+    """What rules of both tables share."""
+
+    lowering: Lowering
+
+    @property
+    def build(self) -> Builder:
+        """Where operations go."""
+        return self.lowering.builder
+
+    def path_of(self, variable: Any) -> str | None:
+        """Path of a variable; None for None."""
+        return None if variable is None else self.lowering.path_of(variable)
+
+
+@dataclass
+class Layer(_Source):
+    """A call of a known layer, as rules see it."""
+
+    call: LayerCall
+    lowering: Lowering
+
+    @property
+    def layer(self) -> Any:
+        """The layer object."""
+        return self.call.layer
+
+    def inputs(self, *names: str) -> list[Value]:
+        """Tensors among the arguments, in order; only those of the named parameters, if any."""
+        chosen = [self.call.arguments.get(name) for name in names] if names else list(self.call.arguments.values())
+        return [self.lowering.value(t) for t in tf.nest.flatten(chosen) if isinstance(t, tf.Tensor)]
+
+    @property
+    def x(self) -> Value:
+        """The first tensor it was called with."""
+        return self.inputs()[0]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of that tensor."""
+        return self.build.graph.shape(self.x)
+
+    @property
+    def out(self) -> tuple[int, ...]:
+        """Shape of its first output."""
+        return _shape(self.call.outputs[0])
+
+    def weights(self, **patterns: tuple[Any, str]) -> Any:
+        """Weights by role from `role=(variable, layout)`; a variable that is None gives none."""
+        return self.build.weights(**{role: (self.path_of(v), p) for role, (v, p) in patterns.items()})
+
+    def piece(self, variable: Any, pattern: str, select: Mapping[str, int] | None = None, **sizes: int) -> Any:
+        """A piece of a variable; see `Piece.of`."""
+        return self.build.piece(str(self.path_of(variable)), pattern, select, **sizes)
+
+    def emit(self, kind: str, inputs: Sequence[Value] | None = None, **attrs: Any) -> Value:
+        """One operation with this call's first output."""
+        return self.build.emit(kind, [self.x] if inputs is None else inputs, self.out, **attrs)
+
+
+@dataclass
+class RawOp(_Source):
+    """A TensorFlow operation outside of every known layer, as rules see it."""
+
+    op: Any
+    lowering: Lowering
+
+    @property
+    def out(self) -> tuple[int, ...]:
+        """Shape of its first output."""
+        return _shape(self.op.outputs[0])
+
+    def source(self, index: int) -> Any:
+        """What its input `index` is: `Value`, `Stored`, or a constant array."""
+        return self.lowering.env.get(self.op.inputs[index].name)
+
+    def data(self, index: int) -> Value:
+        """Its input `index` as data."""
+        return self.lowering.value(self.op.inputs[index])
+
+    def stored(self, index: int) -> str | None:
+        """Path of the variable that input `index` reads, if it does."""
+        found = self.source(index)
+        return found.path if isinstance(found, Stored) else None
+
+    def constant(self, index: int) -> Any:
+        """Value of input `index` as an array, if it is a constant."""
+        return tf.get_static_value(self.op.inputs[index])
+
+    def emit(self, kind: str, inputs: Iterable[int] | None = None, **attrs: Any) -> Value:
+        """One operation with these outputs; `inputs` are indices, all of them when left out."""
+        chosen = range(len(self.op.inputs)) if inputs is None else inputs
+        shapes = [_shape(t) for t in self.op.outputs]
+        return self.build.emit(kind, [self.data(k) for k in chosen], *shapes, **attrs)
+
+
+def _shape(tensor: Any) -> tuple[int, ...]:
+    shape = tensor.shape
+    return () if shape.rank is None else tuple(-1 if d is None else int(d) for d in shape)
+
+
+class Lowering:
+    """Walks a trace in order and applies the tables."""
+
+    def __init__(self, trace: Trace, variables: Sequence[Any]) -> None:
+        self.trace = trace
+        self.builder = Builder()
+        self.env: dict[str, Any] = {}
+        self.variables: dict[str, Any] = {}
+        self._paths: dict[int, str] = {}
+        self._parameters: dict[str, Value] = {}
+        for variable in variables:
+            self._register(variable)
+        for external, internal in trace.graph.captures:
+            path = self._captured(external)
+            self.env[internal.name] = Stored(path) if path else None
+
+    def _register(self, variable: Any) -> str:
+        base = str(getattr(variable, "path", None) or variable.name.split(":")[0])
+        path, number = base, 1
+        while path in self.variables:
+            number += 1
+            path = f"{base}#{number}"
+        self.variables[path] = variable
+        self._paths[id(variable)] = path
+        dtype = tf.as_dtype(variable.dtype).name
+        trainable = bool(getattr(variable, "trainable", True))
+        self.builder.tensor(Tensor(path, tuple(int(d) for d in variable.shape), dtype, trainable))
+        raw = getattr(variable, "value", None)
+        for handle in (variable, raw if not callable(raw) else None):
+            if handle is not None and hasattr(handle, "handle"):
+                self._paths[id(handle.handle)] = path
+        return path
+
+    def _captured(self, external: Any) -> str | None:
+        found = self._paths.get(id(external))
+        if found is not None or external.dtype != tf.resource:
+            return found
+        for variable in self.trace.graph.variables:
+            if variable.handle is external:
+                return self._register(variable)
+        return None
+
+    def path_of(self, variable: Any) -> str:
+        """Path under which a variable is registered."""
+        return self._paths.get(id(variable)) or self._register(variable)
+
+    def run(self, input_axes: Sequence[Sequence[str]]) -> Graph:
+        """Lowers everything; `input_axes` names the data axes of each input."""
+        for tensor, axes in zip(self.trace.inputs, input_axes, strict=True):
+            self.builder.type = "input"
+            self.env[tensor.name] = self.builder.emit("input", [], _shape(tensor), axes=list(axes))
+        operations = self.trace.graph.get_operations()
+        calls = iter(self.trace.calls)
+        call = next(calls, None)
+        index = 0
+        while index < len(operations):
+            while call is not None and call.start == call.stop:
+                call = next(calls, None)
+            if call is not None and index == call.start:
+                self._layer(call)
+                index, call = call.stop, next(calls, None)
+            else:
+                self._op(operations[index], index)
+                index += 1
+        self.builder.graph.outputs = [self.value(t) for t in self.trace.outputs]
+        return self.builder.graph
+
+    def _layer(self, call: LayerCall) -> None:
+        name = str(known_class(call.layer))
+        self.builder.path, self.builder.type = call.path, type(call.layer).__name__
+        result = LAYERS[name](Layer(call, self))
+        values = result if isinstance(result, list) else [result]
+        for tensor, value in zip(call.outputs, values, strict=False):
+            self.env[tensor.name] = value
+
+    def _op(self, op: Any, index: int) -> None:
+        if not op.outputs or op.outputs[0].name in self.env or op.type == "Placeholder":
+            return
+        self.builder.path, self.builder.type = self._scope(index), op.type
+        result = OPS.get(op.type, _unknown)(RawOp(op, self))
+        several = isinstance(result, list)
+        for number, tensor in enumerate(op.outputs):
+            self.env[tensor.name] = (
+                result[number] if several else Value(result.op, number) if isinstance(result, Value) and number else result
+            )
+
+    def _scope(self, index: int) -> str:
+        place = bisect_right(self.trace.scopes, index, key=lambda scope: scope[0]) - 1
+        return self.trace.scopes[place][1] if place >= 0 else ""
+
+    def value(self, tensor: Any) -> Value:
+        """A symbolic tensor as data, whatever it was."""
+        found = self.env.get(tensor.name)
+        if isinstance(found, Value):
+            return found
+        if isinstance(found, Stored):
+            if found.path not in self._parameters:
+                self._parameters[found.path] = self.builder.parameter(found.path)
+            return self._parameters[found.path]
+        self.env[tensor.name] = self.builder.emit("constant", [], _shape(tensor))
+        return self.env[tensor.name]
+
+
+def _unknown(raw: RawOp) -> Any:
+    return raw.emit(raw.op.type)
+
+
+def lower(trace: Trace, variables: Sequence[Any], input_axes: Sequence[Sequence[str]]) -> tuple[Graph, dict[str, Any]]:
+    """Lowers a trace.
+
+    Args:
+        trace: what `autoport.keras.trace.trace` returned.
+        variables: the model's variables.
+        input_axes: names of the data axes of each input, for example `[["n", "h", "w", "c"]]`.
+
+    Returns:
+        The graph, and the variables by the path under which the graph knows them.
+    """
+    lowering = Lowering(trace, variables)
+    graph = lowering.run(input_axes)
+    return graph, lowering.variables
+
+
+def static_axes(value: Any, rank: int) -> tuple[int, ...]:
+    """A constant axis argument as non-negative dimensions."""
+    return tuple(sorted(int(axis) % rank for axis in np.ravel(value)))

@@ -1,0 +1,77 @@
+"""Raw matrix products, look-ups and convolutions on variables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autoport.graph.build import SPATIAL
+from autoport.keras.layers.conv import explicit_padding, spatial_shape
+from autoport.keras.lower import RawOp, op_rule
+
+
+@op_rule("MatMul BatchMatMulV2 BatchMatMul BatchMatMulV3")
+def matmul(raw: RawOp) -> Any:
+    """`x @ W` with a stored matrix is a dense layer."""
+    path = raw.stored(1)
+    if path is None or len(raw.build.graph.tensors[path].shape) != 2:
+        return raw.emit("matmul")
+    swapped = raw.op.get_attr("transpose_b") if raw.op.type == "MatMul" else raw.op.get_attr("adj_y")
+    kernel = raw.build.piece(path, "o i" if swapped else "i o")
+    return raw.build.dense(raw.data(0), kernel, None, raw.out)
+
+
+@op_rule("BiasAdd")
+def bias_add(raw: RawOp) -> Any:
+    """Behind a dense layer or a convolution without bias it is that layer's bias."""
+    path, producer = raw.stored(1), raw.build.graph.op(raw.data(0).op)
+    if path is None or producer.kind not in ("dense", "conv") or "bias" in producer.weights:
+        return raw.emit("add")
+    producer.weights |= raw.build.weights(bias=(path, "o"))
+    return raw.data(0)
+
+
+@op_rule("ResourceGather GatherV2")
+def gather(raw: RawOp) -> Any:
+    """A look-up in a stored table is an embedding."""
+    path = raw.stored(0)
+    if path is None or len(raw.build.graph.tensors[path].shape) != 2:
+        return raw.emit("gather", [0, 1])
+    return raw.build.embedding(raw.data(1), raw.build.piece(path, "v c"), raw.out)
+
+
+@op_rule("Conv2D DepthwiseConv2dNative")
+def conv(raw: RawOp) -> Any:
+    """`tf.nn.conv2d` and `tf.nn.depthwise_conv2d` on a variable."""
+    path = raw.stored(1)
+    if path is None:
+        return raw.emit("conv_by_value")
+    last = raw.op.get_attr("data_format").decode() == "NHWC"
+    layout = f"n {SPATIAL[2]} c" if last else f"n c {SPATIAL[2]}"
+    shape = raw.build.graph.tensors[path].shape
+    x = raw.data(0)
+    channels = raw.build.graph.shape(x)[-1 if last else 1]
+    depthwise = raw.op.type.startswith("Depthwise")
+    groups = channels if depthwise else channels // shape[2]
+    pattern = "h w g o" if depthwise else "h w i (g o)"
+    kernel = raw.build.piece(path, pattern, **({} if depthwise else {"g": groups}))
+    stride, dilation = (
+        tuple(spatial_shape(raw.op.get_attr(name), layout)) for name in ("strides", "dilations")
+    )
+    inside = spatial_shape(raw.build.graph.shape(x), layout)
+    mode = raw.op.get_attr("padding").decode().lower()
+    if mode == "explicit":
+        given = list(raw.op.get_attr("explicit_paddings"))
+        padding = spatial_shape([tuple(given[k : k + 2]) for k in range(0, 8, 2)], layout)  # type: ignore[arg-type, misc]
+    else:
+        padding = explicit_padding(mode, inside, shape[:2], stride, dilation)  # type: ignore[assignment]
+    return raw.build.conv(
+        x,
+        kernel,
+        None,
+        raw.out,
+        layout=layout,
+        stride=stride,
+        dilation=dilation,
+        padding=padding,  # type: ignore[arg-type]
+        groups=groups,
+    )

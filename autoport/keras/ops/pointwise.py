@@ -1,0 +1,80 @@
+"""Raw arithmetic and activations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autoport.keras.lower import RawOp, op_rule
+
+ACTIVATIONS = {
+    "Relu": "relu",
+    "Relu6": "relu6",
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "Softmax": "softmax",
+    "LogSoftmax": "log_softmax",
+    "Elu": "elu",
+    "Selu": "selu",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+    "Exp": "exp",
+    "Log": "log",
+    "Sqrt": "sqrt",
+    "Rsqrt": "rsqrt",
+    "Abs": "abs",
+    "Neg": "neg",
+    "Erf": "erf",
+    "Square": "square",
+    "Reciprocal": "reciprocal",
+}
+BINARY = {
+    "Add": "add",
+    "AddV2": "add",
+    "Sub": "sub",
+    "Mul": "mul",
+    "RealDiv": "div",
+    "Maximum": "maximum",
+    "Minimum": "minimum",
+    "Pow": "pow",
+}
+
+
+@op_rule(" ".join(ACTIVATIONS))
+def activation(raw: RawOp) -> Any:
+    """An elementwise function of one tensor."""
+    return raw.emit(ACTIVATIONS[raw.op.type])
+
+
+@op_rule("LeakyRelu")
+def leaky_relu(raw: RawOp) -> Any:
+    """`tf.nn.leaky_relu`."""
+    return raw.emit("leaky_relu", negative_slope=float(raw.op.get_attr("alpha")))
+
+
+@op_rule(" ".join(BINARY))
+def binary(raw: RawOp) -> Any:
+    """Arithmetic of two tensors, or of a tensor and a number."""
+    kind = BINARY[raw.op.type]
+    constants = [raw.constant(k) for k in (0, 1)]
+    numbers = [k for k, array in enumerate(constants) if array is not None and np.size(array) == 1]
+    if len(numbers) != 1:
+        return raw.emit(kind)
+    place = numbers[0]
+    value = float(np.ravel(constants[place])[0])
+    if kind == "maximum" and value == 0:
+        return raw.emit("relu", [1 - place])
+    return raw.emit(kind, [1 - place], constant=value, constant_first=place == 0)
+
+
+@op_rule("AddN")
+def add_n(raw: RawOp) -> Any:
+    """A sum of several tensors."""
+    return raw.emit("add")
+
+
+@op_rule("Identity StopGradient Cast PreventGradient CheckNumerics EnsureShape ReadVariableOp")
+def same(raw: RawOp) -> Any:
+    """Changes of type: the same values."""
+    return raw.source(0)

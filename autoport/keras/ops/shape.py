@@ -1,0 +1,102 @@
+"""Raw operations that move values without computing; shapes they are told are not data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from autoport.keras.lower import RawOp, op_rule, static_axes
+
+
+@op_rule("Reshape Squeeze ExpandDims")
+def reshape(raw: RawOp) -> Any:
+    """A change of shape that keeps the order of elements."""
+    return raw.emit("reshape", [0])
+
+
+@op_rule("Transpose")
+def transpose(raw: RawOp) -> Any:
+    """`tf.transpose`."""
+    order = raw.constant(1)
+    if order is None:
+        return raw.emit("transpose_by_value", [0])
+    return raw.emit("transpose", [0], order=tuple(int(k) for k in order))
+
+
+@op_rule("ConcatV2")
+def concat(raw: RawOp) -> Any:
+    """`tf.concat`."""
+    count = len(raw.op.inputs) - 1
+    return raw.emit("concat", range(count), axis=int(raw.constant(count)) % len(raw.out))
+
+
+@op_rule("Pack")
+def stack(raw: RawOp) -> Any:
+    """`tf.stack`."""
+    return raw.emit("stack", axis=int(raw.op.get_attr("axis")) % len(raw.out))
+
+
+@op_rule("Split")
+def split(raw: RawOp) -> Any:
+    """`tf.split` into equal parts."""
+    return raw.emit("split", [1], axis=int(raw.constant(0)) % len(raw.out))
+
+
+@op_rule("SplitV")
+def split_sizes(raw: RawOp) -> Any:
+    """`tf.split` into parts of given sizes."""
+    return raw.emit("split", [0], axis=int(raw.constant(2)) % len(raw.out))
+
+
+@op_rule("Unpack")
+def unstack(raw: RawOp) -> Any:
+    """`tf.unstack`."""
+    return raw.emit("split", [0], axis=int(raw.op.get_attr("axis")) % (len(raw.out) + 1))
+
+
+@op_rule("StridedSlice")
+def strided_slice(raw: RawOp) -> Any:
+    """`x[...]`; a slice that takes everything is nothing."""
+    if raw.out == raw.build.graph.shape(raw.data(0)):
+        strides = raw.constant(3)
+        if strides is not None and np.all(strides == 1):
+            return raw.source(0)
+    masks = [raw.op.get_attr(name) for name in ("begin_mask", "end_mask", "shrink_axis_mask")]
+    return raw.emit("slice", [0], index=str([raw.constant(k) for k in (1, 2, 3)] + masks))
+
+
+@op_rule("Slice")
+def slice_(raw: RawOp) -> Any:
+    """`tf.slice`."""
+    return raw.emit("slice", [0], index=str([raw.constant(1), raw.constant(2)]))
+
+
+REDUCTIONS = {"Mean": "mean", "Sum": "sum", "Max": "max", "Min": "min", "Prod": "prod"}
+
+
+@op_rule(" ".join(REDUCTIONS))
+def reduce(raw: RawOp) -> Any:
+    """A reduction over constant dimensions."""
+    rank = len(raw.build.graph.shape(raw.data(0)))
+    axes = raw.constant(1)
+    dims = tuple(range(rank)) if axes is None else static_axes(axes, rank)
+    return raw.emit(f"reduce_{REDUCTIONS[raw.op.type]}", [0], dims=dims)
+
+
+@op_rule("Pad PadV2 MirrorPad")
+def pad(raw: RawOp) -> Any:
+    """`tf.pad`."""
+    pads = raw.constant(1)
+    if pads is None:
+        return raw.emit("pad_by_value", [0])
+    value = float(raw.constant(2)) if raw.op.type == "PadV2" else 0.0
+    mode = raw.op.get_attr("mode").decode().lower() if raw.op.type == "MirrorPad" else "constant"
+    padding = tuple((int(low), int(high)) for low, high in pads)
+    return raw.emit("pad", [0], padding=padding, mode=mode, value=value)
+
+
+@op_rule("Tile BroadcastTo")
+def expand(raw: RawOp) -> Any:
+    """Copies along dimensions."""
+    return raw.emit("expand", [0])

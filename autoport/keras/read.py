@@ -1,0 +1,61 @@
+"""Reads a Keras model: traces it on inputs and lowers the trace."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+import autoport.keras.layers
+import autoport.keras.ops  # noqa: F401  both fill the tables
+from autoport.errors import UnbuiltModelError
+from autoport.graph import Graph
+from autoport.graph.build import input_axes
+from autoport.keras.inputs import is_keras_model
+from autoport.keras.lower import known_class, lower
+from autoport.keras.trace import trace
+
+
+@dataclass
+class KerasReading:
+    """A Keras model as a graph.
+
+    Attributes:
+        graph: the shared form.
+        variables: the variable behind each path of `graph.tensors`.
+        inputs: what it was traced on.
+    """
+
+    graph: Graph
+    variables: dict[str, Any]
+    inputs: Any
+
+
+def flat_inputs(inputs: Any) -> list[Any]:
+    """The arrays of a structure of inputs, in order."""
+    return [np.asarray(array) for array in tf.nest.flatten(inputs)]
+
+
+def read(model: Any, inputs: Any) -> KerasReading:
+    """Reads a model.
+
+    Args:
+        model: a Keras model of either Keras, or a callable on tensors.
+        inputs: example inputs with concrete shapes.
+
+    Raises:
+        UnbuiltModelError: it has no weights yet.
+        TraceError: the call failed.
+    """
+    if is_keras_model(model) and not model.built:
+        raise UnbuiltModelError(
+            f"the Keras model {model.name!r} is not built, so it has no weights yet: "
+            "call it once on example inputs, or model.build(input_shape)"
+        )
+    traced = trace(model, inputs, lambda layer: known_class(layer) is not None)
+    weights = list(getattr(model, "weights", None) or getattr(model, "variables", ()))
+    names = [input_axes(len(tensor.shape)) for tensor in traced.inputs]
+    graph, variables = lower(traced, weights, names)
+    return KerasReading(graph, variables, inputs)

@@ -1,0 +1,203 @@
+"""Traces a Keras model, or any callable on tensors, into a TensorFlow `FuncGraph`.
+
+While it is traced, `Layer.__call__` of Keras 3 and of tf_keras is watched: a call of a layer that
+the table knows becomes one record, with the range of TensorFlow operations it created; anything
+else is descended into and leaves its raw operations.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from autoport.errors import TraceError
+
+_PATCHING = threading.RLock()
+
+
+@dataclass
+class LayerCall:
+    """One call of a known layer.
+
+    Attributes:
+        layer: the layer object.
+        path: names of the enclosing layers and its own.
+        arguments: what it was called with, by parameter name.
+        outputs: symbolic tensors it returned, in order.
+        start: index of the first TensorFlow operation it created.
+        stop: index behind the last one.
+    """
+
+    layer: Any
+    path: str
+    arguments: Mapping[str, Any]
+    outputs: list[Any]
+    start: int
+    stop: int
+
+
+@dataclass
+class Trace:
+    """What tracing found.
+
+    Attributes:
+        graph: the TensorFlow graph.
+        inputs: its symbolic inputs, in order.
+        outputs: its symbolic outputs, in order.
+        calls: calls of known layers, in order.
+        scopes: path of the innermost composite layer, for the operations from an index on.
+    """
+
+    graph: Any
+    inputs: list[Any]
+    outputs: list[Any]
+    calls: list[LayerCall] = field(default_factory=list)
+    scopes: list[tuple[int, str]] = field(default_factory=list)
+
+
+def layer_classes() -> list[type]:
+    """The base `Layer` of every Keras that is loaded."""
+    found = []
+    for name in ("keras", "tf_keras"):
+        module = sys.modules.get(name)
+        if module is not None:
+            found.append(module.layers.Layer)
+    return found
+
+
+class _Watcher:
+    """Turns layer calls into records; one for each trace."""
+
+    def __init__(self, known: Callable[[Any], bool]) -> None:
+        self.known = known
+        self.calls: list[LayerCall] = []
+        self.scopes: list[tuple[int, str]] = []
+        self.stack: list[str] = []
+        self.root: Any = None
+        self.inside = False
+
+    def call(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
+        graph = tf.compat.v1.get_default_graph()
+        if self.inside or graph is not self.root:
+            return original(layer, *args, **kwargs)
+        self.stack.append(layer.name)
+        try:
+            if self.known(layer):
+                return self._record(original, layer, args, kwargs)
+            self.scopes.append((graph.version, self._path()))
+            return original(layer, *args, **kwargs)
+        finally:
+            self.stack.pop()
+            self.scopes.append((graph.version, self._path()))
+
+    def _record(self, original: Callable[..., Any], layer: Any, args: Any, kwargs: Any) -> Any:
+        start = self.root.version
+        self.inside = True
+        try:
+            result = original(layer, *args, **kwargs)
+        finally:
+            self.inside = False
+        bound = inspect.signature(layer.call).bind_partial
+        try:
+            arguments = bound(*args, **kwargs).arguments
+        except TypeError:  # arguments that `__call__` itself consumed
+            arguments = dict(enumerate(args))
+        outputs = [t for t in tf.nest.flatten(result) if isinstance(t, tf.Tensor)]
+        self.calls.append(LayerCall(layer, self._path(), arguments, outputs, start, self.root.version))
+        return result
+
+    def _path(self) -> str:
+        return "/".join(self.stack[1:]) or (self.stack[0] if self.stack else "")
+
+
+@contextmanager
+def _watch(watcher: _Watcher) -> Iterator[None]:
+    """Patches `Layer.__call__` for the time of a trace; one trace at a time patches."""
+    with _PATCHING:
+        originals = [(cls, cls.__call__) for cls in layer_classes()]
+        owner = threading.get_ident()
+
+        def patched(original: Callable[..., Any]) -> Callable[..., Any]:
+            def __call__(layer: Any, *args: Any, **kwargs: Any) -> Any:
+                if threading.get_ident() != owner:
+                    return original(layer, *args, **kwargs)
+                return watcher.call(original, layer, args, kwargs)
+
+            return __call__
+
+        try:
+            for cls, original in originals:
+                cls.__call__ = patched(original)  # type: ignore[method-assign]
+            yield
+        finally:
+            for cls, original in originals:
+                cls.__call__ = original  # type: ignore[method-assign]
+
+
+def trace(model: Any, inputs: Any, known: Callable[[Any], bool]) -> Trace:
+    """Traces `model(inputs)` without running it.
+
+    Args:
+        model: a Keras model of either Keras, or a callable on tensors.
+        inputs: example inputs (array, or a structure of arrays) with concrete shapes.
+        known: whether the table has a row for a layer.
+
+    Raises:
+        TraceError: the call failed.
+    """
+    watcher = _Watcher(known)
+    signature = tf.nest.map_structure(_spec, inputs)
+    captured: dict[str, Any] = {}
+
+    def forward(*flat: Any) -> Any:
+        watcher.root = tf.compat.v1.get_default_graph()
+        captured["inputs"] = list(flat)
+        result = _call(model, tf.nest.pack_sequence_as(inputs, list(flat)))
+        captured["outputs"] = _tensors(result)
+        return captured["outputs"]
+
+    try:
+        with _watch(watcher):
+            function = tf.function(forward, autograph=False)
+            graph = function.get_concrete_function(*tf.nest.flatten(signature)).graph
+    except Exception as failure:  # a user's call may raise anything
+        shapes = ", ".join(str(tuple(spec.shape)) for spec in tf.nest.flatten(signature))
+        raise TraceError(f"{_name(model)} failed on inputs of shape {shapes}: {failure}") from failure
+    return Trace(graph, captured["inputs"], captured["outputs"], watcher.calls, watcher.scopes)
+
+
+def _spec(array: Any) -> Any:
+    array = array if hasattr(array, "dtype") and hasattr(array, "shape") else np.asarray(array)
+    return tf.TensorSpec(tuple(array.shape), array.dtype)
+
+
+def _call(model: Any, inputs: Any) -> Any:
+    accepts = any(isinstance(model, cls) for cls in layer_classes())
+    if not accepts:
+        try:
+            accepts = "training" in inspect.signature(model).parameters
+        except (TypeError, ValueError):
+            accepts = False
+    return model(inputs, training=False) if accepts else model(inputs)
+
+
+def _tensors(result: Any) -> list[Any]:
+    if isinstance(result, tf.Tensor):
+        return [result]
+    if isinstance(result, Mapping):
+        return [t for value in result.values() for t in _tensors(value)]
+    if isinstance(result, Sequence) and not isinstance(result, str):
+        return [t for value in result for t in _tensors(value)]
+    return []
+
+
+def _name(model: Any) -> str:
+    return str(getattr(model, "name", None) or type(model).__name__)

@@ -1,0 +1,154 @@
+"""Finds the pairs of nodes that two skeletons have in common.
+
+1. Nodes with the same structure above and below them, unique on both sides, are pairs; then those
+   where only one of the two agrees and the other does not contradict.
+2. Where the graphs differ, neighbourhoods of shrinking radius that occur once on each side give new
+   anchors, from which step 1 starts again.
+3. What structure alone leaves tied is told apart by finer evidence (`autoport.matching.ties`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+
+from autoport.canonical.skeleton import Skeleton
+from autoport.matching import ties
+from autoport.matching.keys import KeyTable, unique_pairs
+
+RADII = (12, 8, 5, 3, 2, 1)
+
+
+@dataclass(frozen=True)
+class NodePair:
+    """Two nodes that are the same operation, and why."""
+
+    left: str
+    right: str
+    reason: str
+
+
+@dataclass
+class Matching:
+    """The answer.
+
+    Attributes:
+        pairs: in the order they were found.
+        ambiguous: reason for nodes that were left open because several partners fit equally well,
+            for the left and the right side.
+    """
+
+    left: Skeleton
+    right: Skeleton
+    pairs: list[NodePair] = field(default_factory=list)
+    ambiguous: tuple[dict[str, str], dict[str, str]] = field(default_factory=lambda: ({}, {}))
+    partner: dict[str, str] = field(default_factory=dict)
+    taken: set[str] = field(default_factory=set)
+
+    def add(self, left: str, right: str, reason: str) -> None:
+        """Records a pair."""
+        self.pairs.append(NodePair(left, right, reason))
+        self.partner[left] = right
+        self.taken.add(right)
+
+    @property
+    def free_left(self) -> set[str]:
+        """Nodes of the left side without a partner."""
+        return {node for node in self.left.nodes if node not in self.partner}
+
+    @property
+    def free_right(self) -> set[str]:
+        """Nodes of the right side without a partner."""
+        return {node for node in self.right.nodes if node not in self.taken}
+
+    def anchors(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
+        """The number of its pair, for every paired node of each side."""
+        left = {pair.left: number for number, pair in enumerate(self.pairs)}
+        right = {pair.right: number for number, pair in enumerate(self.pairs)}
+        return left, right
+
+
+def match_skeletons(left: Skeleton, right: Skeleton) -> Matching:
+    """Matches two skeletons; see the module's text for the steps."""
+    matching = Matching(left, right)
+    table = KeyTable()
+    _sweep_until_stable(matching, table)
+    while matching.free_left and matching.free_right:
+        if _seed(matching, table):
+            _sweep_until_stable(matching, table)
+            continue
+        settled = ties.settle(matching, table)
+        if not settled:
+            break
+        _sweep_until_stable(matching, table)
+    ties.explain(matching, table)
+    return matching
+
+
+def _colours(graph: Skeleton) -> Mapping[str, Hashable]:
+    return graph.colour
+
+
+def _sweep_until_stable(matching: Matching, table: KeyTable) -> None:
+    while _sweep(matching, table):
+        pass
+
+
+def _sweep(matching: Matching, table: KeyTable) -> bool:
+    """Step 1; True if it found pairs."""
+    left, right = matching.left, matching.right
+    anchors_left, anchors_right = matching.anchors()
+    free = matching.free_left, matching.free_right
+    if not all(free):
+        return False
+    up = (
+        table.forward(left, left.colour.__getitem__, anchors_left),
+        table.forward(right, right.colour.__getitem__, anchors_right),
+    )
+    down = (
+        table.backward(left, left.colour.__getitem__, anchors_left),
+        table.backward(right, right.colour.__getitem__, anchors_right),
+    )
+    both = tuple(
+        {node: table.number((above[node], below[node])) for node in above}
+        for above, below in zip(up, down, strict=True)
+    )
+    found = unique_pairs(both[0], both[1], *free)
+    for a, b in found.items():
+        matching.add(a, b, "same structure above and below")
+    if found:
+        return True
+    above, below = unique_pairs(*up, *free), unique_pairs(*down, *free)
+    found_above = _uncontradicted(above, below)
+    found_below = _uncontradicted(below, above)
+    for a, b in found_above.items():
+        matching.add(a, b, "same structure above")
+    for a, b in found_below.items():
+        if a not in found_above:
+            matching.add(a, b, "same structure below")
+    return bool(found_above or found_below)
+
+
+def _uncontradicted(found: Mapping[str, str], other: Mapping[str, str]) -> dict[str, str]:
+    """Pairs about which the other direction says the same, or nothing of either node."""
+    claimed = set(other.values())
+    return {
+        a: b for a, b in found.items() if other.get(a) == b or (a not in other and b not in claimed)
+    }
+
+
+def _seed(matching: Matching, table: KeyTable) -> bool:
+    """Step 2; True if it found pairs."""
+    left, right = matching.left, matching.right
+    anchors_left, anchors_right = matching.anchors()
+    for radius in RADII:
+        keys = (
+            table.around(left, left.colour.__getitem__, anchors_left, radius),
+            table.around(right, right.colour.__getitem__, anchors_right, radius),
+        )
+        found = unique_pairs(*keys, matching.free_left, matching.free_right)
+        for a, b in found.items():
+            matching.add(a, b, f"a neighbourhood of radius {radius} that occurs once on each side")
+        if found:
+            return True
+    return False

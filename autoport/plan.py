@@ -1,0 +1,221 @@
+"""The answer as data: which pieces of which source tensors make up each target tensor, and why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from autoport.graph import Graph, Op, Tensor
+from autoport.weights.algebra import Part, Term
+from autoport.weights.piece import Piece, Weight
+
+# What a weight that one side lacks is on the other: x * 1 + 0.
+NEUTRAL = {"bias": 0.0, "recurrent_bias": 0.0, "offset": 0.0, "scale": 1.0}
+
+
+def neutral_value(role: str) -> float | None:
+    """The constant that stands for an absent weight; None if there is no such constant."""
+    base = role.split("[")[0]
+    return NEUTRAL.get(base, NEUTRAL.get(base.rpartition("_")[0]))
+
+
+@dataclass(frozen=True)
+class WeightPair:
+    """One role of two matched operations.
+
+    Attributes:
+        role: `kernel`, `bias`, `scale`, ...
+        tf: what the Keras side reads; None if it lacks the weight.
+        torch: what the PyTorch side reads; None if it lacks the weight.
+    """
+
+    role: str
+    tf: Weight | None
+    torch: Weight | None
+
+    @property
+    def expression(self) -> str:
+        """The transform from Keras to PyTorch, as einops writes it."""
+        left = " + ".join(str(piece) for piece in self.tf.pieces) if self.tf else str(neutral_value(self.role))
+        right = " + ".join(str(piece) for piece in self.torch.pieces) if self.torch else "(absent)"
+        return f"{left} -> {right}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """How one target tensor is made.
+
+    Attributes:
+        tensor: the target.
+        parts: its pieces with their sources.
+        sources: paths of every source tensor.
+    """
+
+    tensor: Tensor
+    parts: tuple[Part, ...]
+
+    @property
+    def sources(self) -> list[str]:
+        """Paths of the source tensors, each once."""
+        paths = (term.source.tensor for part in self.parts for term in part.terms)
+        return list(dict.fromkeys(paths))
+
+    @property
+    def expression(self) -> str:
+        """The transform in one line."""
+        texts = []
+        for part in self.parts:
+            right = " + ".join(str(term) for term in part.terms) if part.terms else f"{part.fill:g}"
+            texts.append(f"{right} -> {part.target}".replace("+ -", "- "))
+        return "; ".join(dict.fromkeys(texts))
+
+
+@dataclass
+class Plan:
+    """A transfer in one direction.
+
+    Attributes:
+        entries: by path of the target tensor.
+        conflicts: target tensors that cannot be made as a whole, with the reason.
+        refused: source biases that the target lacks and nothing could absorb, with the reason.
+    """
+
+    entries: dict[str, Entry] = field(default_factory=dict)
+    conflicts: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def used(self) -> set[str]:
+        """Paths of the source tensors that some entry reads."""
+        return {path for entry in self.entries.values() for path in entry.sources}
+
+
+@dataclass(frozen=True)
+class Absorption:
+    """A bias that the other side lacks, carried by the mean of a normalisation behind it.
+
+        mean' = mean - bias
+    """
+
+    mean: Piece
+    bias: Piece
+
+
+def build_plan(
+    pairs: Iterable[WeightPair], target: Graph, *, to: str, absorptions: Sequence[Absorption] = ()
+) -> Plan:
+    """Orders weight pairs by target tensor.
+
+    Args:
+        pairs: all weights of all matched operations.
+        target: graph of the side that is written.
+        to: `torch` or `tf`.
+        absorptions: biases of the source that go into means of the target.
+    """
+    values: dict[str, dict[tuple[str, str], Part]] = {}
+    plan = Plan()
+    extra: dict[tuple[str, str], list[Term]] = {}
+    for absorption in absorptions:
+        term = Term(absorption.bias, -1.0)
+        extra.setdefault(_identity(absorption.mean), []).append(term)
+    for pair in pairs:
+        for part in _parts(pair, to, extra):
+            known = values.setdefault(part.target.tensor, {})
+            if known.setdefault(_identity(part.target), part) != part:
+                plan.conflicts[part.target.tensor] = "two different source tensors belong here"
+    for path, parts in values.items():
+        tensor = target.tensors[path]
+        covered = sum(math.prod(part.target.axes.values()) for part in parts.values())
+        if covered == math.prod(tensor.shape) and path not in plan.conflicts:
+            plan.entries[path] = Entry(tensor, tuple(parts.values()))
+        elif path not in plan.conflicts:
+            plan.conflicts[path] = "only a part of the tensor has a source"
+    return plan
+
+
+def _identity(piece: Piece) -> tuple[str, str]:
+    """A piece's place in its tensor, whatever its axes are called."""
+    return piece.tensor, f"{sorted(piece.select.items())} {sorted(piece.narrow.items())}"
+
+
+def _parts(pair: WeightPair, to: str, extra: Mapping[tuple[str, str], list[Term]]) -> list[Part]:
+    source, target = (pair.tf, pair.torch) if to == "torch" else (pair.torch, pair.tf)
+    if target is None:
+        return []
+    neutral = neutral_value(pair.role)
+    if source is None:
+        return [Part(piece, fill=neutral or 0.0) for piece in target.pieces[:1]] + [
+            Part(piece, fill=0.0) for piece in target.pieces[1:]
+        ]
+    if len(source.pieces) == len(target.pieces):
+        return [
+            Part(t, (Term(s), *extra.get(_identity(t), ())))
+            for s, t in zip(source.pieces, target.pieces, strict=True)
+        ]
+    first, *others = target.pieces
+    return [Part(first, tuple(Term(piece) for piece in source.pieces))] + [Part(piece) for piece in others]
+
+
+def pair_weights(tf: Op, torch: Op) -> tuple[list[WeightPair], list[str]]:
+    """Pairs the weights of two matched operations by role.
+
+    Returns:
+        The pairs, and a reason for every role whose two sides cannot be reconciled.
+    """
+    pairs, refusals = [], []
+    for role in dict.fromkeys((*tf.weights, *torch.weights)):
+        left, right = tf.weights.get(role), torch.weights.get(role)
+        if left is None or right is None:
+            pairs.append(WeightPair(role, left, right))
+            continue
+        agreed = _agree(left, right)
+        if isinstance(agreed, str):
+            refusals.append(f"{role}: {agreed}")
+        else:
+            pairs.append(WeightPair(role, *agreed))
+    return pairs, refusals
+
+
+def _agree(left: Weight, right: Weight) -> tuple[Weight, Weight] | str:
+    """Gives both sides the same axes; a reason if that cannot be done with certainty."""
+    left_axes, right_axes = left.axes, right.axes
+    if left_axes == right_axes:
+        if set(left_axes) >= {"p0", "p1"} and len(set(left_axes.values())) < len(left_axes):
+            return "several axes of one size: their order cannot be told from the structure"
+        return left, right
+    if set(left_axes) == set(right_axes) and set(left_axes) <= {"p0", "p1", "p2", "p3"}:
+        return _agree_by_size(left, right)
+    for narrow, wide, swap in ((left, right, False), (right, left, True)):
+        expanded = _expand_heads(narrow, wide)
+        if expanded is not None:
+            return (wide, expanded) if swap else (expanded, wide)
+    return f"axes {_text(left_axes)} and {_text(right_axes)} cannot be told to be the same"
+
+
+def _agree_by_size(left: Weight, right: Weight) -> tuple[Weight, Weight] | str:
+    sizes = right.axes.values()
+    if sorted(left.axes.values()) != sorted(sizes) or len(set(sizes)) < len(right.axes):
+        return "several axes of one size: their order cannot be told from the structure"
+    names = {size: name for name, size in left.axes.items()}
+    piece = right.pieces[0]
+    for name, size in right.axes.items():
+        piece = piece.expand(name, [(f"x{names[size]}", size)])
+    for name in left.axes:
+        piece = piece.expand(f"x{name}", [(name, left.axes[name])])
+    return left, Weight((piece,))
+
+
+def _expand_heads(narrow: Weight, wide: Weight) -> Weight | None:
+    """Writes the plain `i` or `o` of one side as the `heads d` that the other side spells out."""
+    missing = [name for name in narrow.axes if name not in wide.axes]
+    extra = [(name, size) for name, size in wide.axes.items() if name not in narrow.axes]
+    if len(missing) != 1 or {name for name, _ in extra} - {"heads", "d"}:
+        return None
+    if math.prod(size for _, size in extra) != narrow.axes[missing[0]]:
+        return None
+    return Weight(tuple(piece.expand(missing[0], extra) for piece in narrow.pieces))
+
+
+def _text(axes: Mapping[str, int]) -> str:
+    return "(" + ", ".join(f"{name}={size}" for name, size in axes.items()) + ")"

@@ -1,0 +1,1 @@
+"""PyTorch modules -> graph. The only package, with `transfer`, that imports torch."""

@@ -1,0 +1,13 @@
+"""The table of torch functions, one family a file; importing them fills it."""
+
+from autoport.pytorch.functions import (  # noqa: F401
+    attention,
+    conv,
+    embedding,
+    linear,
+    norm,
+    pointwise,
+    pool,
+    rnn,
+    shape,
+)

@@ -1,0 +1,125 @@
+"""Activations and arithmetic: one row a function, no weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autoport.graph import Value
+from autoport.pytorch.lower import Call, register
+
+# torch name -> (vocabulary name, {parameter: default}); the parameters follow the input in order.
+ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "relu": ("relu", {}),
+    "relu6": ("relu6", {}),
+    "sigmoid": ("sigmoid", {}),
+    "tanh": ("tanh", {}),
+    "silu": ("silu", {}),
+    "hardswish": ("hard_swish", {}),
+    "hardsigmoid": ("hard_sigmoid", {}),
+    "softplus": ("softplus", {"beta": 1, "threshold": 20}),
+    "softsign": ("softsign", {}),
+    "selu": ("selu", {}),
+    "mish": ("mish", {}),
+    "logsigmoid": ("log_sigmoid", {}),
+    "elu": ("elu", {"alpha": 1.0}),
+    "celu": ("celu", {"alpha": 1.0}),
+    "leaky_relu": ("leaky_relu", {"negative_slope": 0.01}),
+    "gelu": ("gelu", {"approximate": "none"}),
+    "softmax": ("softmax", {}),
+    "log_softmax": ("log_softmax", {}),
+    "exp": ("exp", {}),
+    "log": ("log", {}),
+    "sqrt": ("sqrt", {}),
+    "rsqrt": ("rsqrt", {}),
+    "abs": ("abs", {}),
+    "neg": ("neg", {}),
+    "erf": ("erf", {}),
+    "square": ("square", {}),
+    "reciprocal": ("reciprocal", {}),
+}
+
+BINARY = {
+    "add": "add",
+    "iadd": "add",
+    "radd": "add",
+    "sub": "sub",
+    "isub": "sub",
+    "subtract": "sub",
+    "mul": "mul",
+    "imul": "mul",
+    "rmul": "mul",
+    "multiply": "mul",
+    "div": "div",
+    "itruediv": "div",
+    "truediv": "div",
+    "divide": "div",
+    "true_divide": "div",
+    "maximum": "maximum",
+    "minimum": "minimum",
+    "pow": "pow",
+}
+REFLECTED = {"rsub": "sub", "rtruediv": "div", "rdiv": "div", "rpow": "pow"}
+
+
+@register(" ".join(ACTIVATIONS), "input argument_1 argument_2")
+def activation(call: Call) -> Any:
+    """An elementwise function of one tensor, with its parameters."""
+    kind, defaults = ACTIVATIONS[call.name]
+    positional = [call.get("argument_1"), call.get("argument_2")]
+    attrs = {}
+    for place, (name, default) in zip(positional, defaults.items(), strict=False):
+        attrs[name] = call.get(name, default if place is None else place)
+    return call.emit(kind, [call.value("input")], **attrs)
+
+
+@register("hardtanh clamp clip clamp_min clamp_max", "input low high")
+def clamp(call: Call) -> Any:
+    """Clipping; between 0 and 6 it is ReLU6, from 0 on it is ReLU."""
+    default = (-1.0, 1.0) if call.name == "hardtanh" else (None, None)
+    low = call.get("low", call.get("min", call.get("min_val", default[0])))
+    high = call.get("high", call.get("max", call.get("max_val", default[1])))
+    kind = {(0, 6): "relu6", (0, None): "relu"}.get((low, high))
+    x = [call.value("input")]
+    return call.emit(kind, x) if kind else call.emit("clamp", x, low=low, high=high)
+
+
+@register(" ".join(BINARY), "input other")
+def binary(call: Call) -> Any:
+    """Arithmetic of two tensors, or of a tensor and a number."""
+    return _arithmetic(call, BINARY[call.name], call.get("input"), call.get("other"))
+
+
+@register(" ".join(REFLECTED), "input other")
+def reflected(call: Call) -> Any:
+    """Arithmetic with the operands the other way round."""
+    return _arithmetic(call, REFLECTED[call.name], call.get("other"), call.get("input"))
+
+
+def _arithmetic(call: Call, kind: str, left: Any, right: Any) -> Any:
+    scale = call.get("alpha", 1)
+    numbers = [x for x in (left, right) if isinstance(x, (int, float)) and not isinstance(x, bool)]
+    attrs: dict[str, Any] = {}
+    if numbers:
+        attrs = {"constant": float(numbers[0]), "constant_first": numbers[0] is left}
+    if scale != 1:
+        attrs["alpha"] = scale
+    operands = [call.lowering.data(x) for x in (left, right) if _is_tensor(call, x)]
+    return call.emit(kind, operands, **attrs)
+
+
+def _is_tensor(call: Call, x: Any) -> bool:
+    return isinstance(x, Value) or hasattr(x, "path")
+
+
+@register("dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout", "input p training")
+def dropout(call: Call) -> Any:
+    """Nothing, unless it is active in evaluation too."""
+    active = call.get("training", False) and call.get("p", 0.5) > 0
+    return call.emit("dropout", [call.value("input")]) if active else call.get("input")
+
+
+@register("to type float double half bfloat16 long int bool contiguous clone detach type_as "
+          "get_data requires_grad alias identity", "input")
+def same(call: Call) -> Any:
+    """Changes of type or memory: the same values."""
+    return call.get("input")

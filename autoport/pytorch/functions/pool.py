@@ -1,0 +1,94 @@
+"""Pooling, padding and resizing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autoport.graph.build import SPATIAL
+from autoport.pytorch.lower import Call, register, spatial
+
+
+@register("max_pool1d max_pool2d max_pool3d", "input kernel_size stride padding dilation ceil_mode")
+def max_pool(call: Call) -> Any:
+    """Max pooling; outside the image is minus infinity."""
+    return _pool(call, "max_pool", pad_value=float("-inf"))
+
+
+@register(
+    "avg_pool1d avg_pool2d avg_pool3d",
+    "input kernel_size stride padding ceil_mode count_include_pad divisor_override",
+)
+def avg_pool(call: Call) -> Any:
+    """Average pooling."""
+    return _pool(call, "avg_pool", count_include_pad=call.get("count_include_pad", True))
+
+
+def _pool(call: Call, kind: str, **attrs: Any) -> Any:
+    rank = int(call.name[-2])
+    kernel = spatial(call.get("kernel_size"), rank)
+    stride = spatial(call.get("stride") or kernel, rank)
+    pads = spatial(call.get("padding", 0), rank)
+    inside, outside = call.shape("input")[-rank:], call.out[-rank:]
+    if kernel == inside and not any(pads):
+        return call.emit(f"global_{kind}", [call.value("input")], dims=tuple(range(2, 2 + rank)))
+    # What ceil_mode adds at the end is padding too.
+    high = [
+        max(p, (o - 1) * s + k - i - p) for p, o, s, k, i in zip(pads, outside, stride, kernel, inside, strict=True)
+    ]
+    padding = tuple(zip(pads, high, strict=True))
+    if kind == "avg_pool" and not any(h or low for low, h in padding):
+        attrs.pop("count_include_pad")
+    return call.emit(
+        kind,
+        [call.value("input")],
+        layout=f"n c {SPATIAL[rank]}".split(),
+        kernel_size=kernel,
+        stride=stride,
+        padding=padding,
+        **attrs,
+    )
+
+
+@register(
+    "adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d "
+    "adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d",
+    "input output_size",
+)
+def adaptive_pool(call: Call) -> Any:
+    """Adaptive pooling: to one position it is global, to the size it has it is nothing."""
+    rank = int(call.name[-2])
+    kind = "avg_pool" if "avg" in call.name else "max_pool"
+    inside, outside = call.shape("input")[-rank:], call.out[-rank:]
+    if inside == outside:
+        return call.get("input")
+    if set(outside) == {1}:
+        return call.emit(f"global_{kind}", [call.value("input")], dims=tuple(range(2, 2 + rank)))
+    if all(i % o == 0 for i, o in zip(inside, outside, strict=True)):
+        step = tuple(i // o for i, o in zip(inside, outside, strict=True))
+        attrs = {"kernel_size": step, "stride": step, "padding": ((0, 0),) * rank}
+        return call.emit(kind, [call.value("input")], layout=f"n c {SPATIAL[rank]}".split(), **attrs)
+    return call.emit(f"adaptive_{kind}", [call.value("input")], output_size=outside)
+
+
+@register("pad", "input pad mode value")
+def pad(call: Call) -> Any:
+    """`F.pad`: pairs from the last dimension backwards."""
+    rank = len(call.shape("input"))
+    given = list(call.get("pad"))
+    pairs = [tuple(given[k : k + 2]) for k in range(0, len(given), 2)]
+    padding = ([(0, 0)] * (rank - len(pairs))) + pairs[::-1]
+    if not any(low or high for low, high in padding):
+        return call.get("input")
+    mode = call.get("mode", "constant")
+    return call.emit("pad", [call.value("input")], padding=tuple(padding), mode=mode, value=call.get("value") or 0.0)
+
+
+@register("interpolate upsample", "input size scale_factor mode align_corners")
+def resize(call: Call) -> Any:
+    """Resizing of images."""
+    return call.emit(
+        "resize",
+        [call.value("input")],
+        mode=call.get("mode", "nearest"),
+        align_corners=bool(call.get("align_corners", False)),
+    )

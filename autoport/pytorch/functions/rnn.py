@@ -1,0 +1,75 @@
+"""Recurrent layers: one operation for each layer and direction.
+
+PyTorch stacks gates in front, `(gate u) i`, and keeps two biases whose sum counts, except for the
+candidate gate of a GRU, where the recurrent one sits inside the reset product.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autoport.graph import Value
+from autoport.graph.build import RNN_GATES
+from autoport.pytorch.lower import Call, Stored, register
+
+# Gates in the order PyTorch stacks them.
+ORDER = {"lstm": "ifgo", "gru": "rzn", "simple_rnn": "h"}
+KINDS = {"lstm": "lstm", "gru": "gru", "rnn_tanh": "simple_rnn", "rnn_relu": "simple_rnn"}
+
+
+@register("lstm gru rnn_tanh rnn_relu", "input hx weights bias layers dropout training bidirectional batch_first")
+def rnn(call: Call) -> Any:
+    """`nn.LSTM`, `nn.GRU`, `nn.RNN`; also packed sequences, whose second argument is the sizes."""
+    weights = call.get("weights")
+    if not isinstance(weights, list) or not all(isinstance(w, Stored) for w in weights):
+        return call.emit(KINDS[call.name] + "_by_value")
+    directions = 2 if call.get("bidirectional") else 1
+    per_cell = len(weights) // (call.get("layers") * directions)
+    x, last = call.value("input"), []
+    for layer in range(call.get("layers")):
+        outputs = []
+        for direction in range(directions):
+            first = (layer * directions + direction) * per_cell
+            paths = [w.path for w in weights[first : first + per_cell]]
+            outputs.append(_cell(call, x, paths, reverse=direction == 1))
+        last += [Value(value.op, 1) for value in outputs]
+        x = outputs[0] if directions == 1 else _join(call, outputs)
+    states = call.build.emit("stack", last, (len(last), *call.build.graph.shape(last[0])), axis=0)
+    return [x, states, *([states] if call.name == "lstm" else [])]
+
+
+def _cell(call: Call, x: Value, paths: list[str], *, reverse: bool) -> Value:
+    kind = KINDS[call.name]
+    shape = call.build.graph.shape(x)
+    batch_first = bool(call.get("batch_first"))
+    weight_ih, weight_hh, *biases = paths[:4]
+    gates = ORDER[kind]
+    build = call.build
+    units = build.graph.tensors[weight_hh].shape[1]
+    weights = {}
+    for gate in RNN_GATES[kind]:
+        select = {"gate": gates.index(gate)}
+        weights[f"kernel_{gate}"] = [build.piece(weight_ih, "(gate u) i", select, gate=len(gates))]
+        weights[f"recurrent_kernel_{gate}"] = [build.piece(weight_hh, "(gate u) r", select, gate=len(gates))]
+        parts = [build.piece(bias, "(gate u)", select, gate=len(gates)) for bias in biases]
+        if parts and (kind, gate) == ("gru", "n"):
+            weights[f"bias_{gate}"], weights[f"recurrent_bias_{gate}"] = parts[:1], parts[1:]
+        elif parts:
+            weights[f"bias_{gate}"] = parts
+    sequence = (*shape[:-1], units)
+    batch = shape[0] if batch_first else shape[1] if len(shape) == 3 else 1
+    return build.rnn(
+        kind,
+        x,
+        weights,
+        (sequence, (batch, units)),
+        reverse=reverse,
+        projected=len(paths) in (3, 5),
+        activation="relu" if call.name == "rnn_relu" else "tanh",
+        reset_after=True,
+    )
+
+
+def _join(call: Call, outputs: list[Value]) -> Value:
+    shape = call.build.graph.shape(outputs[0])
+    return call.build.emit("concat", outputs, (*shape[:-1], 2 * shape[-1]), axis=len(shape) - 1)

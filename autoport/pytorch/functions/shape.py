@@ -1,0 +1,138 @@
+"""Operations that move values without computing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from autoport.graph import Value
+from autoport.pytorch.lower import Call, register
+
+
+@register("reshape view flatten squeeze unsqueeze unflatten view_as reshape_as ravel", "input")
+def reshape(call: Call) -> Any:
+    """Any change of shape that keeps the order of elements."""
+    if call.out == call.shape("input"):
+        return call.get("input")
+    return call.emit("reshape", [call.value("input")])
+
+
+@register("permute", "input")
+def permute(call: Call) -> Any:
+    """`permute(x, dims)` or `permute(x, *dims)`."""
+    given = [arg for name, arg in call.arguments.items() if name.startswith("argument_")]
+    dims = call.get("dims") or (given[0] if isinstance(given[0], (list, tuple)) else given)
+    return _transpose(call, [dim % len(call.out) for dim in dims])
+
+
+@register("transpose swapaxes swapdims", "input dim0 dim1")
+def transpose(call: Call) -> Any:
+    """Two dimensions exchanged."""
+    order = list(range(len(call.out)))
+    first, second = call.get("dim0", 0), call.get("dim1", 0)
+    order[first], order[second] = order[second], order[first]
+    return _transpose(call, order)
+
+
+@register("movedim moveaxis", "input source destination")
+def movedim(call: Call) -> Any:
+    """Dimensions moved to other places."""
+    rank = len(call.out)
+    as_list = [[v] if isinstance(v, int) else list(v) for v in (call.get("source"), call.get("destination"))]
+    placed = {d % rank: s % rank for s, d in zip(*as_list, strict=True)}
+    rest = iter([dim for dim in range(rank) if dim not in placed.values()])
+    return _transpose(call, [placed[d] if d in placed else next(rest) for d in range(rank)])
+
+
+@register("t get_T get_mT get_H", "input")
+def matrix_transpose(call: Call) -> Any:
+    """`x.t()`, `x.T`, `x.mT`."""
+    rank = len(call.out)
+    order = list(range(rank - 2)) + [rank - 1, rank - 2] if call.name == "get_mT" else list(range(rank))[::-1]
+    return _transpose(call, order)
+
+
+def _transpose(call: Call, order: list[int]) -> Any:
+    return call.emit("transpose", [call.value("input")], order=tuple(order))
+
+
+@register("cat concat concatenate", "tensors dim")
+def concat(call: Call) -> Any:
+    """`torch.cat`."""
+    values = [call.lowering.data(x) for x in call.arguments["tensors"]]
+    return call.emit("concat", values, axis=call.get("dim", 0) % len(call.out))
+
+
+@register("stack", "tensors dim")
+def stack(call: Call) -> Any:
+    """`torch.stack`."""
+    values = [call.lowering.data(x) for x in call.arguments["tensors"]]
+    return call.emit("stack", values, axis=call.get("dim", 0) % len(call.out))
+
+
+@register("chunk tensor_split unsafe_chunk", "input parts dim")
+def chunk(call: Call) -> Any:
+    """Split into a number of parts."""
+    return _split(call, call.get("dim", 0))
+
+
+@register("split unsafe_split split_with_sizes", "input sizes dim")
+def split(call: Call) -> Any:
+    """Split into parts of given sizes."""
+    return _split(call, call.get("dim", 0))
+
+
+@register("unbind", "input dim")
+def unbind(call: Call) -> Any:
+    """Split into slices of one position."""
+    return _split(call, call.get("dim", 0))
+
+
+def _split(call: Call, dim: int) -> Any:
+    x = call.value("input")
+    return call.emit("split", [x], axis=dim % len(call.build.graph.shape(x)))
+
+
+@register("getitem", "input index")
+def getitem(call: Call) -> Any:
+    """`x[index]`; on stacked values an integer picks the one that was stacked."""
+    x, index = call.value("input"), call.get("index")
+    if any(isinstance(leaf, Value) for leaf in _leaves(index)):
+        return call.emit("gather")
+    producer = call.build.graph.op(x.op)
+    if producer.kind == "stack" and producer.attrs["axis"] == 0 and isinstance(index, int):
+        return producer.inputs[index]
+    return call.emit("slice", [x], index=str(index))
+
+
+def _leaves(index: Any) -> list[Any]:
+    if isinstance(index, (list, tuple)) and not isinstance(index, Value):
+        return [leaf for part in index for leaf in _leaves(part)]
+    return [index]
+
+
+@register("select narrow index_select", "input dim first second")
+def select(call: Call) -> Any:
+    """A slice along one dimension."""
+    index = (call.get("dim"), call.get("first"), call.get("second"))
+    return call.emit("slice", [call.value("input")], index=str(index))
+
+
+@register("expand expand_as repeat tile broadcast_to", "input")
+def expand(call: Call) -> Any:
+    """Copies along dimensions."""
+    return call.emit("expand", [call.value("input")])
+
+
+REDUCTIONS = {"mean": "mean", "sum": "sum", "amax": "max", "amin": "min", "max": "max", "min": "min"}
+
+
+@register(" ".join(REDUCTIONS), "input dim keepdim")
+def reduce(call: Call) -> Any:
+    """A reduction over dimensions."""
+    x = call.value("input")
+    rank = len(call.build.graph.shape(x))
+    dim = call.get("dim", call.get("axis"))
+    if isinstance(dim, Value):
+        return call.emit({"max": "maximum", "min": "minimum"}[call.name])
+    dims = range(rank) if dim is None else [dim] if isinstance(dim, int) else dim
+    return call.emit(f"reduce_{REDUCTIONS[call.name]}", [x], dims=tuple(sorted(d % rank for d in dims)))

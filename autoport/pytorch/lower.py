@@ -1,0 +1,227 @@
+"""A recorded `torch.fx.Graph` -> the shared vocabulary, by the table of functions.
+
+A function is looked up by its bare name, so `torch.add`, `Tensor.add_`, `+` and `+=` are one row.
+A function without a row becomes an operation of its own name: it is still part of the topology.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.utils._pytree import tree_leaves, tree_map
+
+from autoport.graph import Graph, Tensor, Value
+from autoport.graph.build import Builder
+from autoport.pytorch.trace import stored_tensors
+
+Rule = Callable[["Call"], Any]
+TABLE: dict[str, tuple[Rule, tuple[str, ...]]] = {}
+
+
+def register(names: str, parameters: str = "") -> Callable[[Rule], Rule]:
+    """Adds a rule for the functions `names` (space separated) with those positional parameters.
+
+    Raises:
+        ValueError: one of them has a rule already.
+    """
+
+    def add(rule: Rule) -> Rule:
+        for name in names.split():
+            if name in TABLE:
+                raise ValueError(f"two rules for the torch function {name!r}")
+            TABLE[name] = (rule, tuple(parameters.split()))
+        return rule
+
+    return add
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A parameter or buffer before it is known in what role it is read."""
+
+    path: str
+
+
+@dataclass
+class Call:
+    """One recorded call, with its arguments by name.
+
+    Attributes:
+        name: bare function name.
+        arguments: by parameter name; tensors are `Value`, `Stored`, or None for a constant.
+        result: shapes of what it returned (meta tensors).
+    """
+
+    name: str
+    arguments: dict[str, Any]
+    result: Any
+    lowering: Lowering
+
+    @property
+    def build(self) -> Builder:
+        """Where operations go."""
+        return self.lowering.builder
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """An argument, or its default."""
+        found = self.arguments.get(name)
+        return default if found is None else found
+
+    def value(self, name: str) -> Value:
+        """An argument as data; a stored tensor becomes a `parameter` operation."""
+        return self.lowering.data(self.arguments[name])
+
+    def stored(self, name: str) -> str | None:
+        """Path of a stored tensor that is read in a role; None if absent or computed."""
+        found = self.arguments.get(name)
+        return found.path if isinstance(found, Stored) else None
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of an argument."""
+        return self.build.graph.shape(self.value(name))
+
+    @property
+    def out(self) -> tuple[int, ...]:
+        """Shape of the result, or of its first tensor."""
+        return tuple(next(t for t in tree_leaves(self.result) if isinstance(t, torch.Tensor)).shape)
+
+    def inputs(self) -> list[Value]:
+        """Every tensor among the arguments, as data, in order."""
+        leaves = tree_leaves(list(self.arguments.values()), is_leaf=lambda x: isinstance(x, Value))
+        return [self.lowering.data(leaf) for leaf in leaves if isinstance(leaf, (Value, Stored))]
+
+    def emit(self, kind: str, inputs: Sequence[Value] | None = None, **attrs: Any) -> Any:
+        """One operation with this call's result; several tensors give a list of values."""
+        tensors = [t for t in tree_leaves(self.result) if isinstance(t, torch.Tensor)]
+        chosen = self.inputs() if inputs is None else inputs
+        first = self.build.emit(kind, chosen, *(tuple(t.shape) for t in tensors), **attrs)
+        if isinstance(self.result, torch.Tensor):
+            return first
+        return [Value(first.op, index) for index in range(len(tensors))]
+
+
+class Lowering:
+    """Walks a recorded graph and applies the table."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.builder = Builder()
+        self._env: dict[fx.Node, Any] = {}
+        self._parameters: dict[str, Value] = {}
+        first: dict[int, str] = {}
+        for path, tensor in stored_tensors(model):
+            if id(tensor) in first:
+                self.builder.graph.aliases[path] = first[id(tensor)]
+            else:
+                first[id(tensor)] = path
+                self.builder.tensor(_tensor(path, tensor))
+
+    def run(self, graph: fx.Graph, input_axes: Sequence[Sequence[str]]) -> Graph:
+        """Lowers every node.
+
+        Args:
+            graph: as recorded by `trace`.
+            input_axes: names of the data axes of each input.
+        """
+        axes = iter(input_axes)
+        for node in graph.nodes:
+            if node.op == "placeholder":
+                shape = tuple(node.meta["val"].shape)
+                names = list(next(axes, ())) or ["?"] * len(shape)
+                self._env[node] = self.builder.emit("input", [], shape, axes=names, features=())
+            elif node.op == "get_attr":
+                self._env[node] = self._leaf(node)
+            elif node.op == "call_function":
+                self._env[node] = self._call(node)
+            else:
+                values = [self._env[arg] for arg in node.args[0]]
+                self.builder.graph.outputs = [self.data(value) for value in values]
+        return self.builder.graph
+
+    def _leaf(self, node: fx.Node) -> Any:
+        if node.target in self.builder.graph.tensors:
+            return Stored(str(node.target))
+        self.builder.path, self.builder.type = "", ""
+        return self.builder.emit("constant", [], tuple(node.meta["val"].shape))
+
+    def _call(self, node: fx.Node) -> Any:
+        path, kind = (node.meta.get("nn_module_stack") or (("", ""),))[-1]
+        self.builder.path, self.builder.type = path, kind
+        name = _bare_name(node.target)
+        if name == "_getitem":
+            parts = self._env[node.args[0]]
+            return parts[node.args[1]] if isinstance(parts, (list, tuple)) else parts
+        rule, parameters = TABLE.get(name, (_unknown, ()))
+        keyed = dict(zip(parameters, node.args, strict=False))
+        extra = {f"argument_{k}": arg for k, arg in enumerate(node.args[len(parameters) :])}
+        arguments = tree_map(self._resolve, {**keyed, **extra, **node.kwargs})
+        return rule(Call(name, arguments, node.meta["val"], self))
+
+    def _resolve(self, argument: Any) -> Any:
+        return self._env[argument] if isinstance(argument, fx.Node) else argument
+
+    def data(self, value: Any) -> Value:
+        """A tensor as data, whatever it was."""
+        if isinstance(value, Stored):
+            if value.path not in self._parameters:
+                self._parameters[value.path] = self._parameter(value.path)
+            return self._parameters[value.path]
+        if isinstance(value, (list, tuple)) and not isinstance(value, Value):
+            return self.data(value[0])
+        if not isinstance(value, Value):
+            raise TypeError(f"not a tensor: {value!r}")
+        return value
+
+    def _parameter(self, path: str) -> Value:
+        tensor = self.builder.graph.tensors[path]
+        kind = self.builder.type
+        self.builder.type = "parameter"
+        value = self.builder.parameter(path) if tensor.trainable else self.builder.emit(
+            "constant", [], tensor.shape, buffer=path
+        )
+        self.builder.type = kind
+        return value
+
+
+def _unknown(call: Call) -> Any:
+    return call.emit(call.name)
+
+
+def _tensor(path: str, tensor: torch.Tensor) -> Tensor:
+    trainable = isinstance(tensor, nn.Parameter)
+    return Tensor(path, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), trainable)
+
+
+def _bare_name(func: Any) -> str:
+    name = str(getattr(func, "__name__", func))
+    if name == "__get__":
+        return f"get_{func.__self__.__name__}"
+    return name if name == "_getitem" else name.strip("_")
+
+
+def lower(
+    model: nn.Module, recorded: fx.GraphModule, input_axes: Sequence[Sequence[str]]
+) -> Graph:
+    """Lowers a recorded forward pass.
+
+    Args:
+        model: the module it was recorded from; only its tensors' names and shapes are read.
+        recorded: what `trace` returned.
+        input_axes: names of the data axes of each input, for example `[["n", "c", "h", "w"]]`.
+
+    Returns:
+        The graph, with every tensor of the model registered.
+    """
+    import autoport.pytorch.functions  # noqa: F401  fills the table
+
+    return Lowering(model).run(recorded.graph, input_axes)
+
+
+def spatial(value: Any, rank: int) -> tuple[int, ...]:
+    """An int or a sequence as one entry for each spatial axis."""
+    return (value,) * rank if isinstance(value, int) else tuple(value) * (rank if len(value) == 1 else 1)
+
+

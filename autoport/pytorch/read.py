@@ -1,0 +1,84 @@
+"""Reads a PyTorch model: finds inputs that it takes, records it, lowers it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.utils._pytree import tree_leaves, tree_map
+
+from autoport.errors import InputError, TraceError
+from autoport.graph import Graph
+from autoport.pytorch.inputs import candidates, named_axes, placed_like
+from autoport.pytorch.lower import lower
+from autoport.pytorch.trace import trace
+
+
+@dataclass
+class TorchReading:
+    """A PyTorch model as a graph.
+
+    Attributes:
+        graph: the shared form.
+        recorded: the same as a `torch.fx` graph.
+        args: positional inputs it was recorded on.
+        kwargs: keyword inputs it was recorded on.
+    """
+
+    graph: Graph
+    recorded: fx.GraphModule
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+def read(model: nn.Module, arrays: Sequence[Any], given: Any = None) -> TorchReading:
+    """Reads a model.
+
+    Args:
+        model: any module that runs.
+        arrays: the inputs of the Keras model.
+        given: the same data as this model takes it (tensor or array, tuple of positional inputs,
+            dict of keyword inputs); worked out from `arrays` when left out.
+
+    Raises:
+        TraceError: the model fails on the given inputs.
+        InputError: no way to feed it `arrays` was found.
+    """
+    if given is not None:
+        return _read_given(model, arrays, given)
+    failure: TraceError | None = None
+    for tensors, names in candidates(model, arrays):
+        try:
+            recorded = trace(model, tensors, {})
+        except TraceError as error:
+            failure = failure or error
+            continue
+        return TorchReading(lower(model, recorded, names), recorded, tuple(tensors), {})
+    raise InputError(
+        f"no way was found to feed {type(model).__name__} what the Keras model takes; "
+        f"pass torch_inputs=. First try: {failure}"
+    ) from failure
+
+
+def _read_given(model: nn.Module, arrays: Sequence[Any], given: Any) -> TorchReading:
+    args, kwargs = as_call(given)
+    names = [named_axes(leaf, arrays) for leaf in tree_leaves((args, kwargs)) if hasattr(leaf, "shape")]
+
+    def place(leaf: Any) -> Any:
+        return placed_like(model, leaf) if hasattr(leaf, "shape") else leaf
+
+    args, kwargs = tree_map(place, (args, kwargs))
+    recorded = trace(model, args, kwargs)
+    return TorchReading(lower(model, recorded, names), recorded, tuple(args), dict(kwargs))
+
+
+def as_call(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Positional and keyword inputs from what a user may pass."""
+    if isinstance(given, Mapping):
+        return (), dict(given)
+    if isinstance(given, torch.Tensor) or not isinstance(given, (tuple, list)):
+        return (given,), {}
+    return tuple(given), {}

@@ -1,0 +1,241 @@
+"""Records one forward pass of an `nn.Module` as a `torch.fx.Graph`.
+
+Recording sees every public torch function that handles a tensor, so control flow on shapes,
+item assignment and checkpointed blocks come out as what really ran. Composite functions of
+`torch.nn.functional` (`layer_norm`, `multi_head_attention_forward`, ...) stay one node each.
+Fake tensors carry shapes without arithmetic; a model that asks for values gets real ones.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils.weak import WeakIdKeyDictionary
+
+from autoport.errors import TraceError
+
+logger = logging.getLogger(__name__)
+
+
+def assign_item(x: torch.Tensor, index: Any, value: Any) -> torch.Tensor:
+    """`x[index] = value` as a function that returns `x`, so that it can be a graph node."""
+    x[index] = value
+    return x
+
+
+class Recorder(TorchFunctionMode):
+    """Writes every torch function call on tensors into an `fx.Graph` while it is active."""
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.graph = fx.Graph(owning_module=None)
+        self.modules: list[tuple[str, str]] = []
+        self.constants: dict[str, torch.Tensor] = {}
+        self._nodes: Any = WeakIdKeyDictionary()
+        self._stored: dict[int, str] = {}
+        for path, tensor in stored_tensors(model):
+            self._stored.setdefault(id(tensor), path)
+
+    def placeholder(self, name: str, value: torch.Tensor) -> None:
+        """Declares an input of the model."""
+        self._bind(self.graph.placeholder(name), value)
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs)
+        if func is torch.Tensor.__setitem__:
+            self._record(assign_item, args, {}, args[0])
+        elif any(isinstance(leaf, torch.Tensor) for leaf in tree_leaves(result)):
+            self._record(func, args, kwargs, result)
+        return result
+
+    def _record(self, func: Callable[..., Any], args: Any, kwargs: Any, result: Any) -> None:
+        node_args = tuple(self._as_argument(arg) for arg in args)
+        node_kwargs = {key: self._as_argument(arg) for key, arg in kwargs.items()}
+        node = self.graph.create_node("call_function", func, node_args, node_kwargs)
+        node.meta["nn_module_stack"] = tuple(self.modules)
+        self._bind(node, result)
+
+    def _bind(self, node: fx.Node, result: Any) -> None:
+        node.meta["val"] = tree_map(_describe, result)
+        if isinstance(result, torch.Tensor):
+            self._nodes[result] = (node, None)
+        elif isinstance(result, (tuple, list)):
+            for index, part in enumerate(result):
+                if isinstance(part, torch.Tensor):
+                    self._nodes[part] = (node, index)
+
+    def _as_argument(self, value: Any) -> Any:
+        if isinstance(value, torch.Tensor):
+            return self.node_of(value)
+        if isinstance(value, (tuple, list)) and any(isinstance(v, torch.Tensor) for v in tree_leaves(value)):
+            return [self._as_argument(v) for v in value]
+        if isinstance(value, Mapping):
+            return {key: self._as_argument(v) for key, v in value.items()}
+        return tuple(value) if isinstance(value, torch.Size) else value
+
+    def node_of(self, value: torch.Tensor) -> fx.Node:
+        """The node that made a tensor; a parameter or a constant gets its node on first use."""
+        found = self._nodes.get(value)
+        if found is None:
+            node = self._leaf(value)
+            self._nodes[value] = (node, None)
+            return node
+        node, index = found
+        if index is None:
+            return node
+        item = self.graph.call_function(_getitem, (node, index))
+        item.meta.update(val=_describe(value), nn_module_stack=node.meta.get("nn_module_stack", ()))
+        self._nodes[value] = (item, None)
+        return item
+
+    def _leaf(self, value: torch.Tensor) -> fx.Node:
+        path = self._stored.get(id(value))
+        if path is None:
+            path = f"_constant{len(self.constants)}"
+            self.constants[path] = value
+        node = self.graph.create_node("get_attr", path, (), {})
+        node.meta["val"] = _describe(value)
+        return node
+
+
+def _getitem(parts: Sequence[Any], index: int) -> Any:
+    return parts[index]
+
+
+def _describe(value: Any) -> Any:
+    """Shape and dtype only, so that the graph keeps no activation alive."""
+    return torch.empty_like(value, device="meta") if isinstance(value, torch.Tensor) else value
+
+
+def stored_tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    """Path and tensor of every parameter and buffer; a tied one comes once for each of its paths."""
+    yield from model.named_parameters(remove_duplicate=False)
+    yield from model.named_buffers(remove_duplicate=False)
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Switches to `eval()` and puts every module's flag back afterwards."""
+    flags = {module: module.training for module in model.modules()}
+    changed = any(flags.values())
+    if changed:
+        model.eval()
+    try:
+        yield
+    finally:
+        if changed:
+            model.train(flags[model])
+            for module, training in flags.items():
+                module.training = training
+
+
+@contextmanager
+def _module_stack(model: nn.Module, stack: list[tuple[str, str]]) -> Iterator[None]:
+    """Keeps `stack` equal to the modules being called, as (path, class name)."""
+    paths = {module: path for path, module in model.named_modules()}
+
+    def enter(module: nn.Module, args: Any) -> None:
+        stack.append((paths.get(module, ""), type(module).__name__))
+
+    def leave(module: nn.Module, args: Any, output: Any) -> None:
+        stack.pop()
+
+    hooks = [
+        register_module_forward_pre_hook(enter),
+        register_module_forward_hook(leave, always_call=True),
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def trace(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> fx.GraphModule:
+    """Records `model(*args, **kwargs)` in evaluation mode.
+
+    Args:
+        model: any module that runs; neither its weights nor its mode are changed.
+        args: positional inputs; tensors are only read for shape, dtype and, if need be, values.
+        kwargs: keyword inputs.
+
+    Returns:
+        The recorded graph. Nodes carry `meta["val"]` (a meta tensor) and
+        `meta["nn_module_stack"]` (path and class of each enclosing module call).
+
+    Raises:
+        TraceError: the forward pass failed.
+    """
+    meta = any(parameter.is_meta for parameter in model.parameters())
+    attempts = [nullcontext()] if meta else [FakeTensorMode(allow_non_fake_inputs=True), nullcontext()]
+    error: Exception | None = None
+    for mode in attempts:
+        try:
+            return _record_once(model, args, kwargs, mode)
+        except Exception as failure:  # a user's forward may raise anything
+            logger.debug("recording under %s failed: %s", type(mode).__name__, failure)
+            error = failure
+    raise TraceError(f"{type(model).__name__}.forward failed on {_shapes(args, kwargs)}: {error}") from error
+
+
+def _record_once(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], mode: Any) -> fx.GraphModule:
+    fake = isinstance(mode, FakeTensorMode)
+
+    def convert(value: Any) -> Any:
+        return mode.from_tensor(value) if fake and isinstance(value, torch.Tensor) else value
+
+    args, kwargs = tree_map(convert, (tuple(args), dict(kwargs)))
+    recorder = Recorder(model)
+    for number, value in enumerate(leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)):
+        recorder.placeholder(f"input_{number}", value)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), evaluation_mode(model), mode:
+        with _module_stack(model, recorder.modules), recorder:
+            outputs = model(*args, **kwargs)
+    return _finish(model, recorder, outputs)
+
+
+def output_tensors(outputs: Any) -> list[torch.Tensor]:
+    """The tensors a model returned, in order; looks into lists, dicts and dataclasses."""
+    if isinstance(outputs, torch.Tensor):
+        return [outputs]
+    if isinstance(outputs, Mapping):
+        return [t for value in outputs.values() for t in output_tensors(value)]
+    if isinstance(outputs, (list, tuple)):
+        return [t for value in outputs for t in output_tensors(value)]
+    if hasattr(outputs, "__dict__"):
+        return [t for value in vars(outputs).values() for t in output_tensors(value)]
+    return []
+
+
+def _finish(model: nn.Module, recorder: Recorder, outputs: Any) -> fx.GraphModule:
+    recorder.graph.output(tuple(recorder.node_of(t) for t in output_tensors(outputs)))
+    # A GraphModule insists on owning its attributes; a plain holder keeps `model` untouched.
+    root: dict[str, Any] = {}
+    for node in recorder.graph.nodes:
+        if node.op == "get_attr":
+            path = node.target
+            root[path] = recorder.constants[path] if path in recorder.constants else _attribute(model, path)
+    return fx.GraphModule(root, recorder.graph, class_name=type(model).__name__)
+
+
+def _attribute(model: nn.Module, path: str) -> torch.Tensor:
+    owner, _, name = path.rpartition(".")
+    found: torch.Tensor = getattr(model.get_submodule(owner), name)
+    return found
+
+
+def _shapes(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    leaves = [leaf for leaf in tree_leaves((tuple(args), dict(kwargs))) if isinstance(leaf, torch.Tensor)]
+    return "inputs of shape " + ", ".join(str(tuple(leaf.shape)) for leaf in leaves)

@@ -1,0 +1,155 @@
+"""Carries a plan out: into a model, or into a dictionary of arrays. All or nothing.
+
+Every tensor is computed and checked before the first one is written. While they are written, the
+old values go to a temporary file, tensor by tensor, from which a failure in the middle is undone;
+memory beyond the models stays at about one tensor.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from autoport.errors import TransferError
+from autoport.graph import Tensor
+from autoport.plan import Plan
+from autoport.weights.algebra import Array, assemble
+
+logger = logging.getLogger(__name__)
+
+
+class Store(Protocol):
+    """Where tensors are read from or written to."""
+
+    def read(self, path: str) -> Array:
+        """A stored tensor."""
+
+    def write(self, path: str, value: Array) -> None:
+        """Overwrites a stored tensor."""
+
+
+class KerasStore:
+    """The variables of a Keras model."""
+
+    def __init__(self, variables: Mapping[str, Any]) -> None:
+        self._variables = variables
+
+    def read(self, path: str) -> Array:
+        """A variable as an array that shares its memory where TensorFlow allows."""
+        variable = self._variables[path]
+        stored = variable.read_value() if hasattr(variable, "read_value") else variable.value
+        return np.asarray(stored)
+
+    def write(self, path: str, value: Array) -> None:
+        """Assigns a variable."""
+        self._variables[path].assign(value)
+
+
+class TorchStore:
+    """The parameters and buffers of a PyTorch model."""
+
+    def __init__(self, tensors: Mapping[str, Any]) -> None:
+        self._tensors = tensors
+
+    def read(self, path: str) -> Array:
+        """A tensor as an array; bfloat16, which numpy lacks, as float32."""
+        import torch
+
+        tensor = self._tensors[path].detach()
+        if tensor.is_meta:
+            raise TransferError(
+                f"{path} is on the meta device and holds no values; take match.state_dict() and load it "
+                "with load_state_dict(..., assign=True)"
+            )
+        tensor = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
+        array: Array = tensor.cpu().numpy()
+        return array
+
+    def write(self, path: str, value: Array) -> None:
+        """Copies into a tensor, on whatever device it is."""
+        import torch
+
+        with torch.no_grad():
+            self._tensors[path].copy_(torch.from_numpy(value))
+
+
+def numpy_dtype(tensor: Tensor) -> np.dtype[Any]:
+    """The numpy type that holds a tensor's values."""
+    name = "float32" if tensor.dtype in ("bfloat16", "float8_e4m3fn", "float8_e5m2") else tensor.dtype
+    return np.dtype(name)
+
+
+def check(plan: Plan, read: Callable[[str], Array]) -> None:
+    """Looks at every source tensor before anything is written.
+
+    Raises:
+        TransferError: one holds NaN or infinity, or values that its target's type cannot hold.
+    """
+    for entry in plan.entries.values():
+        for source in entry.sources:
+            value = read(source)
+            _check_finite(source, value)
+            _check_exact(source, value, entry.tensor)
+
+
+def produce(plan: Plan, path: str, read: Callable[[str], Array]) -> Array:
+    """Computes one target tensor."""
+    entry = plan.entries[path]
+    return assemble(entry.tensor.shape, numpy_dtype(entry.tensor), entry.parts, read)
+
+
+def _check_finite(path: str, value: Array) -> None:
+    if np.issubdtype(value.dtype, np.inexact) and not np.isfinite(value).all():
+        count = int(value.size - np.isfinite(value).sum())
+        raise TransferError(f"{path} holds NaN or infinity in {count} of {value.size} places; nothing was assigned")
+
+
+def _check_exact(path: str, value: Array, target: Tensor) -> None:
+    dtype = numpy_dtype(target)
+    if np.can_cast(value.dtype, dtype) and target.dtype != "bfloat16":
+        return
+    narrowed = value.astype(dtype, copy=False)
+    if target.dtype == "bfloat16":
+        narrowed = (np.ascontiguousarray(narrowed).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+    if not np.array_equal(narrowed, value):
+        raise TransferError(
+            f"{target.path} is {target.dtype} and cannot hold the {value.dtype} values of {path} exactly; "
+            "convert one model to the type of the other first; nothing was assigned"
+        )
+
+
+def carry_out(plan: Plan, source: Store, target: Store) -> None:
+    """Writes every entry of a plan, or none.
+
+    Args:
+        plan: what goes where.
+        source: where it comes from.
+        target: where it goes.
+
+    Raises:
+        TransferError: a tensor cannot be carried over; nothing was changed.
+    """
+    check(plan, source.read)
+    with tempfile.TemporaryFile(prefix="autoport-") as journal:
+        written: list[tuple[str, Any, tuple[int, ...]]] = []
+        try:
+            for path in plan.entries:
+                old = target.read(path)
+                journal.write(np.ascontiguousarray(old).tobytes())
+                written.append((path, old.dtype, old.shape))
+                target.write(path, produce(plan, path, source.read))
+        except BaseException:
+            _undo(journal, written, target)
+            raise
+
+
+def _undo(journal: Any, written: list[tuple[str, Any, tuple[int, ...]]], target: Store) -> None:
+    journal.seek(0)
+    for path, dtype, shape in written:
+        count = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        target.write(path, np.frombuffer(journal.read(count), dtype).reshape(shape).copy())
+    logger.info("undid %d assignments", len(written))

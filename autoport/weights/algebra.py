@@ -1,0 +1,87 @@
+"""Reads and writes pieces of numpy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from einops import rearrange
+from numpy.typing import NDArray
+
+from autoport.weights.piece import Piece
+
+Array = NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Term:
+    """One summand of a target piece: `factor` times a source piece."""
+
+    source: Piece
+    factor: float = 1.0
+
+    def __str__(self) -> str:
+        return {1.0: "", -1.0: "-"}.get(self.factor, f"{self.factor:g} ") + str(self.source)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a target tensor and what goes there: the sum of its terms, or `fill` without any."""
+
+    target: Piece
+    terms: tuple[Term, ...] = ()
+    fill: float = 0.0
+
+
+def view(array: Array, piece: Piece) -> Array:
+    """The piece of an array, with its axes in the order of their names.
+
+    Args:
+        array: the stored tensor.
+        piece: which part of it.
+
+    Returns:
+        A view: writing into it writes into `array`.
+
+    Example:
+        >>> kernel = np.arange(6).reshape(2, 3)
+        >>> view(kernel, Piece.of("kernel", "o i", kernel.shape)).shape
+        (3, 2)
+    """
+    ranges = [slice(*piece.narrow[d]) if d in piece.narrow else slice(None) for d in range(array.ndim)]
+    axes = sorted(piece.axes)
+    chosen = sorted(piece.select)
+    spread = rearrange(array[tuple(ranges)], f"{piece.pattern} -> {' '.join(chosen + axes)}", **piece.sizes)
+    return spread[tuple(piece.select[axis] for axis in chosen)]
+
+
+def assemble(
+    shape: Sequence[int], dtype: np.dtype[np.generic], parts: Sequence[Part], read: Callable[[str], Array]
+) -> Array:
+    """Builds a target tensor from its parts.
+
+    Args:
+        shape: of the target.
+        dtype: of the target; sums are formed in the widest type of their terms.
+        parts: disjoint, and together the whole tensor.
+        read: gives the stored source tensor of a path.
+    """
+    result: Array = np.empty(tuple(shape), dtype)
+    for part in parts:
+        place = view(result, part.target)
+        place[...] = total(part, read) if part.terms else part.fill
+    return result
+
+
+def total(part: Part, read: Callable[[str], Array]) -> Array:
+    """The sum of a part's terms."""
+    first, *rest = part.terms
+    value = view(read(first.source.tensor), first.source)
+    if not rest and first.factor == 1:
+        return value
+    summed: Array = value * value.dtype.type(first.factor)  # type: ignore[operator]
+    for term in rest:
+        other = view(read(term.source.tensor), term.source)
+        summed = summed + other * other.dtype.type(term.factor)  # type: ignore[operator]
+    return summed
