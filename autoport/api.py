@@ -102,7 +102,7 @@ class Match:
         import torch
 
         self._require_complete("torch", strict)
-        plan, read = self.plan("torch"), KerasStore(self._variables).read
+        plan, read = self.plan("torch"), self._store("tf").read
         check(plan, read)
         made = {path: torch.from_numpy(produce(plan, path, read)) for path in plan.entries}
         result = {}
@@ -126,9 +126,8 @@ class Match:
             >>> autoport.match(keras_model, module).assign()  # doctest: +SKIP
         """
         self._require_complete(_direction(to), strict)
-        stores: tuple[Store, Store] = (KerasStore(self._variables), TorchStore(self._torch_tensors()))
-        source, target = stores if to == "torch" else stores[::-1]
-        carry_out(self.plan(to), source, target)
+        source = "tf" if to == "torch" else "torch"
+        carry_out(self.plan(to), self._store(source), self._store(to))
 
     def report(self, format: str | None = None) -> str | None:
         """Shows the match.
@@ -153,10 +152,12 @@ class Match:
         state = "complete" if self.complete else "incomplete"
         return f"<Match {state}: {len(self.pairs)} pairs, {len(self.differences)} differences>"
 
-    def _torch_tensors(self) -> dict[str, Any]:
+    def _store(self, side: str) -> Store:
         from autoport.pytorch.trace import stored_tensors
 
-        return dict(stored_tensors(self._torch_model))
+        if side == "tf":
+            return KerasStore(self._variables)
+        return TorchStore(dict(stored_tensors(self._torch_model)))
 
     def _plan(self, to: str) -> Plan:
         weights = [w for pair in self.pairs for w in pair.weights]
@@ -184,13 +185,19 @@ class Match:
         }
 
     def _unexpected(self, to: str) -> dict[str, str]:
-        """Tensors of the source that its forward pass reads and the plan does not use."""
+        """Tensors of the source that its forward pass reads and the plan does not use.
+
+        One that holds nothing but the constant that its absence stands for is not needed.
+        """
         source = "tf" if to == "torch" else "torch"
         graph, plan, reasons = self._side(source), self._plans[to], self._reasons(source)
+        read = self._store(source).read
         return {
             path: plan.refused.get(path) or reasons.get(path, "the target has no place for it")
             for path in graph.tensors
-            if path in graph.read_tensors() and path not in plan.used
+            if path in graph.read_tensors()
+            and path not in plan.used
+            and not (path in plan.neutral and (read(path) == plan.neutral[path]).all())
         }
 
     def _require_complete(self, to: str, strict: bool) -> None:

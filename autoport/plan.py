@@ -78,11 +78,14 @@ class Plan:
     Attributes:
         entries: by path of the target tensor.
         conflicts: target tensors that cannot be made as a whole, with the reason.
+        neutral: source tensors that have no place in the target, with the value at which they
+            change nothing.
         refused: source biases that the target lacks and nothing could absorb, with the reason.
     """
 
     entries: dict[str, Entry] = field(default_factory=dict)
     conflicts: dict[str, str] = field(default_factory=dict)
+    neutral: dict[str, float] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -120,6 +123,10 @@ def build_plan(
         term = Term(absorption.bias, -1.0)
         extra.setdefault(_identity(absorption.mean), []).append(term)
     for pair in pairs:
+        source, written = (pair.tf, pair.torch) if to == "torch" else (pair.torch, pair.tf)
+        value = neutral_value(pair.role)
+        if source is not None and written is None and value is not None:
+            plan.neutral.update({piece.tensor: value for piece in source.pieces})
         for part in _parts(pair, to, extra):
             known = values.setdefault(part.target.tensor, {})
             if known.setdefault(_identity(part.target), part) != part:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from autoport.canonical import activations, layout, padding, pooling
+from autoport.canonical import activations, bias, layout, padding, pooling
 from autoport.graph import Graph
 
 
@@ -12,6 +12,7 @@ def canonicalize(graph: Graph) -> Graph:
     Axes are named before padding is folded, because a padded size is needed to name a padded axis.
     """
     layout.name_axes(graph)
+    bias.fold_bias(graph)
     pooling.fold_reductions(graph)
     activations.fold_activations(graph)
     padding.fold_padding(graph)

@@ -47,6 +47,22 @@ class Graph(nx.DiGraph):
         op.inputs = inputs
         self._connect(op)
 
+    def bypass(self, name: str, value: Value) -> None:
+        """Lets whoever reads an operation read `value` instead, and removes it."""
+        for consumer in list(self.successors(name)):
+            op = self.op(consumer)
+            self.replace_inputs(op, tuple(value if v.op == name else v for v in op.inputs))
+        self.outputs = [value if v.op == name else v for v in self.outputs]
+        self.remove_node(name)
+
+    def drop_unread_parameter(self, name: str) -> None:
+        """Removes a parameter, and reshapes of it, that nothing reads as data any more."""
+        op = self.op(name)
+        if self.out_degree(name) == 0 and op.kind in ("parameter", "reshape"):
+            self.remove_node(name)
+            for value in op.inputs:
+                self.drop_unread_parameter(value.op)
+
     def drop_unused(self, name: str) -> None:
         """Removes an operation that nothing reads, and then what only it had read."""
         op = self.op(name)

@@ -163,6 +163,21 @@ def _module_stack(model: nn.Module, stack: list[tuple[str, str]]) -> Iterator[No
             hook.remove()
 
 
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps torch from logging failures of fake tensors, which are expected while inputs are tried."""
+    chatty = logging.getLogger("torch._subclasses.fake_tensor")
+    chatty.addFilter(_drop)
+    try:
+        yield
+    finally:
+        chatty.removeFilter(_drop)
+
+
+def _drop(record: logging.LogRecord) -> bool:
+    return False
+
+
 def trace(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> fx.GraphModule:
     """Records `model(*args, **kwargs)` in evaluation mode.
 
@@ -200,7 +215,7 @@ def _record_once(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any
     recorder = Recorder(model)
     for number, value in enumerate(leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)):
         recorder.placeholder(f"input_{number}", value)
-    with torch.no_grad(), torch.random.fork_rng(devices=[]), evaluation_mode(model), mode:
+    with torch.no_grad(), torch.random.fork_rng(devices=[]), evaluation_mode(model), _quiet(), mode:
         with _module_stack(model, recorder.modules), recorder:
             outputs = model(*args, **kwargs)
     return _finish(model, recorder, outputs)

@@ -53,7 +53,7 @@ def view(array: Array, piece: Piece) -> Array:
     axes = sorted(piece.axes)
     chosen = sorted(piece.select)
     spread = rearrange(array[tuple(ranges)], f"{piece.pattern} -> {' '.join(chosen + axes)}", **piece.sizes)
-    return spread[tuple(piece.select[axis] for axis in chosen)]
+    return spread[(*(piece.select[axis] for axis in chosen), ...)]
 
 
 def assemble(

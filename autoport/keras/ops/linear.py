@@ -20,16 +20,6 @@ def matmul(raw: RawOp) -> Any:
     return raw.build.dense(raw.data(0), kernel, None, raw.out)
 
 
-@op_rule("BiasAdd")
-def bias_add(raw: RawOp) -> Any:
-    """Behind a dense layer or a convolution without bias it is that layer's bias."""
-    path, producer = raw.stored(1), raw.build.graph.op(raw.data(0).op)
-    if path is None or producer.kind not in ("dense", "conv") or "bias" in producer.weights:
-        return raw.emit("add")
-    producer.weights |= raw.build.weights(bias=(path, "o"))
-    return raw.data(0)
-
-
 @op_rule("ResourceGather GatherV2")
 def gather(raw: RawOp) -> Any:
     """A look-up in a stored table is an embedding."""

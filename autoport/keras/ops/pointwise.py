@@ -32,6 +32,7 @@ ACTIVATIONS = {
 BINARY = {
     "Add": "add",
     "AddV2": "add",
+    "BiasAdd": "add",
     "Sub": "sub",
     "Mul": "mul",
     "RealDiv": "div",

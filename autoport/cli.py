@@ -1,0 +1,240 @@
+"""The command line. Every command is one call of the library.
+
+Frameworks are imported inside the commands, so that `autoport --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import autoport
+from autoport.errors import AutoportError
+
+if TYPE_CHECKING:
+    from autoport.api import Match
+
+logger = logging.getLogger("autoport")
+
+SAME, DIFFERENT, TROUBLE, INTERRUPTED = 0, 1, 2, 130
+# Set unless the user did: the backend that is read, and what would otherwise talk on the terminal
+# or take all of the GPU's memory away from PyTorch.
+ENVIRONMENT = {
+    "KERAS_BACKEND": "tensorflow",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+}
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+
+
+class Format(StrEnum):
+    """Views of a report."""
+
+    table = "table"
+    markdown = "markdown"
+    json = "json"
+
+
+class Direction(StrEnum):
+    """Whose weights are written."""
+
+    torch = "torch"
+    tf = "tf"
+
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+NAMES = "package.module:callable, file.py:callable, either with literal arguments"
+Source = Annotated[str, typer.Argument(metavar="SOURCE", help=f"The Keras model: {NAMES}, or a .keras or .h5 file.")]
+Target = Annotated[str, typer.Argument(metavar="TARGET", help=f"The PyTorch model: {NAMES}.")]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--input", metavar="SHAPE", help="Example input as Keras takes it, like 2x224x224x3; once for each."),
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and what the frameworks log.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"autoport {autoport.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Port weights between Keras/TensorFlow and PyTorch models by structure, without names.
+
+    Exit code 0: everything matched and nothing differs that inference would show; 1: something
+    does; 2: trouble.
+    """
+
+
+@app.command()
+def report(
+    source: Source,
+    target: Target,
+    format: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")] = None,
+    shapes: Shapes = None,
+    debug: Debug = False,
+) -> None:
+    """Show what two models have in common, and everything that differs."""
+    with _trouble(debug):
+        match, _ = _match(source, target, shapes, debug)
+        _answer(match, format, output)
+    _exit(match)
+
+
+@app.command()
+def port(
+    source: Source,
+    target: Target,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="A .safetensors or .pt file; with --to tf, .weights.h5 or .keras."
+        ),
+    ],
+    to: Annotated[Direction, typer.Option("--to", help="Whose weights to write.")] = Direction.torch,
+    shapes: Shapes = None,
+    debug: Debug = False,
+) -> None:
+    """Write the weights of one model as the other takes them.
+
+    Exit code 1: written, but the models differ in what is listed; 2: nothing was written.
+    """
+    from autoport.saving import check_destination, save_weights
+
+    with _trouble(debug):
+        check_destination(output, to)
+        match, keras_model = _match(source, target, shapes, debug)
+        with contextlib.redirect_stdout(sys.stderr):
+            save_weights(match, keras_model, output, to)
+        typer.echo(f"wrote {_plain(str(output))}: {len(match.plan(to).entries)} tensors", err=True)
+        for difference in match.differences:
+            typer.echo(_plain(f"difference: {difference}"), err=True)
+    _exit(match)
+
+
+def main() -> None:
+    """The entry point of the `autoport` script."""
+    app()
+
+
+def _exit(match: Match) -> None:
+    from autoport.report import build_report
+
+    raise typer.Exit(SAME if build_report(match).same else DIFFERENT)
+
+
+@contextlib.contextmanager
+def _trouble(debug: bool) -> Iterator[None]:
+    """Turns errors into one message and exit code 2."""
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(name)s: %(message)s")
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except Exception as error:
+        expected = isinstance(error, (AutoportError, OSError))
+        what = str(error) if expected else f"internal error, please report it: {type(error).__name__}: {error}"
+        if debug:
+            traceback.print_exc()
+        typer.echo(f"autoport: {_plain(what)}" + ("" if expected or debug else " (--debug shows where)"), err=True)
+        raise typer.Exit(TROUBLE) from error
+
+
+def _plain(text: str) -> str:
+    """Text of models and frameworks without what would steer the terminal."""
+    from autoport.report.lines import printable
+
+    return "\n".join(printable(line) for line in ESCAPES.sub("", text).splitlines())
+
+
+def _match(source: str, target: str, shapes: Sequence[str] | None, debug: bool) -> tuple[Match, Any]:
+    """Loads both models and matches them; what they print meanwhile goes to standard error."""
+    from autoport.api import match
+    from autoport.loading import example_inputs, load_keras, load_torch, parse_shape
+
+    sizes = [parse_shape(shape) for shape in shapes or ()]
+    with contextlib.redirect_stdout(sys.stderr):
+        _import_tensorflow(debug)
+        keras_model, module = load_keras(source), load_torch(target)
+        inputs = example_inputs(keras_model, sizes) if sizes else None
+        return match(keras_model, module, inputs=inputs), keras_model
+
+
+def _import_tensorflow(debug: bool) -> None:
+    """Imports TensorFlow without its greetings: C++ writes them before any log level counts."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if debug:
+        return
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    with _silent_stderr():
+        import tensorflow  # noqa: F401
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Sends file descriptor 2, to which C++ writes, nowhere. Exceptions pass as ever."""
+    try:
+        kept = os.dup(2)
+    except OSError:
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _answer(match: Match, format: str, output: Path | None) -> None:
+    from autoport.report import print_table, render
+    from autoport.saving import write_whole
+
+    if output is not None:
+        text = render(match, format)
+        write_whole(output, lambda place: _write_text(place, text))
+        return
+    # A terminal that lacks a character of a layer's name shows its code instead of failing.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if format == Format.table:
+        print_table(match)
+    else:
+        sys.stdout.write(render(match, format))
+
+
+def _write_text(place: Path, text: str) -> None:
+    place.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,322 @@
+"""Models by name, as the command line takes them.
+
+    package.module:callable              path/to/file.py:callable
+    keras.applications:VGG16(weights=None)
+    model.keras                          model.h5
+
+What stands behind the colon is read as Python, but never evaluated: a path of attributes and, if
+it is called with arguments, literals.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+import importlib.util
+import pkgutil
+import re
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from autoport.errors import InputError, LoadError
+
+KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
+STATE_SUFFIXES = (".pt", ".pth", ".safetensors", ".bin", ".ckpt", ".weights.h5")
+EXAMPLE = "package.module:callable or path/to/file.py:callable"
+
+
+@dataclass(frozen=True)
+class Name:
+    """A model's name, taken apart.
+
+    Attributes:
+        text: as it was given.
+        where: module, or path of a Python file.
+        attributes: what to look up there, one after the other.
+        args: positional arguments; None if there is no call.
+        kwargs: keyword arguments.
+    """
+
+    text: str
+    where: str
+    attributes: tuple[str, ...]
+    args: tuple[Any, ...] | None = None
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+def parse_name(text: str) -> Name:
+    """Takes a name apart.
+
+    Args:
+        text: `module:callable`, `file.py:callable`, either with literal arguments.
+
+    Raises:
+        LoadError: it is not of that form.
+
+    Example:
+        >>> parse_name("keras.applications:VGG16(weights=None)").kwargs
+        {'weights': None}
+    """
+    found = re.fullmatch(r"((?:[A-Za-z]:[\\/])?[^:]+):(.+)", text.strip(), re.DOTALL)
+    if found is None:
+        raise LoadError(f"{text!r} does not name a model: write {EXAMPLE}, or give a .keras or .h5 file")
+    where, what = found.groups()
+    try:
+        node = ast.parse(what.strip(), mode="eval").body
+        call = node if isinstance(node, ast.Call) else None
+        attributes = _attributes(call.func if call else node)
+        return Name(text, where, attributes, *_arguments(call)) if call else Name(text, where, attributes)
+    except (SyntaxError, ValueError) as error:
+        raise LoadError(
+            f"{text!r}: {what!r} is neither a name nor a call with literal arguments such as f(3, weights=None)"
+        ) from error
+
+
+def _attributes(node: ast.expr) -> tuple[str, ...]:
+    if isinstance(node, ast.Attribute):
+        return (*_attributes(node.value), node.attr)
+    if isinstance(node, ast.Name):
+        return (node.id,)
+    raise ValueError("not a path of attributes")
+
+
+def _arguments(call: ast.Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    kwargs = {}
+    for keyword in call.keywords:
+        if keyword.arg is None:
+            raise ValueError("** is no literal")
+        kwargs[keyword.arg] = ast.literal_eval(keyword.value)
+    return tuple(ast.literal_eval(arg) for arg in call.args), kwargs
+
+
+def load_keras(text: str) -> Any:
+    """Loads the Keras model that SOURCE names.
+
+    Args:
+        text: a name, or the path of a `.keras` or `.h5` file.
+
+    Raises:
+        LoadError: there is no such model, or it is none of Keras.
+
+    Example:
+        >>> load_keras("keras.applications:VGG16(weights=None)")  # doctest: +SKIP
+    """
+    _refuse_state_file(text, "SOURCE", "the Keras model, as a .keras or .h5 file or as")
+    if text.endswith(KERAS_SUFFIXES):
+        return _load_keras_file(Path(text))
+    model = _load(text, "SOURCE", "Keras", _is_keras, "PyTorch", _is_torch)
+    if "keras" in sys.modules:
+        _require_tensorflow_backend(sys.modules["keras"])
+    return model
+
+
+def load_torch(text: str) -> Any:
+    """Loads the PyTorch model that TARGET names.
+
+    Args:
+        text: a name.
+
+    Raises:
+        LoadError: there is no such model, or it is none of PyTorch.
+
+    Example:
+        >>> load_torch("torchvision.models:vgg16")  # doctest: +SKIP
+    """
+    _refuse_state_file(text, "TARGET", "the PyTorch model as")
+    if text.endswith(KERAS_SUFFIXES):
+        raise LoadError(f"TARGET {text} is a Keras file; TARGET is the PyTorch model: name the code that builds it")
+    return _load(text, "TARGET", "PyTorch", _is_torch, "Keras", _is_keras)
+
+
+def _refuse_state_file(text: str, role: str, instead: str) -> None:
+    if text.endswith(STATE_SUFFIXES):
+        raise LoadError(
+            f"{role} {text} holds weights only (a state dict), and weights have no graph: "
+            f"name {instead} a callable that builds it, {EXAMPLE}"
+        )
+
+
+def _load_keras_file(path: Path) -> Any:
+    if not path.exists():
+        raise LoadError(f"SOURCE {path} does not exist{_near_file(path)}")
+    import keras
+
+    _require_tensorflow_backend(keras)
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:  # Keras raises nearly anything on a file it cannot read
+        raise LoadError(f"SOURCE {path} could not be loaded by Keras: {error}") from error
+
+
+def _require_tensorflow_backend(keras: ModuleType) -> None:
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        raise LoadError(f"Keras runs on {backend}, but autoport reads TensorFlow graphs: set KERAS_BACKEND=tensorflow")
+
+
+def _is_torch(thing: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(thing, torch.nn.Module)
+
+
+def _is_keras(thing: Any) -> bool:
+    if not {"keras", "tf_keras"} & sys.modules.keys():
+        return False
+    from autoport.keras.inputs import is_keras_model
+
+    return is_keras_model(thing)
+
+
+Check = Callable[[Any], bool]
+
+
+def _load(text: str, role: str, wanted: str, check: Check, other: str, is_other: Check) -> Any:
+    name = parse_name(text)
+    thing = _look_up(_import(name.where, role), name, role)
+    given = check(thing) or is_other(thing)
+    if given and name.args is not None:
+        raise LoadError(f"{role} {text}: {'.'.join(name.attributes)} is a model already; leave the arguments out")
+    model = thing if given else _call(thing, name, role)
+    if is_other(model):
+        raise LoadError(
+            f"{role} {text} gives the {other} model {type(model).__name__}, but {role} is the {wanted} model: "
+            "SOURCE is always the Keras model and TARGET the PyTorch model"
+        )
+    if not check(model):
+        raise LoadError(f"{role} {text} gives an object of type {type(model).__name__}, not a {wanted} model")
+    return model
+
+
+def _call(thing: Any, name: Name, role: str) -> Any:
+    label = ".".join(name.attributes)
+    if not callable(thing):
+        raise LoadError(f"{role} {name.text}: {label} is a {type(thing).__name__}, neither a model nor callable")
+    try:
+        return thing(*(name.args or ()), **name.kwargs)
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
+        raise LoadError(f"{role} {name.text}: calling {label} raised {_described(error)}") from error
+
+
+def _look_up(module: ModuleType, name: Name, role: str) -> Any:
+    thing: Any = module
+    for depth, attribute in enumerate(name.attributes):
+        try:
+            thing = getattr(thing, attribute)
+        except AttributeError as error:
+            place = ".".join((name.where, *name.attributes[:depth]))
+            near = _near(attribute, dir(thing))
+            raise LoadError(f"{role} {name.text}: {place} has no {attribute!r}{near}") from error
+    return thing
+
+
+def _import(where: str, role: str) -> ModuleType:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    is_file = where.endswith(".py")
+    try:
+        return _import_file(Path(where), role) if is_file else importlib.import_module(where)
+    except LoadError:
+        raise
+    except ModuleNotFoundError as error:
+        if not is_file and error.name and (where == error.name or where.startswith(f"{error.name}.")):
+            raise LoadError(f"{role}: there is no module {error.name!r}{_near_module(error.name)}") from error
+        raise LoadError(f"{role}: importing {where} needs {error.name!r}, which is not installed") from error
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
+        raise LoadError(f"{role}: importing {where} raised {_described(error)}") from error
+
+
+def _import_file(path: Path, role: str) -> ModuleType:
+    if not path.is_file():
+        raise LoadError(f"{role}: there is no file {path}{_near_file(path)}")
+    path = path.resolve()
+    name = path.stem
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    while name in sys.modules:
+        # Both models may live in one file, and files in two folders may have one name.
+        if getattr(sys.modules[name], "__file__", None) == str(path):
+            return sys.modules[name]
+        name += "_"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise LoadError(f"{role}: {path} cannot be imported")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _described(error: BaseException) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" (at {frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    found = difflib.get_close_matches(name, [other for other in known if not other.startswith("_")], 3, 0.6)
+    return f"; did you mean {' or '.join(found)}?" if found else ""
+
+
+def _near_module(name: str) -> str:
+    parent, _, last = name.rpartition(".")
+    paths = getattr(sys.modules.get(parent), "__path__", None)
+    if parent and paths is None:
+        return ""
+    return _near(last, [module.name for module in pkgutil.iter_modules(paths)])
+
+
+def _near_file(path: Path) -> str:
+    siblings = [other.name for other in path.parent.glob("*")] if path.parent.is_dir() else []
+    return _near(path.name, siblings)
+
+
+def parse_shape(text: str) -> tuple[int, ...]:
+    """Reads a shape as the command line takes it.
+
+    Args:
+        text: sizes between `x` or commas, the batch first.
+
+    Raises:
+        InputError: it is no shape.
+
+    Example:
+        >>> parse_shape("2x224x224x3")
+        (2, 224, 224, 3)
+    """
+    found = re.fullmatch(r"\(?\s*(\d+(?:\s*[x,]\s*\d+)*)\s*,?\s*\)?", text.strip())
+    shape = tuple(int(size) for size in re.split(r"[x,]", found.group(1))) if found else ()
+    if not shape or 0 in shape:
+        raise InputError(f"--input {text!r} is no shape: write sizes like 2x224x224x3, the batch first")
+    return shape
+
+
+def example_inputs(model: Any, shapes: Sequence[tuple[int, ...]]) -> Any:
+    """Seeded inputs of given shapes: normal noise, or small whole numbers where the model declares integers.
+
+    Args:
+        model: a Keras model.
+        shapes: one for each input, in the order of the model.
+
+    Returns:
+        An array, or a list of arrays for several shapes.
+    """
+    import numpy as np
+
+    declared = [str(getattr(tensor, "dtype", "")) for tensor in getattr(model, "inputs", None) or ()]
+    rng = np.random.default_rng(0)
+    arrays = []
+    for number, shape in enumerate(shapes):
+        whole = number < len(declared) and "int" in declared[number]
+        arrays.append(rng.integers(0, 2, shape) if whole else rng.standard_normal(shape).astype("float32"))
+    return arrays[0] if len(arrays) == 1 else arrays
