@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from autoport.errors import TraceError
+from autoport.errors import TraceError, UnbuiltModelError
 
 _PATCHING = threading.RLock()
 
@@ -89,6 +89,11 @@ class _Watcher:
         if self.inside or graph is not self.root:
             return original(layer, *args, **kwargs)
         self.stack.append(layer.name)
+        if not layer.built and type(layer).build not in [cls.build for cls in layer_classes()]:
+            raise UnbuiltModelError(
+                f"the Keras layer {self._path()!r} is not built, so it has no weights yet: "
+                "call the model once on example inputs before it is matched"
+            )
         try:
             if self.known(layer):
                 return self._record(original, layer, args, kwargs)
@@ -168,6 +173,8 @@ def trace(model: Any, inputs: Any, known: Callable[[Any], bool]) -> Trace:
         with _watch(watcher):
             function = tf.function(forward, autograph=False)
             graph = function.get_concrete_function(*tf.nest.flatten(signature)).graph
+    except UnbuiltModelError:
+        raise
     except Exception as failure:  # a user's call may raise anything
         shapes = ", ".join(str(tuple(spec.shape)) for spec in tf.nest.flatten(signature))
         raise TraceError(f"{_name(model)} failed on inputs of shape {shapes}: {failure}") from failure

@@ -3,13 +3,15 @@
 1. Nodes with the same structure above and below them, unique on both sides, are pairs; then those
    where only one of the two agrees and the other does not contradict.
 2. Where the graphs differ, neighbourhoods of shrinking radius that occur once on each side give new
-   anchors, from which step 1 starts again.
+   anchors, from which step 1 starts again. This is done twice, once trusting first what lies above
+   and once what lies below. Only what both readings agree on is kept: in a run of equal layers of
+   which one is missing, they disagree, and nobody can know which one it was.
 3. What structure alone leaves tied is told apart by finer evidence (`autoport.matching.ties`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from autoport.canonical.skeleton import Skeleton
@@ -51,6 +53,13 @@ class Matching:
         self.partner[left] = right
         self.taken.add(right)
 
+    def copy(self) -> Matching:
+        """A matching with the same pairs, to be continued on its own."""
+        copied = Matching(self.left, self.right)
+        for pair in self.pairs:
+            copied.add(pair.left, pair.right, pair.reason)
+        return copied
+
     @property
     def free_left(self) -> set[str]:
         """Nodes of the left side without a partner."""
@@ -73,29 +82,42 @@ def match_skeletons(left: Skeleton, right: Skeleton) -> Matching:
     matching = Matching(left, right)
     table = KeyTable()
     _sweep_until_stable(matching, table)
-    while matching.free_left and matching.free_right:
-        if _seed(matching, table):
-            _sweep_until_stable(matching, table)
-            continue
-        settled = ties.settle(matching, table)
-        if not settled:
-            break
+    if matching.free_left and matching.free_right:
+        _read_both_ways(matching, table)
+    while matching.free_left and matching.free_right and ties.settle(matching, table):
         _sweep_until_stable(matching, table)
     ties.explain(matching, table)
     return matching
 
 
-def _colours(graph: Skeleton) -> Mapping[str, Hashable]:
-    return graph.colour
+def _read_both_ways(matching: Matching, table: KeyTable) -> None:
+    """Step 2."""
+    from_above, from_below = matching.copy(), matching.copy()
+    for reading, first in ((from_above, "above"), (from_below, "below")):
+        _sweep_until_stable(reading, table, first)
+        while reading.free_left and reading.free_right and _seed(reading, table):
+            _sweep_until_stable(reading, table, first)
+    for pair in from_above.pairs[len(matching.pairs) :]:
+        if from_below.partner.get(pair.left) == pair.right:
+            matching.add(pair.left, pair.right, pair.reason)
+    text = "ambiguous: counted from the inputs and from the outputs it belongs to different operations"
+    for reading in (from_above, from_below):
+        for a, b in reading.partner.items():
+            if matching.partner.get(a) != b:
+                matching.ambiguous[0].setdefault(a, text)
+                matching.ambiguous[1].setdefault(b, text)
 
 
-def _sweep_until_stable(matching: Matching, table: KeyTable) -> None:
-    while _sweep(matching, table):
+def _sweep_until_stable(matching: Matching, table: KeyTable, first: str | None = None) -> None:
+    while _sweep(matching, table, first):
         pass
 
 
-def _sweep(matching: Matching, table: KeyTable) -> bool:
-    """Step 1; True if it found pairs."""
+def _sweep(matching: Matching, table: KeyTable, first: str | None = None) -> bool:
+    """Step 1; True if it found pairs.
+
+    With `first` one direction is trusted even where the other contradicts.
+    """
     left, right = matching.left, matching.right
     anchors_left, anchors_right = matching.anchors()
     free = matching.free_left, matching.free_right
@@ -118,15 +140,15 @@ def _sweep(matching: Matching, table: KeyTable) -> bool:
         matching.add(a, b, "same structure above and below")
     if found:
         return True
-    above, below = unique_pairs(*up, *free), unique_pairs(*down, *free)
-    found_above = _uncontradicted(above, below)
-    found_below = _uncontradicted(below, above)
-    for a, b in found_above.items():
-        matching.add(a, b, "same structure above")
-    for a, b in found_below.items():
-        if a not in found_above:
-            matching.add(a, b, "same structure below")
-    return bool(found_above or found_below)
+    claims = {"above": unique_pairs(*up, *free), "below": unique_pairs(*down, *free)}
+    for direction in ("below", "above") if first == "below" else ("above", "below"):
+        other = claims["below" if direction == "above" else "above"]
+        trusted = claims[direction] if first == direction else _uncontradicted(claims[direction], other)
+        for a, b in trusted.items():
+            if a not in matching.partner and b not in matching.taken:
+                matching.add(a, b, f"same structure {direction}")
+                found[a] = b
+    return bool(found)
 
 
 def _uncontradicted(found: Mapping[str, str], other: Mapping[str, str]) -> dict[str, str]:

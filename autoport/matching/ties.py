@@ -111,10 +111,16 @@ def _pair_first(matching: Matching, plain: tuple[Keys, Keys], fine: tuple[Keys, 
 
 
 def explain(matching: Matching, table: KeyTable) -> None:
-    """Writes down for open nodes how many partners they could have had."""
+    """Writes down why open nodes are ambiguous, where they are."""
     keys = _keys(matching, table, lambda graph, node: ())
-    near = classes(*keys, matching.free_left, matching.free_right)
-    for left, right in near:
+    for left, right in classes(*keys, matching.free_left, matching.free_right):
         for side, nodes, others in ((0, left, right), (1, right, left)):
             text = f"ambiguous: {len(others)} operations of the other model fit equally well"
-            matching.ambiguous[side].update(dict.fromkeys(nodes, text))
+            for node in nodes:
+                matching.ambiguous[side].setdefault(node, text)
+    for side, graph, free in ((0, matching.left, matching.free_left), (1, matching.right, matching.free_right)):
+        doubtful = {graph.colour[node] for node in matching.ambiguous[side] if node in free}
+        for node in free:
+            if graph.colour[node] in doubtful:
+                text = "ambiguous: one of several equal operations, of which the other model has another number"
+                matching.ambiguous[side].setdefault(node, text)
