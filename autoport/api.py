@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from autoport.pytorch.read import TorchReading
 
 
+Hints = Sequence[tuple[str, str]]
+
+
 @dataclass(frozen=True)
 class Pair:
     """Two matched operations with weights.
@@ -68,12 +71,14 @@ class Match:
         differences: hyper-parameters of matched operations that disagree.
     """
 
-    def __init__(self, tf: KerasReading, torch: TorchReading, torch_model: torch.nn.Module) -> None:
+    def __init__(
+        self, tf: KerasReading, torch: TorchReading, torch_model: torch.nn.Module, hints: Hints = ()
+    ) -> None:
         self.graph_tf: Graph = canonicalize(tf.graph)
         self.graph_torch: Graph = canonicalize(torch.graph)
         self._variables = tf.variables
         self._torch_model = torch_model
-        self._matching = match_skeletons(skeleton(self.graph_tf), skeleton(self.graph_torch))
+        self._matching = match_skeletons(skeleton(self.graph_tf), skeleton(self.graph_torch), hints)
         self.pairs, refusals = _weight_pairs(self._matching)
         self.differences: list[Difference] = find_differences(self._matching)
         self._plans = {to: self._plan(to) for to in ("torch", "tf")}
@@ -83,7 +88,7 @@ class Match:
     @property
     def complete(self) -> bool:
         """Whether every tensor that either forward pass reads has its partner."""
-        return not self._missing("torch") and not self._unexpected("torch")
+        return not self.missing("torch") and not self.unexpected("torch")
 
     def plan(self, to: str = "torch") -> Plan:
         """What goes where, as data: for each target tensor its sources and expressions."""
@@ -174,35 +179,44 @@ class Match:
         plan.refused.update(refused)
         return plan
 
-    def _missing(self, to: str) -> dict[str, str]:
-        """Tensors of the target that its forward pass reads and the plan does not write."""
+    def missing(self, to: str = "torch") -> dict[str, str]:
+        """Tensors of the target that its forward pass reads and the plan does not write, with reasons."""
         graph, plan = self._side(to), self._plans[to]
         reasons = self._reasons(to)
         return {
             path: plan.conflicts.get(path) or reasons.get(path, "no operation of the other model matches")
-            for path in graph.tensors
-            if path in graph.read_tensors() and path not in plan.entries
+            for path in graph.read_tensors()
+            if path not in plan.entries
         }
 
-    def _unexpected(self, to: str) -> dict[str, str]:
-        """Tensors of the source that its forward pass reads and the plan does not use.
-
-        One that holds nothing but the constant that its absence stands for is not needed.
-        """
+    def unexpected(self, to: str = "torch") -> dict[str, str]:
+        """Tensors of the source that its forward pass reads and the plan does not use, with reasons."""
         source = "tf" if to == "torch" else "torch"
         graph, plan, reasons = self._side(source), self._plans[to], self._reasons(source)
-        read = self._store(source).read
+        used = plan.used
         return {
             path: plan.refused.get(path) or reasons.get(path, "the target has no place for it")
-            for path in graph.tensors
-            if path in graph.read_tensors()
-            and path not in plan.used
-            and not (path in plan.neutral and (read(path) == plan.neutral[path]).all())
+            for path in graph.read_tensors()
+            if path not in used
         }
 
     def _require_complete(self, to: str, strict: bool) -> None:
-        missing, unexpected = self._missing(to), self._unexpected(to)
-        if strict and (missing or unexpected):
+        """Raises if a strict transfer would leave something out that changes the function.
+
+        A weight without a place is no loss if it holds nothing but the constant that its absence
+        stands for: a bias of zeros, a scale of ones.
+        """
+        if not strict:
+            return
+        read = self._store("tf" if to == "torch" else "torch").read
+        neutral = self._plans[to].neutral
+        missing = self.missing(to)
+        unexpected = {
+            path: reason
+            for path, reason in self.unexpected(to).items()
+            if path not in neutral or (read(path) != neutral[path]).any()
+        }
+        if missing or unexpected:
             raise IncompleteMatchError(list(missing.items()), list(unexpected.items()))
 
     def _side(self, side: str) -> Graph:
@@ -220,7 +234,7 @@ class Match:
         rows = [
             Unmatched(op, tuple(op.tensors), ambiguous.get(op.name, "no operation of the other model matches"))
             for op in graph.ops()
-            if op.name in free and op.weights
+            if op.name in free
         ]
         rows += [Unmatched(None, (path,), reason) for path, reason in refused.items()]
         read = graph.read_tensors()
@@ -263,7 +277,7 @@ def match(
     *,
     inputs: Any = None,
     torch_inputs: Any = None,
-    hints: Sequence[tuple[str, str]] | None = None,
+    hints: Hints = (),
 ) -> Match:
     """Reads a Keras model and a PyTorch model and finds which weight belongs where.
 
@@ -274,7 +288,7 @@ def match(
             derived from its input specs when left out.
         torch_inputs: the same data as the PyTorch model takes it (tensor or array, tuple of
             positional inputs, dict of keyword inputs); derived from `inputs` when left out.
-        hints: pairs of a Keras path and a PyTorch path that settle what is reported as ambiguous.
+        hints: pairs of a Keras path and a PyTorch path, only for what is reported as ambiguous.
 
     Returns:
         The match. Neither model, its mode, its dtype nor the global random state is changed.
@@ -284,6 +298,7 @@ def match(
         UnbuiltModelError: the Keras model has no weights yet.
         InputError: no inputs that both models accept were found.
         TraceError: a model failed on the given inputs.
+        HintError: a hint names nothing, or contradicts the graphs.
         NothingInCommonError: the models share no operation with weights.
 
     Example:
@@ -292,7 +307,7 @@ def match(
     """
     _check_models(tf_model, torch_model)
     tf, torch = _read_both(tf_model, torch_model, inputs, torch_inputs)
-    result = Match(tf, torch, torch_model)
+    result = Match(tf, torch, torch_model, hints)
     if not result.pairs:
         raise NothingInCommonError(
             f"the two models share no operation with weights: {len(result.unmatched_tf)} in the Keras model, "

@@ -12,7 +12,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from enum import StrEnum
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -37,7 +37,7 @@ ENVIRONMENT = {
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
-class Format(StrEnum):
+class Format(str, Enum):
     """Views of a report."""
 
     table = "table"
@@ -45,7 +45,7 @@ class Format(StrEnum):
     json = "json"
 
 
-class Direction(StrEnum):
+class Direction(str, Enum):
     """Whose weights are written."""
 
     torch = "torch"

@@ -38,7 +38,6 @@ COMPARED: Mapping[str, Any] = {
 }
 # Differences that show in training only.
 TRAINING_ONLY = {"momentum"}
-# Weights of these kinds are the same function whatever the layer is called.
 ARITHMETIC = {"add", "sub", "mul", "div"}
 
 
@@ -71,7 +70,7 @@ class Difference:
 def find_differences(matching: Matching) -> list[Difference]:
     """Every disagreement, in the order of the Keras model."""
     left, right, partner = matching.left, matching.right, matching.partner
-    found: list[Difference] = []
+    found = list(_outputs(left, right))
     for node in left.nodes:
         if node not in partner:
             continue
@@ -82,7 +81,14 @@ def find_differences(matching: Matching) -> list[Difference]:
                 found += _edges(left, right, (source, node), edge)  # type: ignore[arg-type]
         if a is not None and b is not None:
             found += _attributes(a, b)
+            found += _wiring(matching, a, b)
     return list(dict.fromkeys(found))
+
+
+def _outputs(left: Skeleton, right: Skeleton) -> Iterator[Difference]:
+    counts = [len(graph.graph.outputs) for graph in (left, right)]
+    if counts[0] != counts[1]:
+        yield Difference("outputs", "the Keras model", "the PyTorch model", *(str(count) for count in counts))
 
 
 def _attributes(a: Op, b: Op) -> Iterator[Difference]:
@@ -91,7 +97,23 @@ def _attributes(a: Op, b: Op) -> Iterator[Difference]:
             continue
         values = [_value(op, name, default) for op in (a, b)]
         if None not in values and not _equal(*values):
-            yield Difference(name, str(a), str(b), _text(values[0]), _text(values[1]), name in TRAINING_ONLY)
+            own = f" ({1 - values[0]:g} in Keras)" if name == "momentum" else ""
+            texts = _text(values[0]) + own, _text(values[1])
+            yield Difference(name, str(a), str(b), *texts, training_only=name in TRAINING_ONLY)
+
+
+def _wiring(matching: Matching, a: Op, b: Op) -> Iterator[Difference]:
+    """Matched operations that read from matched ones, which are not each other's partners."""
+    read = [source for source, _ in matching.left.preds.get(a.name, ())]
+    actual = sorted(source for source, _ in matching.right.preds.get(b.name, ()))
+    if not (matching.partner.keys() >= set(read) and matching.taken >= set(actual)):
+        return
+    if sorted(matching.partner[source] for source in read) != actual:
+        yield Difference("operation", str(a), str(b), _sources(matching.left, read), _sources(matching.right, actual))
+
+
+def _sources(graph: Skeleton, nodes: list[str]) -> str:
+    return "reads " + (", ".join(str(graph.op(node) or node) for node in nodes) or "nothing")
 
 
 def _value(op: Op, name: str, default: Any) -> Any:

@@ -29,6 +29,10 @@ class NothingInCommonError(AutoportError):
     """Two models share not a single operation with weights."""
 
 
+class HintError(AutoportError):
+    """A hint names nothing, or contradicts what the graphs say."""
+
+
 class LoadError(AutoportError):
     """A model named on the command line could not be loaded."""
 

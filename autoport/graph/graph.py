@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, KeysView
 from typing import Any
 
 import networkx as nx
@@ -96,6 +96,6 @@ class Graph(nx.DiGraph):
         shapes = self.op(value.op).shapes
         return shapes[value.index] if value.index < len(shapes) else ()
 
-    def read_tensors(self) -> set[str]:
-        """Paths of the tensors that some operation reads as a weight."""
-        return {path for op in self.ops() for path in op.tensors}
+    def read_tensors(self) -> KeysView[str]:
+        """Paths of the tensors that some operation reads as a weight, in the order they are read."""
+        return dict.fromkeys(path for op in self.ops() for path in op.tensors).keys()

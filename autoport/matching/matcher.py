@@ -11,11 +11,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autoport.canonical.skeleton import Skeleton
 from autoport.matching import ties
+from autoport.matching.hints import apply_hints
 from autoport.matching.keys import KeyTable, unique_pairs
 
 RADII = (12, 8, 5, 3, 2, 1)
@@ -77,13 +78,24 @@ class Matching:
         return left, right
 
 
-def match_skeletons(left: Skeleton, right: Skeleton) -> Matching:
-    """Matches two skeletons; see the module's text for the steps."""
+def match_skeletons(left: Skeleton, right: Skeleton, hints: Sequence[tuple[str, str]] = ()) -> Matching:
+    """Matches two skeletons; see the module's text for the steps.
+
+    Args:
+        left: the Keras model's.
+        right: the PyTorch model's.
+        hints: pairs of paths that settle what steps 1 and 2 leave open.
+
+    Raises:
+        HintError: a hint names nothing, or contradicts the graphs.
+    """
     matching = Matching(left, right)
     table = KeyTable()
     _sweep_until_stable(matching, table)
     if matching.free_left and matching.free_right:
         _read_both_ways(matching, table)
+    apply_hints(matching, hints)
+    _sweep_until_stable(matching, table)
     while matching.free_left and matching.free_right and ties.settle(matching, table):
         _sweep_until_stable(matching, table)
     ties.explain(matching, table)

@@ -142,8 +142,9 @@ class Lowering:
         return self.builder.graph
 
     def _leaf(self, node: fx.Node) -> Any:
-        if node.target in self.builder.graph.tensors:
-            return Stored(str(node.target))
+        path = node.meta["path"]
+        if path is not None:
+            return Stored(path)
         self.builder.path, self.builder.type = "", ""
         return self.builder.emit("constant", [], tuple(node.meta["val"].shape))
 

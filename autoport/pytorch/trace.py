@@ -9,6 +9,7 @@ Fake tensors carry shapes without arithmetic; a model that asks for values gets 
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -39,7 +40,7 @@ class Recorder(TorchFunctionMode):
         super().__init__()
         self.graph = fx.Graph(owning_module=None)
         self.modules: list[tuple[str, str]] = []
-        self.constants: dict[str, torch.Tensor] = {}
+        self.attributes: dict[str, torch.Tensor] = {}
         self._nodes: Any = WeakIdKeyDictionary()
         self._stored: dict[int, str] = {}
         for path, tensor in stored_tensors(model):
@@ -102,11 +103,11 @@ class Recorder(TorchFunctionMode):
 
     def _leaf(self, value: torch.Tensor) -> fx.Node:
         path = self._stored.get(id(value))
-        if path is None:
-            path = f"_constant{len(self.constants)}"
-            self.constants[path] = value
-        node = self.graph.create_node("get_attr", path, (), {})
-        node.meta["val"] = _describe(value)
+        plain = path is not None and re.fullmatch(r"[\w.]+", path)
+        target = path if path is not None and plain else f"_tensor{len(self.attributes)}"
+        self.attributes[target] = value
+        node = self.graph.create_node("get_attr", target, (), {})
+        node.meta.update(val=_describe(value), path=path)
         return node
 
 
@@ -236,19 +237,7 @@ def output_tensors(outputs: Any) -> list[torch.Tensor]:
 
 def _finish(model: nn.Module, recorder: Recorder, outputs: Any) -> fx.GraphModule:
     recorder.graph.output(tuple(recorder.node_of(t) for t in output_tensors(outputs)))
-    # A GraphModule insists on owning its attributes; a plain holder keeps `model` untouched.
-    root: dict[str, Any] = {}
-    for node in recorder.graph.nodes:
-        if node.op == "get_attr":
-            path = node.target
-            root[path] = recorder.constants[path] if path in recorder.constants else _attribute(model, path)
-    return fx.GraphModule(root, recorder.graph, class_name=type(model).__name__)
-
-
-def _attribute(model: nn.Module, path: str) -> torch.Tensor:
-    owner, _, name = path.rpartition(".")
-    found: torch.Tensor = getattr(model.get_submodule(owner), name)
-    return found
+    return fx.GraphModule(recorder.attributes, recorder.graph, class_name=type(model).__name__)
 
 
 def _shapes(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:

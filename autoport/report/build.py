@@ -31,7 +31,6 @@ def build_report(match: Match) -> Report:
         >>> [str(row.status) for row in build_report(match).rows]  # doctest: +SKIP
         ['=', '=', '!']
     """
-    plan = match.plan("torch")
     lost = _lost_tensors(match)
     tensors = _tensors(match, set(lost))
     order = _Order(match)
@@ -39,28 +38,20 @@ def build_report(match: Match) -> Report:
     placed += _weightless_rows(match, order)
     placed.sort(key=lambda entry: entry[0])
     read = match.graph_tf.read_tensors(), match.graph_torch.read_tensors()
+    open_places = [len([side for side, _ in lost if side == which]) for which in ("tf", "torch")]
     return Report(
         tuple(row for _, row in placed),
         tuple(match.differences),
         match.complete,
-        Count(len(read[0] & plan.used), len(read[0])),
-        Count(len(read[1] & plan.entries.keys()), len(read[1])),
+        Count(len(read[0]) - open_places[0], len(read[0])),
+        Count(len(read[1]) - open_places[1], len(read[1])),
     )
 
 
 def _lost_tensors(match: Match) -> dict[Place, str]:
     """Tensors that a forward pass reads and the plan does not carry over, by side and path, with reasons."""
-    plan = match.plan("torch")
-    known = {(side, path): row.reason for side, row in _unmatched(match) for path in row.tensors}
-    known.update({("tf", path): reason for path, reason in plan.refused.items()})
-    known.update({("torch", path): reason for path, reason in plan.conflicts.items()})
-    sides = (("tf", match.graph_tf, plan.used), ("torch", match.graph_torch, plan.entries.keys()))
-    return {
-        (side, path): known.get((side, path), "the other model has no place for it")
-        for side, graph, carried in sides
-        for path in graph.tensors
-        if path in graph.read_tensors() - carried
-    }
+    sides = (("tf", match.unexpected("torch")), ("torch", match.missing("torch")))
+    return {(side, path): reason for side, reasons in sides for path, reason in reasons.items()}
 
 
 def _tensors(match: Match, lost: set[Place]) -> Tensors:
@@ -111,9 +102,10 @@ def _pair_rows(match: Match, tensors: Tensors, order: _Order) -> Iterator[tuple[
     groups: dict[Place, list[Pair]] = {}
     for pair in match.pairs:
         groups.setdefault((str(pair.tf), str(pair.torch)), []).append(pair)
+    told = _told(match.differences)
     for places, pairs in groups.items():
         rows = tensor_rows([weight for pair in pairs for weight in pair.weights], tensors)
-        differences = tuple(d for d in match.differences if _belongs(d, *places))
+        differences = tuple(told.get(places, ()))
         yield (
             (order.tf[pairs[0].tf.name], 0),
             Row(
@@ -134,9 +126,12 @@ def _pair_status(tensors: Iterable[TensorRow], differences: Iterable[Difference]
     return Status.TRANSFORMED if transformed else Status.SAME
 
 
-def _belongs(difference: Difference, tf: str, torch: str) -> bool:
-    """Whether a difference is told of a pair of operations, or of the edges that lead to it."""
-    return _consumer(difference.tf) == tf and _consumer(difference.torch) == torch
+def _told(differences: Iterable[Difference]) -> dict[Place, list[Difference]]:
+    """Differences by the two operations of which they are told, or to which the edges lead."""
+    told: dict[Place, list[Difference]] = {}
+    for difference in differences:
+        told.setdefault((_consumer(difference.tf), _consumer(difference.torch)), []).append(difference)
+    return told
 
 
 def _consumer(place: str) -> str:
@@ -155,7 +150,7 @@ def _unmatched_rows(match: Match, order: _Order) -> Iterator[tuple[Key, Row]]:
     for side, row in _unmatched(match):
         if row.op is not None:
             yield order.key(side, row.op), _one_sided(match, side, row.op, row.tensors, row.reason)
-        elif not read[side].intersection(row.tensors):
+        elif read[side].isdisjoint(row.tensors):
             yield order.key(side, None), _one_sided(match, side, None, row.tensors, row.reason, unread=True)
 
 
@@ -194,12 +189,9 @@ def _weightless_rows(match: Match, order: _Order) -> Iterator[tuple[Key, Row]]:
     """Differences between operations without tensors: a pooling, an activation, an output."""
     paired = {(str(pair.tf), str(pair.torch)) for pair in match.pairs}
     ops = {str(op): op for graph in (match.graph_torch, match.graph_tf) for op in graph.ops()}
-    groups: dict[Place, list[Difference]] = {}
-    for difference in match.differences:
-        places = _consumer(difference.tf), _consumer(difference.torch)
-        if places not in paired:
-            groups.setdefault(places, []).append(difference)
-    for places, found in groups.items():
+    for places, found in _told(match.differences).items():
+        if places in paired:
+            continue
         tf, torch = (_label(ops.get(place), place) for place in places)
         yield order.key("tf", ops.get(places[0])), Row(_pair_status((), found), *tf, *torch, differences=tuple(found))
 

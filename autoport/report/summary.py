@@ -29,14 +29,15 @@ def _matched(report: Report) -> str:
 
 
 def _wrong(report: Report) -> str:
+    heard = [d for d in report.differences if not d.training_only]
+    silent = [d for d in report.differences if d.training_only]
     found = [
         *(f"{number} only in {side}" for side, number in _one_sided(report) if number),
         *([f"{number} ambiguous"] if (number := _number(report, Status.AMBIGUOUS)) else []),
-        *([_named(heard)] if (heard := [d for d in report.differences if not d.training_only]) else []),
+        *([_named(heard)] if heard else []),
     ]
-    silent = [d for d in report.differences if d.training_only]
-    note = f"; {counted(len(silent), 'difference')} in training only" if silent else ""
-    return (", ".join(found) or "nothing") + note
+    noted = f"{len(silent)} more" if heard else counted(len(silent), "difference")
+    return (", ".join(found) or "nothing") + (f"; {noted} in training only" if silent else "")
 
 
 def _one_sided(report: Report) -> Iterable[tuple[str, int]]:

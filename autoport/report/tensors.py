@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum
 
 from autoport.graph import Tensor
 from autoport.plan import WeightPair, neutral_value
 from autoport.weights.piece import Piece, parse_pattern
 
 
-class Status(StrEnum):
+class Status(str, Enum):
     """What a line says, as a diff says it."""
 
     SAME = "="
@@ -26,6 +26,9 @@ class Status(StrEnum):
     TF_ONLY = "-"
     TORCH_ONLY = "+"
     AMBIGUOUS = "?"
+
+    def __str__(self) -> str:
+        return self.value
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,64 @@
+"""Pairs that the user names, for what structure leaves ambiguous.
+
+A hint is a last resort: one that names a settled operation, or two operations that cannot be the
+same, is an error that says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from autoport.canonical.skeleton import Skeleton
+from autoport.errors import HintError
+
+if TYPE_CHECKING:
+    from autoport.matching.matcher import Matching
+
+
+def apply_hints(matching: Matching, hints: Sequence[tuple[str, str]]) -> None:
+    """Adds the pairs that hints name.
+
+    Args:
+        matching: what is settled so far.
+        hints: pairs of a Keras path and a PyTorch path, as the report shows them.
+
+    Raises:
+        HintError: a hint names nothing, something that is settled, or two different operations.
+    """
+    for left_path, right_path in hints:
+        left, right = _named(matching.left, left_path), _named(matching.right, right_path)
+        if all(matching.partner.get(a) == b for a, b in zip(left, right, strict=False)):
+            continue
+        _refuse_settled(matching, (left_path, right_path), left, right)
+        colours = [matching.left.colour[a] for a in left], [matching.right.colour[b] for b in right]
+        if colours[0] != colours[1]:
+            raise HintError(
+                f"the hint {left_path!r} = {right_path!r} contradicts the graphs: "
+                f"{_text(colours[0])} is not {_text(colours[1])}"
+            )
+        for a, b in zip(left, right, strict=True):
+            matching.add(a, b, "named by a hint")
+
+
+def _named(graph: Skeleton, path: str) -> list[str]:
+    found = [node for node in graph.nodes if node in graph.graph and graph.graph.op(node).path == path]
+    if not found:
+        raise HintError(f"no operation is called {path!r}; the report lists the paths")
+    return found
+
+
+def _refuse_settled(matching: Matching, hint: tuple[str, str], left: list[str], right: list[str]) -> None:
+    reverse = {b: a for a, b in matching.partner.items()}
+    for path, nodes, partner, graph in (
+        (hint[0], left, matching.partner, matching.right),
+        (hint[1], right, reverse, matching.left),
+    ):
+        for node in nodes:
+            if node in partner:
+                other = graph.graph.op(partner[node]).path
+                raise HintError(f"the hint for {path!r} is not needed: the graphs pair it with {other!r}")
+
+
+def _text(colours: list[object]) -> str:
+    return " and ".join(str(colour) for colour in colours)

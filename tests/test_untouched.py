@@ -1,0 +1,135 @@
+"""Matching changes nothing, and assigning changes everything or nothing."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import torch
+from keras import layers
+from torch import nn
+
+import autoport
+from tests.oracle import sequential
+from tests.support import randomise_keras, randomise_torch
+
+
+def keras_model() -> keras.Model:
+    return sequential(
+        (9, 12, 3),
+        layers.Conv2D(4, 3),
+        layers.BatchNormalization(epsilon=1e-5),
+        layers.Dropout(0.5),
+        layers.Flatten(),
+        layers.Dense(5),
+    )
+
+
+def torch_model() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(), nn.Flatten(), nn.Linear(280, 5))
+
+
+def snapshot(model: Any, module: nn.Module) -> list[Any]:
+    hooks = [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in module.modules()]
+    return [
+        {v.path: np.array(v.value) for v in model.weights},
+        {path: tensor.clone().numpy() for path, tensor in module.state_dict().items()},
+        [m.training for m in module.modules()],
+        [p.dtype for p in module.parameters()],
+        [p.requires_grad for p in module.parameters()],
+        hooks,
+        torch.get_rng_state().numpy(),
+        np.random.get_state()[1],
+        random.getstate(),
+        torch.is_grad_enabled(),
+        keras.layers.Layer.__call__,
+        nn.Module.__call__,
+        [layer.trainable for layer in model.layers],
+    ]
+
+
+def assert_same(before: list[Any], after: list[Any]) -> None:
+    for a, b in zip(before, after, strict=True):
+        np.testing.assert_equal(a, b)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_match_changes_neither_model_nor_any_global_state(training: bool) -> None:
+    model, module = keras_model(), torch_model().train(training)
+    module[1].train(not training)
+    randomise_keras(model, 1)
+    randomise_torch(module, 2)
+    before = snapshot(model, module)
+    autoport.match(model, module)
+    assert_same(before, snapshot(model, module))
+
+
+class Fails(nn.Module):
+    """A module that fails in the middle of its forward pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = torch_model()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.inner[0](x)
+        raise RuntimeError("in the middle")
+
+
+def test_a_match_that_fails_changes_nothing_either() -> None:
+    model, module = keras_model(), Fails()
+    before = snapshot(model, module)
+    with pytest.raises(autoport.errors.AutoportError):
+        autoport.match(model, module)
+    assert_same(before, snapshot(model, module))
+
+
+@pytest.mark.parametrize("to", ["torch", "tf"])
+@pytest.mark.parametrize("failing", range(8))
+def test_a_failure_at_any_tensor_undoes_the_assignment(
+    to: str, failing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, module = keras_model(), torch_model()
+    randomise_keras(model, 1)
+    randomise_torch(module, 2)
+    match = autoport.match(model, module)
+    before = snapshot(model, module)
+    store = {"torch": "TorchStore", "tf": "KerasStore"}[to]
+    original = getattr(autoport.transfer, store).write
+    calls = iter(range(100))
+
+    def write(self: Any, path: str, value: Any) -> None:
+        if next(calls) == failing:
+            raise MemoryError("in the middle of an assignment")
+        original(self, path, value)
+
+    monkeypatch.setattr(getattr(autoport.transfer, store), "write", write)
+    with pytest.raises(MemoryError):
+        match.assign(to=to)
+    monkeypatch.undo()
+    assert_same(before, snapshot(model, module))
+    match.assign(to=to)
+
+
+def test_state_dict_leaves_the_module_alone_and_loads_strictly() -> None:
+    model, module = keras_model(), torch_model()
+    randomise_keras(model, 1)
+    before = snapshot(model, module)
+    ported = autoport.match(model, module).state_dict()
+    assert_same(before, snapshot(model, module))
+    fresh = torch_model()
+    fresh.load_state_dict(ported, strict=True)
+    autoport.match(model, module).assign()
+    assert all(torch.equal(t, module.state_dict()[path]) for path, t in fresh.state_dict().items())
+
+
+def test_importing_autoport_loads_no_framework() -> None:
+    import subprocess
+    import sys
+
+    code = "import autoport, sys; print([m for m in ('torch', 'tensorflow', 'keras') if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
