@@ -71,9 +71,7 @@ class Match:
         differences: hyper-parameters of matched operations that disagree.
     """
 
-    def __init__(
-        self, tf: KerasReading, torch: TorchReading, torch_model: torch.nn.Module, hints: Hints = ()
-    ) -> None:
+    def __init__(self, tf: KerasReading, torch: TorchReading, torch_model: torch.nn.Module, hints: Hints = ()) -> None:
         self.graph_tf: Graph = canonicalize(tf.graph)
         self.graph_torch: Graph = canonicalize(torch.graph)
         self._variables = tf.variables
@@ -316,9 +314,7 @@ def match(
     return result
 
 
-def _read_both(
-    tf_model: Any, torch_model: Any, inputs: Any, torch_inputs: Any
-) -> tuple[KerasReading, TorchReading]:
+def _read_both(tf_model: Any, torch_model: Any, inputs: Any, torch_inputs: Any) -> tuple[KerasReading, TorchReading]:
     from autoport.errors import TraceError
     from autoport.keras import inputs as keras_inputs
     from autoport.keras import read as keras

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from autoport.canonical.skeleton import Skeleton
@@ -76,9 +76,9 @@ def find_differences(matching: Matching) -> list[Difference]:
             continue
         a, b = left.op(node), right.op(partner[node])
         for source, _ in dict(left.preds.get(node, ())).items():
-            edge = (partner.get(source), partner[node])
+            edge = (partner.get(source, ""), partner[node])
             if edge in right.evidence:
-                found += _edges(left, right, (source, node), edge)  # type: ignore[arg-type]
+                found += _edges(left, right, (source, node), edge)
         if a is not None and b is not None:
             found += _attributes(a, b)
             found += _wiring(matching, a, b)
@@ -88,7 +88,7 @@ def find_differences(matching: Matching) -> list[Difference]:
 def _outputs(left: Skeleton, right: Skeleton) -> Iterator[Difference]:
     counts = [len(graph.graph.outputs) for graph in (left, right)]
     if counts[0] != counts[1]:
-        yield Difference("outputs", "the Keras model", "the PyTorch model", *(str(count) for count in counts))
+        yield Difference("outputs", "the Keras model", "the PyTorch model", str(counts[0]), str(counts[1]))
 
 
 def _attributes(a: Op, b: Op) -> Iterator[Difference]:
@@ -98,8 +98,8 @@ def _attributes(a: Op, b: Op) -> Iterator[Difference]:
         values = [_value(op, name, default) for op in (a, b)]
         if None not in values and not _equal(*values):
             own = f" ({1 - values[0]:g} in Keras)" if name == "momentum" else ""
-            texts = _text(values[0]) + own, _text(values[1])
-            yield Difference(name, str(a), str(b), *texts, training_only=name in TRAINING_ONLY)
+            tf_value, torch_value = _text(values[0]) + own, _text(values[1])
+            yield Difference(name, str(a), str(b), tf_value, torch_value, name in TRAINING_ONLY)
 
 
 def _wiring(matching: Matching, a: Op, b: Op) -> Iterator[Difference]:
@@ -176,9 +176,9 @@ def _normal(op: Op) -> Op:
     if op.kind not in ARITHMETIC or constant is None or op.attrs.get("constant_first"):
         return op
     if op.kind in ("add", "sub"):
-        return Op(op.name, "add", op.path, attrs={"constant": constant if op.kind == "add" else -constant}, type=op.type)
+        return replace(op, kind="add", attrs={"constant": constant if op.kind == "add" else -constant})
     scale = constant if op.kind == "mul" else 1 / constant if constant else math.inf
-    return Op(op.name, "mul", op.path, attrs={"constant": scale}, type=op.type)
+    return replace(op, kind="mul", attrs={"constant": scale})
 
 
 def _listed(ops: list[Op]) -> str:

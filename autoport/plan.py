@@ -98,16 +98,14 @@ class Plan:
 class Absorption:
     """A bias that the other side lacks, carried by the mean of a normalisation behind it.
 
-        mean' = mean - bias
+    mean' = mean - bias
     """
 
     mean: Piece
     bias: Piece
 
 
-def build_plan(
-    pairs: Iterable[WeightPair], target: Graph, *, to: str, absorptions: Sequence[Absorption] = ()
-) -> Plan:
+def build_plan(pairs: Iterable[WeightPair], target: Graph, *, to: str, absorptions: Sequence[Absorption] = ()) -> Plan:
     """Orders weight pairs by target tensor.
 
     Args:
@@ -157,8 +155,7 @@ def _parts(pair: WeightPair, to: str, extra: Mapping[tuple[str, str], list[Term]
         ]
     if len(source.pieces) == len(target.pieces):
         return [
-            Part(t, (Term(s), *extra.get(_identity(t), ())))
-            for s, t in zip(source.pieces, target.pieces, strict=True)
+            Part(t, (Term(s), *extra.get(_identity(t), ()))) for s, t in zip(source.pieces, target.pieces, strict=True)
         ]
     first, *others = target.pieces
     return [Part(first, tuple(Term(piece) for piece in source.pieces))] + [Part(piece) for piece in others]

@@ -103,4 +103,5 @@ def assert_recovers(match: autoport.Match, model: Any) -> None:
 
 
 def _weights(match: autoport.Match) -> dict[str, Any]:
-    return {path: keras.ops.convert_to_numpy(v) for path, v in match._variables.items() if path in match.graph_tf.read_tensors()}
+    read = match.graph_tf.read_tensors()
+    return {path: keras.ops.convert_to_numpy(v) for path, v in match._variables.items() if path in read}

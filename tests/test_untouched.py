@@ -89,9 +89,7 @@ def test_a_match_that_fails_changes_nothing_either() -> None:
 
 @pytest.mark.parametrize("to", ["torch", "tf"])
 @pytest.mark.parametrize("failing", range(8))
-def test_a_failure_at_any_tensor_undoes_the_assignment(
-    to: str, failing: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failure_at_any_tensor_undoes_the_assignment(to: str, failing: int, monkeypatch: pytest.MonkeyPatch) -> None:
     model, module = keras_model(), torch_model()
     randomise_keras(model, 1)
     randomise_torch(module, 2)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
 from autoport.graph.axes import Axis
-from autoport.graph import Graph, Op, Value
 from autoport.weights.piece import Piece, Weight
 
 Axes = tuple[Axis, ...]
@@ -32,11 +32,12 @@ def name_axes(graph: Graph) -> None:
 
 def _fitted(named: Axes, shape: Sequence[int]) -> Axes:
     """The axes at the sizes a shape has; a last state lacks the time axis in the middle."""
-    if len(named) == len(shape) + 1 and named and named[-1] == ax.axis("c", shape[-1] if shape else 1):
-        named = (named[0], *named[2:])
-    if len(named) != len(shape):
+    axes = list(named)
+    if len(axes) == len(shape) + 1 > 2 and axes[-1] == ax.axis("c", shape[-1]):
+        del axes[1]
+    if len(axes) != len(shape):
         return ax.unknown(shape)
-    return tuple(ax.resized(a, size) for a, size in zip(named, shape, strict=True))
+    return tuple(ax.resized(a, size) for a, size in zip(axes, shape, strict=True))
 
 
 def _input(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
@@ -48,10 +49,8 @@ def _conv(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
 
 
 def _dense(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
-    if "layout" in op.attrs:  # a 1x1 convolution keeps the names of the space it was given
-        dim = op.attrs["layout"].index("c")
-    else:
-        dim = op.attrs.get("dim", -1) % len(op.shapes[0])
+    # A 1x1 convolution keeps the names of the space it was given, too.
+    dim = op.attrs["layout"].index("c") if "layout" in op.attrs else op.attrs["dim"]
     named = list(inputs[0])
     if len(named) != len(op.shapes[0]):
         return ax.unknown(op.shapes[0])
@@ -116,7 +115,7 @@ RULES: dict[str, Rule] = {
 def _bind(op: Op, inputs: Sequence[Axes]) -> None:
     """Expands the weight axes that lie along a composite, known data axis."""
     for name, (index, dim) in op.attrs.get("binds", {}).items():
-        data = inputs[index][dim] if dim < len(inputs[index]) else ()
+        data: Axis = inputs[index][dim] if dim < len(inputs[index]) else ()
         plain = len(data) == 1 and len(data[0]) <= 1
         if not plain and ax.is_known(data):
             op.weights = {

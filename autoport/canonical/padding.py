@@ -37,9 +37,7 @@ def _fold(graph: Graph, op: Op, pad: Op) -> bool:
     inner = op.attrs["padding"]
     if not _compatible(graph, op, pad, any(map(any, inner))):
         return False
-    op.attrs["padding"] = tuple(
-        (a + c, b + d) for (a, b), (c, d) in zip(outer, inner, strict=True)
-    )
+    op.attrs["padding"] = tuple((a + c, b + d) for (a, b), (c, d) in zip(outer, inner, strict=True))
     return True
 
 
@@ -74,5 +72,6 @@ def non_negative(graph: Graph, name: str) -> bool:
     op = graph.op(name)
     if op.kind in NON_NEGATIVE:
         return True
-    transparent = op.kind in TRANSPARENT or op.kind in ("concat", "add") and "constant" not in op.attrs
+    sum_of_tensors = op.kind in ("concat", "add") and "constant" not in op.attrs
+    transparent = op.kind in TRANSPARENT or sum_of_tensors
     return transparent and all(non_negative(graph, value.op) for value in op.inputs)

@@ -1,6 +1,6 @@
 """A mean over all of space is a global pooling, whoever spells it.
 
-    reduce_mean over (h, w) = global_avg_pool        reduce_max over (h, w) = global_max_pool
+reduce_mean over (h, w) = global_avg_pool        reduce_max over (h, w) = global_max_pool
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Builder:
         self.graph = Graph()
         self.path = ""
         self.type = ""
-        self._count: Counter[str] = Counter()
+        self._count: Counter[tuple[str, str]] = Counter()
 
     def emit(
         self,
@@ -93,7 +93,7 @@ class Builder:
 
     def piece(self, tensor: str, pattern: str, select: Mapping[str, int] | None = None, **sizes: int) -> Piece:
         """A piece of a registered tensor; see `Piece.of`."""
-        return Piece.of(tensor, pattern, self.graph.tensors[tensor].shape, select, **sizes)
+        return Piece.of(tensor, pattern, self.graph.tensors[tensor].shape, select, None, **sizes)
 
     def weights(self, **patterns: tuple[str | None, str]) -> dict[str, Weight]:
         """Weights by role from `role=(tensor, layout)`; a tensor that is None gives no weight."""
@@ -189,7 +189,6 @@ class Builder:
             **attrs,
         )
 
-
     def rnn(
         self, kind: str, x: Value, weights: Mapping[str, Sequence[Piece]], out: tuple[Shape, Shape], **attrs: Any
     ) -> Value:
@@ -207,9 +206,7 @@ class Builder:
         recurrent = roles[f"recurrent_kernel_{gate}"].pieces[0]
         kernel = roles[f"kernel_{gate}"].pieces[0]
         features = (kernel.sizes.get("i", 1), recurrent.sizes.get("u", 1), attrs["reverse"])
-        return self.emit(
-            kind, [x], *out, weights=roles, features=features, binds={"i": (0, len(out[0]) - 1)}, **attrs
-        )
+        return self.emit(kind, [x], *out, weights=roles, features=features, binds={"i": (0, len(out[0]) - 1)}, **attrs)
 
     def embedding(self, x: Value, table: Piece, out: Shape) -> Value:
         """A look-up of rows; the table has axes `v` (vocabulary) and `c`."""

@@ -94,7 +94,7 @@ class Graph(nx.DiGraph):
     def shape(self, value: Value) -> tuple[int, ...]:
         """Shape of a value; empty when unknown."""
         shapes = self.op(value.op).shapes
-        return shapes[value.index] if value.index < len(shapes) else ()
+        return shapes[value.output] if value.output < len(shapes) else ()
 
     def read_tensors(self) -> KeysView[str]:
         """Paths of the tensors that some operation reads as a weight, in the order they are read."""

@@ -14,7 +14,7 @@ class Value(NamedTuple):
     """One output of one operation."""
 
     op: str
-    index: int = 0
+    output: int = 0
 
 
 @dataclass(frozen=True)

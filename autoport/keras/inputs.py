@@ -59,9 +59,7 @@ def declared_specs(model: Any) -> Any:
     shapes = getattr(model, "_build_shapes_dict", None) or {}
     shape = next(iter(shapes.values()), None) or getattr(model, "_build_input_shape", None)
     if shape is None:
-        raise InputError(
-            f"the Keras model {getattr(model, 'name', model)!r} does not say what it takes: pass inputs="
-        )
+        raise InputError(f"the Keras model {getattr(model, 'name', model)!r} does not say what it takes: pass inputs=")
     dtype = getattr(model, "compute_dtype", None) or "float32"
     if isinstance(shape, dict):
         return {key: tf.TensorSpec(value, dtype) for key, value in shape.items()}
@@ -88,7 +86,7 @@ def examples(model: Any) -> Iterator[Any]:
 
 def _example(spec: Any, sizes: Sequence[int], rng: np.random.Generator) -> Any:
     """Normal noise, or small whole numbers."""
-    free = iter((*sizes, *sizes[-1:] * 8))
+    free = iter(tuple(sizes) + tuple(sizes[-1:]) * 8)
     shape = [BATCH] + [next(free) if size is None else int(size) for size in spec.shape.as_list()[1:]]
     dtype = spec.dtype.as_numpy_dtype
     if np.issubdtype(dtype, np.floating):

@@ -239,9 +239,10 @@ class Lowering:
         result = OPS.get(op.type, _unknown)(RawOp(op, self))
         several = isinstance(result, list)
         for number, tensor in enumerate(op.outputs):
-            self.env[tensor.name] = (
-                result[number] if several else Value(result.op, number) if isinstance(result, Value) and number else result
-            )
+            if several:
+                self.env[tensor.name] = result[number]
+            else:
+                self.env[tensor.name] = Value(result.op, number) if number else result
 
     def _scope(self, index: int) -> str:
         place = bisect_right(self.trace.scopes, index, key=lambda scope: scope[0]) - 1
@@ -256,8 +257,9 @@ class Lowering:
             if found.path not in self._parameters:
                 self._parameters[found.path] = self.builder.parameter(found.path)
             return self._parameters[found.path]
-        self.env[tensor.name] = self.builder.emit("constant", [], _shape(tensor))
-        return self.env[tensor.name]
+        made = self.builder.emit("constant", [], _shape(tensor))
+        self.env[tensor.name] = made
+        return made
 
 
 def _unknown(raw: RawOp) -> Any:

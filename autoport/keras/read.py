@@ -55,7 +55,8 @@ def read(model: Any, inputs: Any) -> KerasReading:
             "call it once on example inputs, or model.build(input_shape)"
         )
     traced = trace(model, inputs, lambda layer: known_class(layer) is not None)
-    weights = list(getattr(model, "weights", None) or getattr(model, "variables", ()))
+    name = "weights" if is_keras_model(model) else "variables"
+    weights = list(getattr(model, name, ()))
     names = [input_axes(len(tensor.shape)) for tensor in traced.inputs]
     graph, variables = lower(traced, weights, names)
     return KerasReading(graph, variables, inputs)

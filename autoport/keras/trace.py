@@ -63,7 +63,7 @@ class Trace:
     scopes: list[tuple[int, str]] = field(default_factory=list)
 
 
-def layer_classes() -> list[type]:
+def layer_classes() -> list[Any]:
     """The base `Layer` of every Keras that is loaded."""
     found = []
     for name in ("keras", "tf_keras"):
@@ -114,7 +114,7 @@ class _Watcher:
         try:
             arguments = bound(*args, **kwargs).arguments
         except TypeError:  # arguments that `__call__` itself consumed
-            arguments = dict(enumerate(args))
+            arguments = {str(place): value for place, value in enumerate(args)}
         outputs = [t for t in tf.nest.flatten(result) if isinstance(t, tf.Tensor)]
         self.calls.append(LayerCall(layer, self._path(), arguments, outputs, start, self.root.version))
         return result
@@ -140,11 +140,11 @@ def _watch(watcher: _Watcher) -> Iterator[None]:
 
         try:
             for cls, original in originals:
-                cls.__call__ = patched(original)  # type: ignore[method-assign]
+                cls.__call__ = patched(original)
             yield
         finally:
             for cls, original in originals:
-                cls.__call__ = original  # type: ignore[method-assign]
+                cls.__call__ = original
 
 
 def trace(model: Any, inputs: Any, known: Callable[[Any], bool]) -> Trace:

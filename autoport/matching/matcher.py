@@ -166,9 +166,7 @@ def _sweep(matching: Matching, table: KeyTable, first: str | None = None) -> boo
 def _uncontradicted(found: Mapping[str, str], other: Mapping[str, str]) -> dict[str, str]:
     """Pairs about which the other direction says the same, or nothing of either node."""
     claimed = set(other.values())
-    return {
-        a: b for a, b in found.items() if other.get(a) == b or (a not in other and b not in claimed)
-    }
+    return {a: b for a, b in found.items() if other.get(a) == b or (a not in other and b not in claimed)}
 
 
 def _seed(matching: Matching, table: KeyTable) -> bool:

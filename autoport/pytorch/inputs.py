@@ -43,9 +43,7 @@ def placed_like(model: nn.Module, array: Any, order: Order | None = None, *, who
     return tensor if example is None else tensor.to(example.device)
 
 
-def candidates(
-    model: nn.Module, arrays: Sequence[Any]
-) -> Iterator[tuple[list[torch.Tensor], list[tuple[str, ...]]]]:
+def candidates(model: nn.Module, arrays: Sequence[Any]) -> Iterator[tuple[list[torch.Tensor], list[tuple[str, ...]]]]:
     """Ways to feed the Keras model's arrays to a PyTorch model, the likeliest first.
 
     Yields:
@@ -74,5 +72,6 @@ def named_axes(array: Any, tensors: Sequence[Any]) -> tuple[str, ...]:
         for order in ORDERS.get(other.ndim, (tuple(range(other.ndim)),)):
             turned = other.transpose(order)
             if turned.shape == values.shape and np.allclose(turned, values, atol=1e-6):
-                return tuple(input_axes(other.ndim)[d] for d in order)
+                names = input_axes(other.ndim)
+                return tuple(names[d] for d in order)
     return ("?",) * values.ndim

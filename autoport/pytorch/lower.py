@@ -180,8 +180,10 @@ class Lowering:
         tensor = self.builder.graph.tensors[path]
         kind = self.builder.type
         self.builder.type = "parameter"
-        value = self.builder.parameter(path) if tensor.trainable else self.builder.emit(
-            "constant", [], tensor.shape, buffer=path
+        value = (
+            self.builder.parameter(path)
+            if tensor.trainable
+            else self.builder.emit("constant", [], tensor.shape, buffer=path)
         )
         self.builder.type = kind
         return value
@@ -203,9 +205,7 @@ def _bare_name(func: Any) -> str:
     return name if name == "_getitem" else name.strip("_")
 
 
-def lower(
-    model: nn.Module, recorded: fx.GraphModule, input_axes: Sequence[Sequence[str]]
-) -> Graph:
+def lower(model: nn.Module, recorded: fx.GraphModule, input_axes: Sequence[Sequence[str]]) -> Graph:
     """Lowers a recorded forward pass.
 
     Args:
@@ -224,5 +224,3 @@ def lower(
 def spatial(value: Any, rank: int) -> tuple[int, ...]:
     """An int or a sequence as one entry for each spatial axis."""
     return (value,) * rank if isinstance(value, int) else tuple(value) * (rank if len(value) == 1 else 1)
-
-

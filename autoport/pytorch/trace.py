@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -50,9 +50,7 @@ class Recorder(TorchFunctionMode):
         """Declares an input of the model."""
         self._bind(self.graph.placeholder(name), value)
 
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
+    def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
         if func is torch.Tensor.__setitem__:
@@ -216,9 +214,11 @@ def _record_once(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any
     recorder = Recorder(model)
     for number, value in enumerate(leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)):
         recorder.placeholder(f"input_{number}", value)
-    with torch.no_grad(), torch.random.fork_rng(devices=[]), evaluation_mode(model), _quiet(), mode:
-        with _module_stack(model, recorder.modules), recorder:
-            outputs = model(*args, **kwargs)
+    untouched = torch.no_grad(), torch.random.fork_rng(devices=[]), evaluation_mode(model), _quiet()
+    with ExitStack() as stack:
+        for context in (*untouched, mode, _module_stack(model, recorder.modules), recorder):
+            stack.enter_context(context)
+        outputs = model(*args, **kwargs)
     return _finish(model, recorder, outputs)
 
 

@@ -1,0 +1,1 @@
+"""Pieces of stored tensors and the algebra that moves them. Knows neither graphs nor frameworks."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
 from einops import rearrange
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from autoport.weights.piece import Piece
 
-Array = NDArray[np.generic]
+Array: TypeAlias = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -53,12 +54,12 @@ def view(array: Array, piece: Piece) -> Array:
     axes = sorted(piece.axes)
     chosen = sorted(piece.select)
     spread = rearrange(array[tuple(ranges)], f"{piece.pattern} -> {' '.join(chosen + axes)}", **piece.sizes)
-    return spread[(*(piece.select[axis] for axis in chosen), ...)]
+    index: tuple[Any, ...] = (*(piece.select[axis] for axis in chosen), ...)
+    found: Array = spread[index]
+    return found
 
 
-def assemble(
-    shape: Sequence[int], dtype: np.dtype[np.generic], parts: Sequence[Part], read: Callable[[str], Array]
-) -> Array:
+def assemble(shape: Sequence[int], dtype: np.dtype[Any], parts: Sequence[Part], read: Callable[[str], Array]) -> Array:
     """Builds a target tensor from its parts.
 
     Args:
@@ -80,8 +81,8 @@ def total(part: Part, read: Callable[[str], Array]) -> Array:
     value = view(read(first.source.tensor), first.source)
     if not rest and first.factor == 1:
         return value
-    summed: Array = value * value.dtype.type(first.factor)  # type: ignore[operator]
+    summed: Array = value * value.dtype.type(first.factor)
     for term in rest:
         other = view(read(term.source.tensor), term.source)
-        summed = summed + other * other.dtype.type(term.factor)  # type: ignore[operator]
+        summed = summed + other * other.dtype.type(term.factor)
     return summed

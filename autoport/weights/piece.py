@@ -28,10 +28,7 @@ def parse_pattern(pattern: str) -> Dims:
 
 def format_pattern(dims: Sequence[Sequence[str]]) -> str:
     """The inverse of `parse_pattern`."""
-    return " ".join(
-        "1" if not names else names[0] if len(names) == 1 else f"({' '.join(names)})"
-        for names in dims
-    )
+    return " ".join("1" if not names else names[0] if len(names) == 1 else f"({' '.join(names)})" for names in dims)
 
 
 def _solve_sizes(dims: Dims, shape: Sequence[int], known: Mapping[str, int]) -> dict[str, int]:

@@ -73,9 +73,7 @@ class ThreeBranches(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.far, self.near, self.middle = (
-            nn.Conv2d(4, 5, 3, padding=d, dilation=d) for d in (3, 1, 2)
-        )
+        self.far, self.near, self.middle = (nn.Conv2d(4, 5, 3, padding=d, dilation=d) for d in (3, 1, 2))
         self.stem = nn.Conv2d(3, 4, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -217,7 +215,8 @@ def test_a_subclassed_model_ports_from_the_shape_it_was_called_on() -> None:
 
 
 def chain(count: int) -> keras.Model:
-    return sequential((6,), layers.Dense(8), *[layers.Dense(8, activation="relu") for _ in range(count)], layers.Dense(2))
+    middle = [layers.Dense(8, activation="relu") for _ in range(count)]
+    return sequential((6,), layers.Dense(8), *middle, layers.Dense(2))
 
 
 def torch_chain(count: int) -> nn.Module:
@@ -244,4 +243,5 @@ def test_another_head_costs_only_the_head() -> None:
     assert not match.complete
     assert [pair.torch.path for pair in match.pairs] == ["0"]
     match.assign(strict=False)
-    assert np.array_equal(module[0].weight.detach().numpy(), np.asarray(model.layers[0].kernel.value).transpose(3, 2, 0, 1))
+    kernel = np.asarray(model.layers[0].kernel.value)
+    assert np.array_equal(module[0].weight.detach().numpy(), kernel.transpose(3, 2, 0, 1))

@@ -81,8 +81,8 @@ def relu(call: Layer) -> Any:
 @layer_rule("LeakyReLU")
 def leaky_relu(call: Layer) -> Any:
     """`LeakyReLU`; its slope is called `alpha` in Keras 2."""
-    slope = getattr(call.layer, "negative_slope", getattr(call.layer, "alpha", None))
-    return call.emit("leaky_relu", negative_slope=float(slope))
+    name = "negative_slope" if hasattr(call.layer, "negative_slope") else "alpha"
+    return call.emit("leaky_relu", negative_slope=float(getattr(call.layer, name)))
 
 
 @layer_rule("ELU")

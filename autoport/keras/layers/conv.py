@@ -38,9 +38,7 @@ def explicit_padding(
     reach = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
     if mode == "causal":
         return [(r, 0) for r in reach]
-    totals = [
-        max((math.ceil(i / s) - 1) * s + r + 1 - i, 0) for i, s, r in zip(inside, stride, reach, strict=True)
-    ]
+    totals = [max((math.ceil(i / s) - 1) * s + r + 1 - i, 0) for i, s, r in zip(inside, stride, reach, strict=True)]
     return [(total // 2, total - total // 2) for total in totals]
 
 

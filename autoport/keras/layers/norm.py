@@ -30,9 +30,7 @@ def batch_norm(call: Layer) -> Any:
         variance=(layer.moving_variance, _names(dims)),
     )
     momentum = round(1 - float(layer.momentum), 12)
-    return call.build.norm(
-        "batch_norm", call.x, weights, dims=dims, epsilon=float(layer.epsilon), momentum=momentum
-    )
+    return call.build.norm("batch_norm", call.x, weights, dims=dims, epsilon=float(layer.epsilon), momentum=momentum)
 
 
 @layer_rule("LayerNormalization")
@@ -60,6 +58,4 @@ def group_norm(call: Layer) -> Any:
     dims = _dims(call, layer.axis)
     weights = call.weights(scale=(layer.gamma, _names(dims)), offset=(layer.beta, _names(dims)))
     groups = int(layer.groups) if layer.groups != -1 else call.input_shape[dims[0]]
-    return call.build.norm(
-        "group_norm", call.x, weights, dims=dims, epsilon=float(layer.epsilon), groups=groups
-    )
+    return call.build.norm("group_norm", call.x, weights, dims=dims, epsilon=float(layer.epsilon), groups=groups)

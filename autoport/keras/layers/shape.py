@@ -34,8 +34,10 @@ def permute(call: Layer) -> Any:
     return call.emit("transpose", order=(0, *(int(dim) for dim in call.layer.dims)))
 
 
-@layer_rule("Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise GaussianDropout "
-            "AlphaDropout ActivityRegularization InputLayer Identity")
+@layer_rule(
+    "Dropout SpatialDropout1D SpatialDropout2D SpatialDropout3D GaussianNoise GaussianDropout "
+    "AlphaDropout ActivityRegularization InputLayer Identity"
+)
 def same(call: Layer) -> Value:
     """Nothing at inference."""
     return call.x

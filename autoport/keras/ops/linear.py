@@ -42,18 +42,16 @@ def conv(raw: RawOp) -> Any:
     channels = raw.build.graph.shape(x)[-1 if last else 1]
     depthwise = raw.op.type.startswith("Depthwise")
     groups = channels if depthwise else channels // shape[2]
-    pattern = "h w g o" if depthwise else "h w i (g o)"
-    kernel = raw.build.piece(path, pattern, **({} if depthwise else {"g": groups}))
-    stride, dilation = (
-        tuple(spatial_shape(raw.op.get_attr(name), layout)) for name in ("strides", "dilations")
-    )
+    kernel = raw.build.piece(path, "h w g o" if depthwise else "h w i (g o)", g=groups)
+    stride, dilation = (tuple(spatial_shape(raw.op.get_attr(name), layout)) for name in ("strides", "dilations"))
     inside = spatial_shape(raw.build.graph.shape(x), layout)
     mode = raw.op.get_attr("padding").decode().lower()
     if mode == "explicit":
-        given = list(raw.op.get_attr("explicit_paddings"))
-        padding = spatial_shape([tuple(given[k : k + 2]) for k in range(0, 8, 2)], layout)  # type: ignore[arg-type, misc]
+        given = raw.op.get_attr("explicit_paddings")
+        low, high = (spatial_shape(list(given[first::2]), layout) for first in (0, 1))
+        padding = list(zip(low, high, strict=True))
     else:
-        padding = explicit_padding(mode, inside, shape[:2], stride, dilation)  # type: ignore[assignment]
+        padding = explicit_padding(mode, inside, shape[:2], stride, dilation)
     return raw.build.conv(
         x,
         kernel,
@@ -62,6 +60,6 @@ def conv(raw: RawOp) -> Any:
         layout=layout,
         stride=stride,
         dilation=dilation,
-        padding=padding,  # type: ignore[arg-type]
+        padding=padding,
         groups=groups,
     )

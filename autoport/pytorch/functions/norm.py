@@ -12,9 +12,7 @@ from autoport.pytorch.lower import Call, register
 def batch_norm(call: Call) -> Any:
     """`F.batch_norm`; momentum is PyTorch's: the share of the new batch."""
     roles = {"scale": "weight", "offset": "bias", "mean": "running_mean", "variance": "running_var"}
-    return _norm(
-        call, "batch_norm", roles, dims=[1], epsilon=call.get("eps", 1e-5), momentum=call.get("momentum", 0.1)
-    )
+    return _norm(call, "batch_norm", roles, dims=[1], epsilon=call.get("eps", 1e-5), momentum=call.get("momentum", 0.1))
 
 
 @register("instance_norm", "input running_mean running_var weight bias use_input_stats momentum eps")
@@ -61,9 +59,7 @@ def prelu(call: Call) -> Any:
         return call.emit("prelu_by_value")
     shared = call.build.graph.tensors[path].shape == (1,)
     dims = [] if shared or len(call.shape("input")) < 2 else [1]
-    return call.build.norm(
-        "prelu", call.value("input"), call.build.weights(slope=(path, "c")), dims=dims
-    )
+    return call.build.norm("prelu", call.value("input"), call.build.weights(slope=(path, "c")), dims=dims)
 
 
 def _norm(call: Call, kind: str, roles: dict[str, str], *, dims: list[int], **attrs: Any) -> Any:

@@ -118,8 +118,11 @@ def dropout(call: Call) -> Any:
     return call.emit("dropout", [call.value("input")]) if active else call.get("input")
 
 
-@register("to type float double half bfloat16 long int bool contiguous clone detach type_as "
-          "get_data requires_grad alias identity", "input")
+@register(
+    "to type float double half bfloat16 long int bool contiguous clone detach type_as "
+    "get_data requires_grad alias identity",
+    "input",
+)
 def same(call: Call) -> Any:
     """Changes of type or memory: the same values."""
     return call.get("input")

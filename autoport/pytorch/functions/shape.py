@@ -47,8 +47,8 @@ def movedim(call: Call) -> Any:
 def matrix_transpose(call: Call) -> Any:
     """`x.t()`, `x.T`, `x.mT`."""
     rank = len(call.out)
-    order = list(range(rank - 2)) + [rank - 1, rank - 2] if call.name == "get_mT" else list(range(rank))[::-1]
-    return _transpose(call, order)
+    kept = rank - 2 if call.name == "get_mT" else 0
+    return _transpose(call, [*range(kept), *reversed(range(kept, rank))])
 
 
 def _transpose(call: Call, order: list[int]) -> Any:

@@ -1,0 +1,41 @@
+# `make demo` runs the main job on a sample, `make test` passes the tests; each in a virtual
+# environment of its own, so that both work on a fresh machine with Python 3.10 or newer.
+PYTHON ?= python3
+DEMO := .venv
+TEST := .venv-test
+
+# What the pair below differs in is reported with exit code 1, as `diff` does.
+.PHONY: demo
+demo: $(DEMO)/installed
+	$(DEMO)/bin/autoport report samples/digits.py:keras_model samples/digits.py:torch_model || [ $$? -eq 1 ]
+	$(DEMO)/bin/autoport port samples/digits.py:keras_model "samples/digits.py:torch_model(eps=1e-3)" -o digits.safetensors
+
+.PHONY: test
+test: $(TEST)/installed
+	$(TEST)/bin/pytest
+
+.PHONY: zoo
+zoo: $(TEST)/installed
+	$(TEST)/bin/pytest -m zoo
+
+.PHONY: lint
+lint: $(TEST)/installed
+	$(TEST)/bin/ruff check .
+	$(TEST)/bin/ruff format --check .
+	$(TEST)/bin/mypy
+
+$(DEMO)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(DEMO)
+	$(DEMO)/bin/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+# facenet-pytorch ships trained weights that a sample compares with; its own pins are years old.
+$(TEST)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(TEST)
+	$(TEST)/bin/pip install --quiet --constraint constraints.txt --editable '.[test]'
+	$(TEST)/bin/pip install --quiet --no-deps facenet-pytorch==2.6.0
+	touch $@
+
+.PHONY: clean
+clean:
+	rm -rf $(DEMO) $(TEST) digits.safetensors
