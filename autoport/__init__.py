@@ -14,16 +14,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from autoport.api import Match, Pair, Unmatched, match
+    from autoport.api import match
     from autoport.differences import Difference
+    from autoport.result import Match, Pair, Unmatched
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
     "match": "autoport.api",
-    "Match": "autoport.api",
-    "Pair": "autoport.api",
-    "Unmatched": "autoport.api",
+    "Match": "autoport.result",
+    "Pair": "autoport.result",
+    "Unmatched": "autoport.result",
     "Difference": "autoport.differences",
 }
 __all__ = ["Difference", "Match", "Pair", "Unmatched", "__version__", "match"]

@@ -22,7 +22,7 @@ import autoport
 from autoport.errors import AutoportError
 
 if TYPE_CHECKING:
-    from autoport.api import Match
+    from autoport.result import Match
 
 logger = logging.getLogger("autoport")
 

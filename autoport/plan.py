@@ -173,6 +173,10 @@ def pair_weights(tf: Op, torch: Op) -> tuple[list[WeightPair], list[str]]:
         if left is None or right is None:
             pairs.append(WeightPair(role, left, right))
             continue
+        unordered = set(tf.attrs.get("unordered", ())) & set(torch.attrs.get("unordered", ()))
+        if unordered & left.axes.keys():
+            refusals.append(f"{role}: the order in which its input was flattened is known on neither side")
+            continue
         agreed = _agree(left, right)
         if isinstance(agreed, str):
             refusals.append(f"{role}: {agreed}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autoport.errors import AutoportError
 
 if TYPE_CHECKING:
-    from autoport.api import Match
+    from autoport.result import Match
 
 # Endings by direction; what writes them stands in `_WRITERS`.
 SUFFIXES = {"torch": (".safetensors", ".pt", ".pth"), "tf": (".weights.h5", ".keras")}

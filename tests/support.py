@@ -104,7 +104,8 @@ def run_keras(model: Any, images: np.ndarray) -> np.ndarray:
 def run_torch(module: nn.Module, images: np.ndarray) -> np.ndarray:
     """The output of a PyTorch module in inference mode on a channels-last batch."""
     with torch.no_grad():
-        return module.eval()(torch.from_numpy(images.transpose(0, 3, 1, 2).copy())).numpy()
+        output = module.eval()(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()))
+    return np.asarray(output)
 
 
 def forward_both(

@@ -113,7 +113,7 @@ RULES: dict[str, Rule] = {
 
 
 def _bind(op: Op, inputs: Sequence[Axes]) -> None:
-    """Expands the weight axes that lie along a composite, known data axis."""
+    """Expands the weight axes that lie along a composite data axis, or marks them if its order is unknown."""
     for name, (index, dim) in op.attrs.get("binds", {}).items():
         data: Axis = inputs[index][dim] if dim < len(inputs[index]) else ()
         plain = len(data) == 1 and len(data[0]) <= 1
@@ -123,13 +123,8 @@ def _bind(op: Op, inputs: Sequence[Axes]) -> None:
                 for role, old in op.weights.items()
                 for key, weight in _expanded(role, old, name, data).items()
             }
-        op.attrs["input_axis"] = describe(data)
-
-
-def describe(data: Axis) -> str:
-    """An axis as people read it: `c`, `(h w c)`, `(h w c) + c`."""
-    texts = [" ".join(name for name, _ in segment) for segment in data]
-    return " + ".join(f"({text})" if " " in text else text or "1" for text in texts)
+        elif not plain:
+            op.attrs.setdefault("unordered", []).append(name)
 
 
 def _expanded(role: str, weight: Weight, name: str, data: Axis) -> dict[str, Weight]:

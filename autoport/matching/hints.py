@@ -7,13 +7,10 @@ same, is an error that says why.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from autoport.canonical.skeleton import Skeleton
 from autoport.errors import HintError
-
-if TYPE_CHECKING:
-    from autoport.matching.matcher import Matching
+from autoport.matching.matching import Matching
 
 
 def apply_hints(matching: Matching, hints: Sequence[tuple[str, str]]) -> None:

@@ -10,13 +10,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from autoport.canonical.skeleton import Skeleton
 from autoport.matching.keys import Keys, KeyTable, classes
-
-if TYPE_CHECKING:
-    from autoport.matching.matcher import Matching
+from autoport.matching.matching import Matching
 
 # Hyper-parameters that change the function; what they are is the same word on both sides.
 FINE_ATTRS = ("stride", "dilation", "padding", "kernel_size", "groups", "epsilon", "activation", "reset_after")

@@ -216,8 +216,6 @@ def lower(model: nn.Module, recorded: fx.GraphModule, input_axes: Sequence[Seque
     Returns:
         The graph, with every tensor of the model registered.
     """
-    import autoport.pytorch.functions  # noqa: F401  fills the table
-
     return Lowering(model).run(recorded.graph, input_axes)
 
 

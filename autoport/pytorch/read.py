@@ -10,6 +10,7 @@ import torch
 from torch import fx, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
+import autoport.pytorch.functions  # noqa: F401  fills the table
 from autoport.errors import InputError, TraceError
 from autoport.graph import Graph
 from autoport.pytorch.inputs import candidates, named_axes, placed_like

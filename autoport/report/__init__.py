@@ -18,7 +18,7 @@ from autoport.report.table import print_report, render_table
 from autoport.report.tensors import Status, TensorRow
 
 if TYPE_CHECKING:
-    from autoport.api import Match
+    from autoport.result import Match
 
 __all__ = ["FORMATS", "Report", "Row", "Status", "TensorRow", "build_report", "print_table", "render"]
 

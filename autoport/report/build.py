@@ -10,8 +10,8 @@ from autoport.report.rows import Count, Report, Row
 from autoport.report.tensors import Status, TensorRow, Tensors, tensor_rows
 
 if TYPE_CHECKING:
-    from autoport.api import Match, Pair, Unmatched
     from autoport.graph import Graph, Op
+    from autoport.result import Match, Pair, Unmatched
 
 # Place of a row: that of an operation in the Keras graph, then matched rows before one-sided ones.
 Key = tuple[float, int]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from autoport.api import Match
+from autoport.result import Match
 from autoport.differences import Difference
 from autoport.report import build_report, print_table, render
 from autoport.report.lines import MOST_PLACES, difference_lines

@@ -1,0 +1,268 @@
+"""The `Match`: what two models have in common, and what can be done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from autoport.absorption import find_absorptions
+from autoport.canonical import canonicalize, skeleton
+from autoport.differences import Difference, find_differences
+from autoport.errors import IncompleteMatchError
+from autoport.graph import Graph, Op
+from autoport.matching import Matching, match_skeletons
+from autoport.plan import Plan, WeightPair, build_plan, pair_weights
+from autoport.transfer import KerasStore, Store, TorchStore, carry_out, check, produce
+
+if TYPE_CHECKING:
+    import torch
+
+    from autoport.keras.read import KerasReading
+    from autoport.pytorch.read import TorchReading
+
+Hints = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two matched operations with weights.
+
+    Attributes:
+        tf: the Keras operation.
+        torch: the PyTorch operation.
+        weights: their weights by role, with both layouts.
+        reason: why they are a pair.
+    """
+
+    tf: Op
+    torch: Op
+    weights: tuple[WeightPair, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """An operation, or a tensor that no operation reads, without a partner.
+
+    Attributes:
+        op: the operation; None for a tensor that the forward pass does not read.
+        tensors: paths of the tensors concerned.
+        reason: why it has no partner.
+    """
+
+    op: Op | None
+    tensors: tuple[str, ...]
+    reason: str
+
+
+class Match:
+    """What two models have in common, tensor by tensor.
+
+    Made by `autoport.match`. Nothing of either model changes before `assign` is called.
+
+    Attributes:
+        graph_tf: the Keras model as a `networkx.DiGraph`.
+        graph_torch: the PyTorch model as a `networkx.DiGraph`.
+        pairs: matched operations with weights, in the order of the Keras model.
+        unmatched_tf: what only the Keras model has.
+        unmatched_torch: what only the PyTorch model has.
+        differences: hyper-parameters of matched operations that disagree.
+    """
+
+    def __init__(self, tf: KerasReading, torch: TorchReading, torch_model: torch.nn.Module, hints: Hints = ()) -> None:
+        self.graph_tf: Graph = canonicalize(tf.graph)
+        self.graph_torch: Graph = canonicalize(torch.graph)
+        self._variables = tf.variables
+        self._torch_model = torch_model
+        self._matching = match_skeletons(skeleton(self.graph_tf), skeleton(self.graph_torch), hints)
+        self.pairs, refusals = _weight_pairs(self._matching)
+        self.differences: list[Difference] = find_differences(self._matching)
+        self._plans = {to: self._plan(to) for to in ("torch", "tf")}
+        self.unmatched_tf = self._unmatched("tf", refusals[0])
+        self.unmatched_torch = self._unmatched("torch", refusals[1])
+
+    @property
+    def complete(self) -> bool:
+        """Whether every tensor that either forward pass reads has its partner."""
+        return not self.missing("torch") and not self.unexpected("torch")
+
+    def plan(self, to: str = "torch") -> Plan:
+        """What goes where, as data: for each target tensor its sources and expressions."""
+        return self._plans[_direction(to)]
+
+    def state_dict(self, *, strict: bool = True) -> dict[str, torch.Tensor]:
+        """The PyTorch model's state dict with the Keras weights; the model stays as it is.
+
+        Args:
+            strict: raise if a tensor has no partner; otherwise it keeps the model's value.
+
+        Raises:
+            IncompleteMatchError: `strict`, and the match is not complete.
+            TransferError: a weight cannot be carried over.
+        """
+        import torch
+
+        self._require_complete("torch", strict)
+        plan, read = self.plan("torch"), self._store("tf").read
+        check(plan, read)
+        made = {path: torch.from_numpy(produce(plan, path, read)) for path in plan.entries}
+        result = {}
+        for path, tensor in self._torch_model.state_dict().items():
+            found = made.get(self.graph_torch.aliases.get(path, path))
+            result[path] = tensor.detach().clone() if found is None else found.to(tensor.dtype)
+        return result
+
+    def assign(self, to: str = "torch", *, strict: bool = True) -> None:
+        """Carries the weights over, in place: every tensor, or none.
+
+        Args:
+            to: `torch` writes the Keras weights into the PyTorch model, `tf` the other way.
+            strict: as in `load_state_dict`: raise if a tensor has no partner.
+
+        Raises:
+            IncompleteMatchError: `strict`, and the match is not complete.
+            TransferError: a weight cannot be carried over.
+
+        Example:
+            >>> autoport.match(keras_model, module).assign()  # doctest: +SKIP
+        """
+        self._require_complete(_direction(to), strict)
+        source = "tf" if to == "torch" else "torch"
+        carry_out(self.plan(to), self._store(source), self._store(to))
+
+    def report(self, format: str | None = None) -> str | None:
+        """Shows the match.
+
+        Args:
+            format: `table`, `markdown` or `json` return that text; None prints the table.
+
+        Raises:
+            ValueError: there is no such format.
+        """
+        from autoport.report import print_table, render
+
+        if format is None:
+            print_table(self)
+            return None
+        return render(self, format)
+
+    def __str__(self) -> str:
+        return str(self.report("table"))
+
+    def __repr__(self) -> str:
+        state = "complete" if self.complete else "incomplete"
+        return f"<Match {state}: {len(self.pairs)} pairs, {len(self.differences)} differences>"
+
+    def _store(self, side: str) -> Store:
+        from autoport.pytorch.trace import stored_tensors
+
+        if side == "tf":
+            return KerasStore(self._variables)
+        return TorchStore(dict(stored_tensors(self._torch_model)))
+
+    def _plan(self, to: str) -> Plan:
+        weights = [w for pair in self.pairs for w in pair.weights]
+        graph = self.graph_torch if to == "torch" else self.graph_tf
+        biases = {}
+        for pair in self.pairs:
+            for weight in pair.weights:
+                source, target = (weight.tf, weight.torch) if to == "torch" else (weight.torch, weight.tf)
+                if weight.role == "bias" and target is None and source is not None:
+                    op = pair.torch if to == "torch" else pair.tf
+                    biases[op.name] = source.pieces[0]
+        absorbed, refused = find_absorptions(graph, biases)
+        plan = build_plan(weights, graph, to=to, absorptions=absorbed)
+        plan.refused.update(refused)
+        return plan
+
+    def missing(self, to: str = "torch") -> dict[str, str]:
+        """Tensors of the target that its forward pass reads and the plan does not write, with reasons."""
+        graph, plan = self._side(to), self._plans[to]
+        reasons = self._reasons(to)
+        return {
+            path: plan.conflicts.get(path) or reasons.get(path, "no operation of the other model matches")
+            for path in graph.read_tensors()
+            if path not in plan.entries
+        }
+
+    def unexpected(self, to: str = "torch") -> dict[str, str]:
+        """Tensors of the source that its forward pass reads and the plan does not use, with reasons."""
+        source = "tf" if to == "torch" else "torch"
+        graph, plan, reasons = self._side(source), self._plans[to], self._reasons(source)
+        used = plan.used
+        return {
+            path: plan.refused.get(path) or reasons.get(path, "the target has no place for it")
+            for path in graph.read_tensors()
+            if path not in used
+        }
+
+    def _require_complete(self, to: str, strict: bool) -> None:
+        """Raises if a strict transfer would leave something out that changes the function.
+
+        A weight without a place is no loss if it holds nothing but the constant that its absence
+        stands for: a bias of zeros, a scale of ones.
+        """
+        if not strict:
+            return
+        read = self._store("tf" if to == "torch" else "torch").read
+        neutral = self._plans[to].neutral
+        missing = self.missing(to)
+        unexpected = {
+            path: reason
+            for path, reason in self.unexpected(to).items()
+            if path not in neutral or (read(path) != neutral[path]).any()
+        }
+        if missing or unexpected:
+            raise IncompleteMatchError(list(missing.items()), list(unexpected.items()))
+
+    def _side(self, side: str) -> Graph:
+        return self.graph_torch if side == "torch" else self.graph_tf
+
+    def _reasons(self, side: str) -> dict[str, str]:
+        rows = self.unmatched_torch if side == "torch" else self.unmatched_tf
+        return {path: row.reason for row in rows for path in row.tensors}
+
+    def _unmatched(self, side: str, refused: dict[str, str]) -> list[Unmatched]:
+        graph = self._side(side)
+        index = 1 if side == "torch" else 0
+        free = self._matching.free_right if side == "torch" else self._matching.free_left
+        ambiguous = self._matching.ambiguous[index]
+        rows = [
+            Unmatched(op, tuple(op.tensors), ambiguous.get(op.name, "no operation of the other model matches"))
+            for op in graph.ops()
+            if op.name in free
+        ]
+        rows += [Unmatched(None, (path,), reason) for path, reason in refused.items()]
+        read = graph.read_tensors()
+        rows += [
+            Unmatched(None, (path,), "not read by the forward pass")
+            for path, tensor in graph.tensors.items()
+            if path not in read and tensor.trainable and path not in graph.ignored
+        ]
+        return rows
+
+
+def _direction(to: str) -> str:
+    if to not in ("torch", "tf"):
+        raise ValueError(f"to must be 'torch' or 'tf', not {to!r}")
+    return to
+
+
+def _weight_pairs(matching: Matching) -> tuple[list[Pair], tuple[dict[str, str], dict[str, str]]]:
+    """Pairs with weights, and refused tensors of each side with reasons."""
+    reasons = {pair.left: pair.reason for pair in matching.pairs}
+    pairs: list[Pair] = []
+    refused: tuple[dict[str, str], dict[str, str]] = {}, {}
+    for node in matching.left.nodes:
+        tf = matching.left.op(node)
+        torch = matching.right.op(matching.partner[node]) if node in matching.partner else None
+        if tf is None or torch is None or not (tf.weights or torch.weights):
+            continue
+        weights, refusals = pair_weights(tf, torch)
+        pairs.append(Pair(tf, torch, tuple(weights), reasons[node]))
+        for refusal in refusals:
+            role = refusal.split(":")[0]
+            for side, op in enumerate((tf, torch)):
+                refused[side].update({piece.tensor: refusal for piece in op.weights[role].pieces})
+    return pairs, refused
