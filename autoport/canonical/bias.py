@@ -48,7 +48,7 @@ def _bias(graph: Graph, product: Op, vector: Value) -> Weight | None:
         return None
     (weight,) = source.weights.values()
     rank = len(product.shapes[0])
-    channel = product.attrs["layout"].index("c") if "layout" in product.attrs else product.attrs["dim"]
+    channel = product.attrs["output_axis"]
     aligned = ([1] * (rank - len(shape)) + list(shape))[-rank:]
     wanted = [size if dim == channel else 1 for dim, size in enumerate(product.shapes[0])]
     if aligned != wanted or len(weight.axes) > 1:

@@ -9,10 +9,11 @@ from autoport.graph import Graph
 def canonicalize(graph: Graph) -> Graph:
     """Rewrites a graph in place until equal computations have equal operations.
 
-    Axes are named before padding is folded, because a padded size is needed to name a padded axis.
+    Biases are folded before axes are named, so that they are permuted with their kernels; padding is
+    folded after, because the padded shape is needed to name a padded axis.
     """
-    layout.name_axes(graph)
     bias.fold_bias(graph)
+    layout.name_axes(graph)
     pooling.fold_reductions(graph)
     activations.fold_activations(graph)
     padding.fold_padding(graph)

@@ -1,13 +1,14 @@
-"""Follows named axes through a graph and writes them into the weights that read them.
+"""Follows named axes through a graph and writes them into the weights that lie along them.
 
 A dense layer behind a flattened map reads the axis `(h w c)` in one framework and `(c h w)` in the
 other; once its kernel says so, the permutation of its rows is nothing but the einops expression
-`(h w c) o -> o (c h w)`.
+`(h w c) o -> o (c h w)`. The same holds for a dense layer whose outputs are reshaped to a map, and
+for a norm in between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from autoport.graph import Graph, Op, Value
@@ -17,23 +18,55 @@ from autoport.weights.piece import Piece, Weight
 
 Axes = tuple[Axis, ...]
 Rule = Callable[[Graph, Op, Sequence[Axes]], Axes]
+# A weight axis of an operation, and the data axis that it lies along.
+Binding = tuple[Op, str, Axis]
+
+# Kinds whose inputs and output have the same axes, so that each can name the other's.
+ELEMENTWISE = {"add", "sub", "mul", "div", "maximum", "minimum"}
 
 
 def name_axes(graph: Graph) -> None:
-    """Names the axes of every value and expands the weights that lie along composite ones."""
+    """Names the axes of every value, then expands the weights that lie along composite ones."""
     known = graph.axes
+    bindings: list[Binding] = []
     for op in graph.ops():
         inputs = [known.get(value) or ax.unknown(graph.shape(value)) for value in op.inputs]
-        _bind(op, inputs)
+        _name_inputs(op, inputs)
         named = RULES.get(op.kind, _default)(graph, op, inputs)
         for index, shape in enumerate(op.shapes):
             known[Value(op.name, index)] = _fitted(named, shape)
+        bindings += _bindings(op, inputs, known.get(Value(op.name), ()))
+    for op, name, data in bindings:
+        _expand(op, name, data)
+
+
+def _name_inputs(op: Op, inputs: Sequence[Axes]) -> None:
+    """A convolution or pooling knows what the axes of its input are; operands of a sum share theirs."""
+    layout = op.attrs.get("layout")
+    if layout and inputs and len(inputs[0]) == len(layout):
+        for axis, name in zip(inputs[0], layout, strict=True):
+            ax.name_plain(axis, name)
+    if op.kind in ELEMENTWISE and len({len(a) for a in inputs}) == 1:
+        for axes in zip(*inputs, strict=True):
+            names = {name for name in map(ax.plain_name, axes) if name not in (None, ax.UNKNOWN)}
+            if len(names) == 1:
+                for axis in axes:
+                    ax.name_plain(axis, next(iter(names)) or "")
+
+
+def _bindings(op: Op, inputs: Sequence[Axes], output: Axes) -> Iterator[Binding]:
+    for name, (index, dim) in op.attrs.get("binds", {}).items():
+        if dim < len(inputs[index]):
+            yield op, name, inputs[index][dim]
+    channel = op.attrs.get("output_axis")
+    if channel is not None and channel < len(output) and op.attrs.get("groups", 1) == 1:
+        yield op, "o", output[channel]
 
 
 def _fitted(named: Axes, shape: Sequence[int]) -> Axes:
     """The axes at the sizes a shape has; a last state lacks the time axis in the middle."""
     axes = list(named)
-    if len(axes) == len(shape) + 1 > 2 and axes[-1] == ax.axis("c", shape[-1]):
+    if len(axes) == len(shape) + 1 > 2 and ax.plain_name(axes[-1]) == "c" and ax.axis_size(axes[-1]) == shape[-1]:
         del axes[1]
     if len(axes) != len(shape):
         return ax.unknown(shape)
@@ -50,7 +83,7 @@ def _conv(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
 
 def _dense(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     # A 1x1 convolution keeps the names of the space it was given, too.
-    dim = op.attrs["layout"].index("c") if "layout" in op.attrs else op.attrs["dim"]
+    dim = op.attrs["output_axis"]
     named = list(inputs[0])
     if len(named) != len(op.shapes[0]):
         return ax.unknown(op.shapes[0])
@@ -74,7 +107,7 @@ def _transpose(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
 def _reduce(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     dims = op.attrs["dims"]
     if len(op.shapes[0]) == len(inputs[0]):
-        return tuple(ax.axis("", 1) if d in dims else a for d, a in enumerate(inputs[0]))
+        return tuple(ax.axis(None, 1) if d in dims else a for d, a in enumerate(inputs[0]))
     return tuple(a for d, a in enumerate(inputs[0]) if d not in dims)
 
 
@@ -88,7 +121,7 @@ def _concat(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
 
 
 def _default(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
-    """Elementwise: the axes of the first input of the same rank whose axes are known."""
+    """Elementwise: the axes of the first input of the same rank whose axes fit best."""
     shape = op.shapes[0] if op.shapes else ()
     fitting = [a for a in inputs if len(a) == len(shape)]
     fitting.sort(key=lambda a: sum(ax.axis_size(s) != n for s, n in zip(a, shape, strict=True)))
@@ -112,29 +145,28 @@ RULES: dict[str, Rule] = {
 }
 
 
-def _bind(op: Op, inputs: Sequence[Axes]) -> None:
-    """Expands the weight axes that lie along a composite data axis, or marks them if its order is unknown."""
-    for name, (index, dim) in op.attrs.get("binds", {}).items():
-        data: Axis = inputs[index][dim] if dim < len(inputs[index]) else ()
-        plain = len(data) == 1 and len(data[0]) <= 1
-        if not plain and ax.is_known(data):
-            op.weights = {
-                key: weight
-                for role, old in op.weights.items()
-                for key, weight in _expanded(role, old, name, data).items()
-            }
-        elif not plain:
-            op.attrs.setdefault("unordered", []).append(name)
+def _expand(op: Op, name: str, data: Axis) -> None:
+    """Expands the weight axes that lie along a composite axis, or marks them if its order is unknown."""
+    if ax.is_plain(data):
+        return
+    if not ax.is_known(data):
+        op.attrs.setdefault("unordered", []).append(name)
+        return
+    op.weights = {
+        key: weight for role, old in op.weights.items() for key, weight in _expanded(role, old, name, data).items()
+    }
 
 
 def _expanded(role: str, weight: Weight, name: str, data: Axis) -> dict[str, Weight]:
     """One weight for each segment; what does not lie along the axis stays as it is."""
-    if any(name not in piece.axes for piece in weight.pieces):
+    if not weight.pieces or any(name not in piece.axes for piece in weight.pieces):
         return {role: weight}
     result, start = {}, 0
     for number, segment in enumerate(data):
         stop = start + ax.segment_size(segment)
-        pieces = tuple(_part(piece, name, start, stop, len(data)).expand(name, segment) for piece in weight.pieces)
+        pieces = tuple(
+            _part(piece, name, start, stop, len(data)).expand(name, ax.spelled(segment)) for piece in weight.pieces
+        )
         result[role if len(data) == 1 else f"{role}[{number}]"] = replace(weight, pieces=pieces)
         start = stop
     return result

@@ -6,6 +6,7 @@ reduce_mean over (h, w) = global_avg_pool        reduce_max over (h, w) = global
 from __future__ import annotations
 
 from autoport.graph import Graph
+from autoport.graph.axes import plain_name
 
 SPACE = {"d", "h", "w", "t"}
 KINDS = {"reduce_mean": "global_avg_pool", "reduce_max": "global_max_pool"}
@@ -17,7 +18,7 @@ def fold_reductions(graph: Graph) -> None:
         if op.kind not in KINDS or not op.inputs:
             continue
         axes = graph.axes.get(op.inputs[0], ())
-        space = {dim for dim, segments in enumerate(axes) if any(name in SPACE for s in segments for name, _ in s)}
+        space = {dim for dim, axis in enumerate(axes) if plain_name(axis) in SPACE}
         if space and space == set(op.attrs["dims"]):
             op.kind = KINDS[op.kind]
             op.colour = (op.kind,)

@@ -1,28 +1,59 @@
 """Names for the axes of data, kept through reshapes, so that a flattened map is known as `(h w c)`.
 
 An axis is a row of segments (what a concatenation put side by side), a segment a product of atoms
-(what a reshape multiplied), an atom a name and a size. Axes of size 1 have no atoms.
+(what a reshape multiplied). An atom is an object, so what is learned of it later holds everywhere:
+a reshape may split it into parts, and a convolution that reads a part may give it its name. That is
+how a dense layer whose outputs are reshaped to a map learns that they are `(h w c)`.
 """
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-Atom = tuple[str, int]
-Segment = tuple[Atom, ...]
-Axis = tuple[Segment, ...]
 UNKNOWN = "?"
 
 
-def axis(name: str, size: int) -> Axis:
-    """A plain axis."""
-    return (((name, size),) if size != 1 else (),)
+@dataclass(eq=False)
+class Atom:
+    """A factor of an axis.
+
+    Attributes:
+        size: number of positions.
+        name: `n`, `c`, `h`, ...; None for a part that nothing has named yet, `?` if it cannot be known.
+        parts: what a reshape has split it into, outermost first.
+        parent: what it is a part of.
+        origin: the atom that it was before pooling, padding or slicing changed its size.
+    """
+
+    size: int
+    name: str | None
+    parts: list[Atom] = field(default_factory=list)
+    origin: Atom | None = None
+    parent: Atom | None = None
+
+    def call(self, name: str) -> None:
+        """Names an atom that has no name, and what it was resized from."""
+        atom: Atom | None = self
+        while atom is not None and atom.name is None:
+            atom.name = name
+            atom = atom.origin
+
+
+Segment = tuple[Atom, ...]
+Axis = tuple[Segment, ...]
+
+
+def axis(name: str | None, size: int) -> Axis:
+    """A plain axis; one of size 1 has no atoms."""
+    return ((Atom(size, name),) if size != 1 else (),)
 
 
 def segment_size(segment: Segment) -> int:
     """Number of positions in a segment."""
-    return math.prod(size for _, size in segment)
+    return math.prod(atom.size for atom in segment)
 
 
 def axis_size(segments: Axis) -> int:
@@ -35,25 +66,52 @@ def unknown(shape: Sequence[int]) -> tuple[Axis, ...]:
     return tuple(axis(UNKNOWN, size) for size in shape)
 
 
+def leaves(segment: Sequence[Atom]) -> list[Atom]:
+    """The atoms of a segment, each as the parts that it was split into."""
+    return [leaf for atom in segment for leaf in (leaves(atom.parts) if atom.parts else [atom])]
+
+
 def is_known(segments: Axis) -> bool:
-    """Whether every atom has a name."""
-    return all(name != UNKNOWN for segment in segments for name, _ in segment)
+    """Whether the order of positions along the axis is known."""
+    return all(atom.name != UNKNOWN for segment in segments for atom in leaves(segment))
+
+
+def is_plain(segments: Axis) -> bool:
+    """Whether an axis is not composed of others."""
+    return len(segments) == 1 and len(spelled(segments[0])) <= 1
+
+
+def name_plain(segments: Axis, name: str) -> None:
+    """Names an axis that is a single atom without a name."""
+    atoms = leaves(segments[0]) if len(segments) == 1 else []
+    if len(atoms) == 1:
+        atoms[0].call(name)
+
+
+def plain_name(segments: Axis) -> str | None:
+    """The name of an axis that is a single atom."""
+    atoms = leaves(segments[0]) if len(segments) == 1 else []
+    return atoms[0].name if len(atoms) == 1 else None
 
 
 def resized(segments: Axis, size: int) -> Axis:
     """The axis after padding, pooling or slicing changed its size."""
     if axis_size(segments) == size:
         return segments
-    names = {name for segment in segments for name, _ in segment}
-    return axis(names.pop() if len(names) == 1 else UNKNOWN, size)
+    atoms = leaves(segments[0]) if len(segments) == 1 else []
+    if len(atoms) != 1 or size == 1:
+        return axis(UNKNOWN, size)
+    return ((Atom(size, atoms[0].name, origin=atoms[0]),),)
 
 
 def concatenated(parts: Sequence[Axis]) -> Axis:
-    """Axes put side by side; plain channels next to each other stay one segment."""
+    """Axes put side by side; plain ones of one name next to each other stay one segment."""
     joined: list[Segment] = []
     for segment in (segment for part in parts for segment in part):
-        if joined and len(joined[-1]) == len(segment) == 1 and joined[-1][0][0] == segment[0][0]:
-            joined[-1] = ((segment[0][0], joined[-1][0][1] + segment[0][1]),)
+        last = leaves(joined[-1]) if joined else []
+        atoms = leaves(segment)
+        if len(last) == len(atoms) == 1 and last[0].name == atoms[0].name is not None:
+            joined[-1] = (Atom(last[0].size + atoms[0].size, atoms[0].name),)
         else:
             joined.append(segment)
     return tuple(joined)
@@ -84,34 +142,78 @@ def _regrouped(taken: list[Axis], wanted: list[int]) -> list[Axis]:
     """Distributes the atoms of `taken` over dimensions of the sizes `wanted`."""
     large = [a for a in taken if axis_size(a) != 1]
     if len(large) == 1 and sum(size != 1 for size in wanted) == 1:
-        return [large[0] if size != 1 else axis("", 1) for size in wanted]
+        return [large[0] if size != 1 else axis(None, 1) for size in wanted]
     if any(len(a) > 1 for a in large):
         return list(unknown(wanted))
-    atoms = [atom for a in large for atom in a[0]]
+    atoms = [atom for a in large for atom in leaves(a[0])]
     result: list[Axis] = []
     for size in wanted:
-        segment: list[Atom] = []
-        while math.prod(n for _, n in segment) < size and atoms:
-            name, extent = atoms.pop(0)
-            room = size // math.prod(n for _, n in segment)
-            if extent > room:
-                if extent % room or room == 1:
-                    return list(unknown(wanted))
-                atoms.insert(0, (f"{name}2", extent // room))
-                name, extent = f"{name}1", room
-            segment.append((name, extent))
-        if math.prod(n for _, n in segment) != size:
+        segment = _take(atoms, size)
+        if segment is None:
             return list(unknown(wanted))
-        result.append((_fused(segment),))
+        result.append((tuple(segment),))
     return result
 
 
-def _fused(atoms: list[Atom]) -> Segment:
-    """Puts the two halves of a split atom together again."""
-    joined: list[Atom] = []
-    for name, size in atoms:
-        if joined and name.endswith("2") and joined[-1][0] == f"{name[:-1]}1":
-            joined[-1] = (name[:-1], joined[-1][1] * size)
+def _take(atoms: list[Atom], size: int) -> list[Atom] | None:
+    """Removes atoms with the product `size` from the front, splitting one if need be."""
+    segment: list[Atom] = []
+    room = size
+    while room > 1:
+        if not atoms:
+            return None
+        atom = atoms.pop(0)
+        if atom.size > room:
+            if atom.size % room:
+                return None
+            outer, inner = _split(atom, room)
+            atoms.insert(0, inner)
+            atom = outer
+        if room % atom.size:
+            return None
+        segment.append(atom)
+        room //= atom.size
+    return segment
+
+
+def _split(atom: Atom, outer: int) -> list[Atom]:
+    name = UNKNOWN if atom.name == UNKNOWN else None
+    atom.parts = [Atom(size, name, parent=atom) for size in (outer, atom.size // outer)]
+    return atom.parts
+
+
+def spelled(segment: Segment) -> list[tuple[str, int]]:
+    """Names and sizes of a segment, for a layout.
+
+    Parts of an atom that stand together again in their order, and that nothing has named, are that
+    atom. Other parts without a name are numbered behind the name of what they are part of.
+    """
+    atoms = leaves(segment)
+    named: list[tuple[str, int]] = []
+    while atoms:
+        root = _root(atoms[0])
+        whole = leaves([root])
+        together = atoms[: len(whole)]
+        if len(whole) > 1 and together == whole and all(leaf.name is None for leaf in whole):
+            named.append((root.name or UNKNOWN, root.size))
+            atoms = atoms[len(whole) :]
         else:
-            joined.append((name, size))
-    return tuple(joined)
+            leaf = atoms.pop(0)
+            named.append((leaf.name or f"{root.name}{whole.index(leaf) + 1}", leaf.size))
+    return _distinct(named)
+
+
+def _root(atom: Atom) -> Atom:
+    while atom.parent is not None:
+        atom = atom.parent
+    return atom
+
+
+def _distinct(named: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Numbers names that occur several times."""
+    seen: Counter[str] = Counter()
+    result = []
+    for name, size in named:
+        seen[name] += 1
+        result.append((name if seen[name] == 1 else f"{name}_{seen[name]}", size))
+    return result

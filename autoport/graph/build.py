@@ -147,6 +147,7 @@ class Builder:
             features=features,
             layout=axes,
             binds={"i": (0, axes.index("c"))} if groups == 1 else {},
+            output_axis=axes.index("c"),
             stride=tuple(stride),
             dilation=tuple(dilation),
             padding=tuple(tuple(p) for p in padding),
@@ -169,7 +170,7 @@ class Builder:
             weights["bias"] = Weight((bias,))
         features = (self.graph.shape(x)[dim], out[dim])
         binds = {"i": (0, dim % len(out))} if "i" in kernel.axes else {}
-        return self.emit("dense", [x], out, weights=weights, features=features, binds=binds, dim=dim % len(out))
+        return self.emit("dense", [x], out, weights=weights, features=features, binds=binds, output_axis=dim % len(out))
 
     def norm(self, kind: str, x: Value, weights: dict[str, Weight], *, dims: Sequence[int], **attrs: Any) -> Value:
         """A normalisation whose weights lie along the dimensions `dims` of `x`.

@@ -121,3 +121,33 @@ def test_an_embedding_of_integers_ports() -> None:
         return keras.Model(tokens, layers.Dense(3)(layers.Embedding(11, 6)(tokens)))
 
     assert_ports(build, nn.Sequential(nn.Embedding(11, 6), nn.Linear(6, 3)))
+
+
+class Generator(nn.Module):
+    """A linear layer whose outputs are reshaped to a map, with a norm in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.ConvTranspose2d(4, 3, 4, stride=2, padding=1)
+        self.norm, self.first = nn.BatchNorm1d(60), nn.Linear(7, 60)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.up(torch.relu(self.norm(self.first(x))).view(-1, 4, 3, 5)).permute(0, 2, 3, 1)
+
+
+@pytest.mark.parametrize("upsample", [False, True])
+def test_outputs_that_are_reshaped_to_a_map_are_permuted(upsample: bool) -> None:
+    def build() -> keras.Model:
+        x = keras.Input((7,))
+        flat = layers.ReLU()(layers.BatchNormalization(epsilon=1e-5)(layers.Dense(60)(x)))
+        image = layers.Reshape((3, 5, 4))(flat)
+        if upsample:
+            image = layers.UpSampling2D()(image)
+        return keras.Model(x, layers.Conv2DTranspose(3, 4, strides=2, padding="same")(image))
+
+    module = Generator()
+    if upsample:
+        module.up = nn.Sequential(nn.Upsample(scale_factor=2), module.up)
+    match = assert_ports(build, module)
+    expressions = [w.expression for pair in match.pairs for w in pair.weights]
+    assert expressions[:3] == ["i (h w c) -> (c h w) i", "(h w c) -> (c h w)", "(h w c) -> (c h w)"]
