@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from autoport.canonical.evidence import Expression
 from autoport.canonical.skeleton import Skeleton
 from autoport.graph import Op
 from autoport.matching import Matching
-from autoport.matching.ties import SILENT
 
 # Hyper-parameters that are compared, with what they are where an operation does not have them.
 COMPARED: Mapping[str, Any] = {
@@ -35,10 +35,13 @@ COMPARED: Mapping[str, Any] = {
     "align_corners": None,
     "momentum": None,
     "constant": None,
+    "over": None,
+    "taken": None,
+    "mask_zero": False,
+    "masked": False,
 }
 # Differences that show in training only.
 TRAINING_ONLY = {"momentum"}
-ARITHMETIC = {"add", "sub", "mul", "div"}
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def find_differences(matching: Matching) -> list[Difference]:
         a, b = left.op(node), right.op(partner[node])
         for source, _ in dict(left.preds.get(node, ())).items():
             edge = (partner.get(source, ""), partner[node])
-            if edge in right.evidence:
+            if edge in right.edges:
                 found += _edges(left, right, (source, node), edge)
         if a is not None and b is not None:
             found += _attributes(a, b)
@@ -143,46 +146,25 @@ def _edges(
     left: Skeleton, right: Skeleton, edge_left: tuple[str, str], edge_right: tuple[str, str]
 ) -> Iterator[Difference]:
     """Compares what was contracted onto two matched edges."""
-    a, b = left.evidence[edge_left], right.evidence[edge_right]
-    places = [_place(graph, edge) for graph, edge in ((left, edge_left), (right, edge_right))]
-    for op in a:
-        if op.kind == "preprocessing":
+    places = _place(left, edge_left), _place(right, edge_right)
+    sides = [
+        sorted(graph.edges[edge], key=lambda e: (e.position, e.expression.structure))
+        for graph, edge in ((left, edge_left), (right, edge_right))
+    ]
+    for a, b in zip(*sides, strict=False):
+        for op in a.preprocessing:
             detail = f"{op.type}: {op.attrs.get('detail', '')}"
             yield Difference("preprocessing", str(op), places[1], detail, "none")
-    a, b = _audible(a), _audible(b)
-    if [_kind(op) for op in a] == [_kind(op) for op in b]:
-        for first, second in zip(a, b, strict=True):
-            yield from _attributes(_normal(first), _normal(second))
-        return
-    yield Difference("operation", places[0], places[1], _listed(a), _listed(b))
+        if a.expression == b.expression:
+            for first, second in zip(a.expression.ops(), b.expression.ops(), strict=True):
+                yield from _attributes(first, second)
+        else:
+            yield Difference("operation", *places, _listed(a.expression), _listed(b.expression))
 
 
-def _audible(ops: list[Op]) -> list[Op]:
-    """What changes values, in an order in which what commutes stands sorted."""
-    kept = [op for op in ops if op.kind not in SILENT]
-    for k in range(len(kept) - 1):
-        if kept[k].kind == "max_pool" and kept[k + 1].kind == "relu":
-            kept[k], kept[k + 1] = kept[k + 1], kept[k]
-    return kept
-
-
-def _kind(op: Op) -> str:
-    return _normal(op).kind
-
-
-def _normal(op: Op) -> Op:
-    """Arithmetic with a constant as a shift or a scale, so that `/ 2` equals `* 0.5`."""
-    constant = op.attrs.get("constant")
-    if op.kind not in ARITHMETIC or constant is None or op.attrs.get("constant_first"):
-        return op
-    if op.kind in ("add", "sub"):
-        return replace(op, kind="add", attrs={"constant": constant if op.kind == "add" else -constant})
-    scale = constant if op.kind == "mul" else 1 / constant if constant else math.inf
-    return replace(op, kind="mul", attrs={"constant": scale})
-
-
-def _listed(ops: list[Op]) -> str:
-    return ", ".join(op.kind for op in ops) or "nothing"
+def _listed(expression: Expression) -> str:
+    """Operations in order, or the nested form where the order is the same."""
+    return ", ".join(op.kind for op in expression.ops()) or {"input": "nothing"}.get(expression.label, expression.label)
 
 
 def _place(graph: Skeleton, edge: tuple[str, str]) -> str:

@@ -22,11 +22,11 @@ def fold_activations(graph: Graph) -> None:
     for op in list(graph.ops()):
         source = _hard_sigmoid(graph, op)
         if source is not None:
-            _become(graph, op, "hard_sigmoid", source)
+            graph.become(op, "hard_sigmoid", source)
             continue
         gated = _gated(graph, op)
         if gated is not None:
-            _become(graph, op, *gated)
+            graph.become(op, *gated)
 
 
 def _hard_sigmoid(graph: Graph, op: Op) -> Value | None:
@@ -54,11 +54,3 @@ def _gated(graph: Graph, op: Op) -> tuple[str, Value] | None:
         if producer.kind in GATED and producer.inputs[0] == x:
             return GATED[producer.kind], x
     return None
-
-
-def _become(graph: Graph, op: Op, kind: str, source: Value) -> None:
-    former = op.inputs
-    graph.replace_inputs(op, (source,))
-    op.kind, op.colour, op.attrs = kind, (kind,), {}
-    for value in former:
-        graph.drop_unused(value.op)

@@ -12,6 +12,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from autoport.canonical.evidence import COMMUTATIVE, Edge, expression_of
 from autoport.graph import Graph, Op, Value
 
 # Kinds that are nodes whether or not they have weights.
@@ -30,8 +31,6 @@ STRUCTURAL = {
     "simple_rnn",
     "prelu",
 }
-# Merges whose arguments may come in any order.
-COMMUTATIVE = {"add", "mul", "maximum", "minimum"}
 
 
 @dataclass
@@ -44,7 +43,8 @@ class Skeleton:
         colour: what must agree, by node.
         preds: (node, argument position) pairs that a node reads.
         succs: (node, argument position) pairs that read a node.
-        evidence: contracted operations between two nodes, in order.
+        edges: every use of one node's values by another, with what was contracted on the way.
+        output_position: place of each output node among the model's outputs.
     """
 
     graph: Graph
@@ -52,7 +52,7 @@ class Skeleton:
     colour: dict[str, Any] = field(default_factory=dict)
     preds: dict[str, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
     succs: dict[str, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
-    evidence: dict[tuple[str, str], list[Op]] = field(default_factory=dict)
+    edges: dict[tuple[str, str], list[Edge]] = field(default_factory=dict)
     output_position: dict[str, int] = field(default_factory=dict)
 
     def op(self, node: str) -> Op | None:
@@ -64,11 +64,11 @@ class Skeleton:
         self.nodes.append(node)
         self.colour[node] = colour
 
-    def link(self, source: str, target: str, position: int, evidence: list[Op]) -> None:
+    def link(self, source: str, target: str, edge: Edge) -> None:
         """Adds an edge."""
-        self.preds[target].append((source, position))
-        self.succs[source].append((target, position))
-        self.evidence[source, target] = evidence
+        self.preds[target].append((source, edge.position))
+        self.succs[source].append((target, edge.position))
+        self.edges.setdefault((source, target), []).append(edge)
 
 
 def skeleton(graph: Graph) -> Skeleton:
@@ -80,7 +80,6 @@ class _Contraction:
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.result = Skeleton(graph)
-        self.order = {name: k for k, name in enumerate(graph.nodes)}
         self.origin: dict[str, str | None] = {}
         self.between: dict[str, set[str]] = {}
         self.read_by_outputs = {value.op for value in graph.outputs}
@@ -94,7 +93,7 @@ class _Contraction:
                 node = f"output {number}"
                 self.result.output_position[node] = number
                 self.result.add(node, ("output",))
-                self.result.link(origin, node, 0, self._evidence(value))
+                self.result.link(origin, node, self._edge(0, value))
         return self.result
 
     def _visit(self, op: Op) -> None:
@@ -114,7 +113,7 @@ class _Contraction:
             origin = self.origin[value.op]
             if origin is not None:
                 place = 0 if op.kind in COMMUTATIVE else position
-                self.result.link(origin, op.name, place, self._evidence(value))
+                self.result.link(origin, op.name, self._edge(place, value))
 
     def _operands(self, op: Op) -> list[Value]:
         """Operands, with what is nested written as one: a + (b + c), concat(concat(a, b), c).
@@ -149,8 +148,9 @@ class _Contraction:
         del result.colour[name]
         for source, _ in result.preds.pop(name, []):
             result.succs[source] = [edge for edge in result.succs[source] if edge[0] != name]
-            result.evidence.pop((source, name), None)
+            result.edges.pop((source, name), None)
 
-    def _evidence(self, value: Value) -> list[Op]:
-        names = sorted(self.between.get(value.op, ()), key=self.order.__getitem__)
-        return [self.graph.op(name) for name in names]
+    def _edge(self, position: int, value: Value) -> Edge:
+        contracted = [self.graph.op(name) for name in self.between.get(value.op, ())]
+        preprocessing = tuple(op for op in contracted if op.kind == "preprocessing")
+        return Edge(position, expression_of(self.graph, value, self.result.colour), preprocessing)

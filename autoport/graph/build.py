@@ -209,10 +209,10 @@ class Builder:
         features = (kernel.sizes.get("i", 1), recurrent.sizes.get("u", 1), attrs["reverse"])
         return self.emit(kind, [x], *out, weights=roles, features=features, binds={"i": (0, len(out[0]) - 1)}, **attrs)
 
-    def embedding(self, x: Value, table: Piece, out: Shape) -> Value:
+    def embedding(self, x: Value, table: Piece, out: Shape, **attrs: Any) -> Value:
         """A look-up of rows; the table has axes `v` (vocabulary) and `c`."""
         sizes = (table.sizes.get("v", 1), table.sizes.get("c", 1))
-        return self.emit("embedding", [x], out, weights={"embedding": Weight((table,))}, features=sizes)
+        return self.emit("embedding", [x], out, weights={"embedding": Weight((table,))}, features=sizes, **attrs)
 
     def parameter(self, tensor: str) -> Value:
         """A stored tensor read as data: a position table, a class token, a layer scale."""

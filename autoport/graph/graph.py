@@ -47,6 +47,22 @@ class Graph(nx.DiGraph):
         op.inputs = inputs
         self._connect(op)
 
+    def become(self, op: Op, kind: str, source: Value, **attrs: Any) -> None:
+        """Turns the last operation of a pattern into the operation that the pattern spells.
+
+        Args:
+            op: that operation.
+            kind: what it becomes.
+            source: the pattern's input; what only the pattern had read is removed.
+            **attrs: hyper-parameters.
+        """
+        former = op.inputs
+        self.replace_inputs(op, (source,))
+        op.kind, op.colour, op.attrs = kind, (kind,), attrs
+        for value in former:
+            if value.op in self:
+                self.drop_unused(value.op)
+
     def bypass(self, name: str, value: Value) -> None:
         """Lets whoever reads an operation read `value` instead, and removes it."""
         for consumer in list(self.successors(name)):

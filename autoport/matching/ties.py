@@ -12,14 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from autoport.canonical.evidence import Edge
 from autoport.canonical.skeleton import Skeleton
 from autoport.matching.keys import Keys, KeyTable, classes
 from autoport.matching.matching import Matching
 
 # Hyper-parameters that change the function; what they are is the same word on both sides.
 FINE_ATTRS = ("stride", "dilation", "padding", "kernel_size", "groups", "epsilon", "activation", "reset_after")
-# Contracted operations that only rearrange; spelled differently in every framework.
-SILENT = {"reshape", "transpose", "slice", "split", "expand", "constant", "stack", "concat", "preprocessing"}
 
 Evidence = Callable[[Skeleton, str], Hashable]
 
@@ -32,15 +31,16 @@ def _attributes(graph: Skeleton, node: str) -> Hashable:
 
 
 def _edges(graph: Skeleton, node: str) -> Hashable:
-    """Kinds and attributes of what was contracted onto the edges of a node."""
-    below = [graph.evidence[node, other] for other, _ in graph.succs.get(node, ())]
-    above = [graph.evidence[other, node] for other, _ in graph.preds.get(node, ())]
-    return tuple(tuple(sorted(_signature(ops) for ops in side)) for side in (above, below))
+    """What was contracted onto the edges of a node."""
+    below = [edge for other, _ in dict(graph.succs.get(node, ())).items() for edge in graph.edges[node, other]]
+    above = [edge for other, _ in dict(graph.preds.get(node, ())).items() for edge in graph.edges[other, node]]
+    return tuple(tuple(sorted(_signature(edge) for edge in side)) for side in (above, below))
 
 
-def _signature(ops: list[Any]) -> str:
-    parts = [(op.kind, sorted((k, str(v)) for k, v in op.attrs.items() if k in FINE_ATTRS)) for op in ops]
-    return str([part for part in parts if part[0] not in SILENT])
+def _signature(edge: Edge) -> str:
+    names = (*FINE_ATTRS, "taken", "over")
+    facts = [sorted((k, str(v)) for k, v in op.attrs.items() if k in names) for op in edge.expression.ops()]
+    return f"{edge.position} {edge.expression.structure} {facts}"
 
 
 def _positions(graph: Skeleton, node: str) -> Hashable:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from autoport.graph import Value
 from autoport.keras.lower import Layer, layer_rule
 
@@ -54,7 +56,10 @@ def with_activation(call: Layer, y: Value, function: Any = None) -> Value:
     if found is None:
         return y
     kind, attrs = found
-    return call.build.emit(kind, [y], call.build.graph.shape(y), **attrs)
+    shape = call.build.graph.shape(y)
+    if kind in ("softmax", "log_softmax"):
+        attrs = {"dims": (len(shape) - 1,)}
+    return call.build.emit(kind, [y], shape, **attrs)
 
 
 @layer_rule("Activation")
@@ -94,7 +99,8 @@ def elu(call: Layer) -> Any:
 @layer_rule("Softmax")
 def softmax(call: Layer) -> Any:
     """`Softmax(axis)`."""
-    return call.emit("softmax")
+    dims = tuple(sorted(int(axis) % len(call.out) for axis in np.ravel(call.layer.axis)))
+    return call.emit("softmax", dims=dims)
 
 
 @layer_rule("PReLU")

@@ -20,8 +20,9 @@ def multi_head_attention(call: Layer) -> Any:
     ]
     width = call.build.graph.shape(projected[2])[-1]
     mixed_shape = (*call.build.graph.shape(projected[0])[:-1], width)
-    causal = bool(call.call.arguments.get("use_causal_mask", False))
-    mixed = call.build.emit("attention", projected, mixed_shape, num_heads=int(layer._num_heads), causal=causal)
+    masks = [call.call.arguments.get(name) for name in ("use_causal_mask", "attention_mask")]
+    masked = bool(masks[0]) or masks[1] is not None
+    mixed = call.build.emit("attention", projected, mixed_shape, num_heads=int(layer._num_heads), masked=masked)
     out = layer._output_dense
     kernel = call.piece(out.kernel, "heads d o")
     bias = None if out.bias is None else call.piece(out.bias, "o")

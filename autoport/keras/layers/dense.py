@@ -45,4 +45,5 @@ def einsum_dense(call: Layer) -> Any:
 @layer_rule("Embedding")
 def embedding(call: Layer) -> Any:
     """`Embedding`: the table is `v c`."""
-    return call.build.embedding(call.x, call.piece(call.layer.embeddings, "v c"), call.out)
+    table = call.piece(call.layer.embeddings, "v c")
+    return call.build.embedding(call.x, table, call.out, mask_zero=bool(call.layer.mask_zero))

@@ -69,7 +69,16 @@ def zero_padding(call: Layer) -> Any:
 @layer_rule("Cropping1D Cropping2D Cropping3D")
 def cropping(call: Layer) -> Any:
     """A slice of space."""
-    return call.emit("slice", index=str(call.layer.cropping))
+    layer = call.layer
+    rank = len(call.input_shape) - 2
+    given = layer.cropping if rank > 1 else [layer.cropping]
+    first = 2 if getattr(layer, "data_format", "channels_last") == "channels_first" else 1
+    ranges = {
+        first + place: (int(low), call.input_shape[first + place] - int(high), 1)
+        for place, (low, high) in enumerate(given)
+        if low or high
+    }
+    return call.emit("slice", ranges=ranges)
 
 
 @layer_rule("UpSampling1D UpSampling2D UpSampling3D Resizing")

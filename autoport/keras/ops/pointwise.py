@@ -13,8 +13,6 @@ ACTIVATIONS = {
     "Relu6": "relu6",
     "Sigmoid": "sigmoid",
     "Tanh": "tanh",
-    "Softmax": "softmax",
-    "LogSoftmax": "log_softmax",
     "Elu": "elu",
     "Selu": "selu",
     "Softplus": "softplus",
@@ -26,6 +24,7 @@ ACTIVATIONS = {
     "Abs": "abs",
     "Neg": "neg",
     "Erf": "erf",
+    "Erfc": "erfc",
     "Square": "square",
     "Reciprocal": "reciprocal",
 }
@@ -46,6 +45,13 @@ BINARY = {
 def activation(raw: RawOp) -> Any:
     """An elementwise function of one tensor."""
     return raw.emit(ACTIVATIONS[raw.op.type])
+
+
+@op_rule("Softmax LogSoftmax")
+def softmax(raw: RawOp) -> Any:
+    """Softmax along the last dimension."""
+    kind = "softmax" if raw.op.type == "Softmax" else "log_softmax"
+    return raw.emit(kind, dims=(len(raw.out) - 1,))
 
 
 @op_rule("LeakyRelu")

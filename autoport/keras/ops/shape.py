@@ -62,14 +62,48 @@ def strided_slice(raw: RawOp) -> Any:
         strides = raw.constant(3)
         if strides is not None and np.all(strides == 1):
             return raw.source(0)
-    masks = [raw.op.get_attr(name) for name in ("begin_mask", "end_mask", "shrink_axis_mask")]
-    return raw.emit("slice", [0], index=str([raw.constant(k) for k in (1, 2, 3)] + masks))
+    return raw.emit("slice", [0], ranges=_strided_ranges(raw))
+
+
+def _strided_ranges(raw: RawOp) -> dict[int, tuple[int, int, int]] | None:
+    """What is taken along each dimension that is not taken whole; None if it is not constant."""
+    bounds = [raw.constant(k) for k in (1, 2, 3)]
+    if any(bound is None for bound in bounds):
+        return None
+    names = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
+    no_begin, no_end, ellipsis, new_axis, single = (raw.op.get_attr(name) for name in names)
+    shape = raw.build.graph.shape(raw.data(0))
+    count = len(bounds[0])
+    found, dim = {}, 0
+    for place, (begin, end, step) in enumerate(zip(*(map(int, bound) for bound in bounds), strict=True)):
+        bit = 1 << place
+        if ellipsis & bit:
+            dim += len(shape) - (count - 1 - bin(new_axis).count("1"))
+            continue
+        if new_axis & bit:
+            continue
+        if single & bit:
+            first = begin % shape[dim]
+            taken = slice(first, first + 1)
+        else:
+            taken = slice(None if no_begin & bit else begin, None if no_end & bit else end, step)
+        ends = taken.indices(shape[dim])
+        if ends != (0, shape[dim], 1):
+            found[dim] = ends
+        dim += 1
+    return found
 
 
 @op_rule("Slice")
 def slice_(raw: RawOp) -> Any:
     """`tf.slice`."""
-    return raw.emit("slice", [0], index=str([raw.constant(1), raw.constant(2)]))
+    begin, size = raw.constant(1), raw.constant(2)
+    if begin is None or size is None:
+        return raw.emit("slice", [0])
+    shape = raw.build.graph.shape(raw.data(0))
+    ends = [(int(b), whole if s == -1 else int(b + s), 1) for b, s, whole in zip(begin, size, shape, strict=True)]
+    ranges = {dim: taken for dim, taken in enumerate(ends) if taken != (0, shape[dim], 1)}
+    return raw.emit("slice", [0], ranges=ranges)
 
 
 REDUCTIONS = {"Mean": "mean", "Sum": "sum", "Max": "max", "Min": "min", "Prod": "prod"}

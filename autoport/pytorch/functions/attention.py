@@ -11,22 +11,23 @@ from autoport.pytorch.lower import Call, register
 @register("scaled_dot_product_attention", "query key value attn_mask dropout_p is_causal")
 def scaled_dot_product_attention(call: Call) -> Any:
     """Softmax of scaled products; the order of query, key and value counts."""
-    return call.emit(
-        "attention", [call.value(name) for name in ("query", "key", "value")], causal=bool(call.get("is_causal"))
-    )
+    masked = bool(call.get("is_causal")) or call.get("attn_mask") is not None
+    return call.emit("attention", [call.value(name) for name in ("query", "key", "value")], masked=masked)
 
 
 @register(
     "multi_head_attention_forward",
     "query key value embed_dim_to_check num_heads in_proj_weight in_proj_bias bias_k bias_v add_zero_attn "
-    "dropout_p out_proj_weight out_proj_bias",
+    "dropout_p out_proj_weight out_proj_bias training key_padding_mask need_weights attn_mask",
 )
 def multi_head_attention(call: Call) -> Any:
     """`nn.MultiheadAttention`: `in_proj` holds query, key and value above one another."""
     inputs = [call.value(name) for name in ("query", "key", "value")]
     heads = call.get("num_heads")
     projected = [_project(call, role, x, heads) for role, x in zip("qkv", inputs, strict=True)]
-    mixed = call.build.emit("attention", projected, call.build.graph.shape(projected[0]), num_heads=heads)
+    masked = any(call.get(name) is not None for name in ("attn_mask", "key_padding_mask"))
+    shape = call.build.graph.shape(projected[0])
+    mixed = call.build.emit("attention", projected, shape, num_heads=heads, masked=masked)
     kernel = call.build.piece(str(call.stored("out_proj_weight")), "o (heads d)", heads=heads)
     bias = call.stored("out_proj_bias")
     y = call.build.dense(mixed, kernel, None if bias is None else call.build.piece(bias, "o"), call.out)

@@ -25,8 +25,6 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "celu": ("celu", {"alpha": 1.0}),
     "leaky_relu": ("leaky_relu", {"negative_slope": 0.01}),
     "gelu": ("gelu", {"approximate": "none"}),
-    "softmax": ("softmax", {}),
-    "log_softmax": ("log_softmax", {}),
     "exp": ("exp", {}),
     "log": ("log", {}),
     "sqrt": ("sqrt", {}),
@@ -34,6 +32,7 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "abs": ("abs", {}),
     "neg": ("neg", {}),
     "erf": ("erf", {}),
+    "erfc": ("erfc", {}),
     "square": ("square", {}),
     "reciprocal": ("reciprocal", {}),
 }
@@ -70,6 +69,12 @@ def activation(call: Call) -> Any:
     for place, (name, default) in zip(positional, defaults.items(), strict=False):
         attrs[name] = call.get(name, default if place is None else place)
     return call.emit(kind, [call.value("input")], **attrs)
+
+
+@register("softmax log_softmax", "input dim")
+def softmax(call: Call) -> Any:
+    """Softmax along one dimension."""
+    return call.emit(call.name, [call.value("input")], dims=(call.get("dim", -1) % len(call.out),))
 
 
 @register("hardtanh clamp clip clamp_min clamp_max", "input low high")

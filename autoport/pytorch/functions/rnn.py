@@ -66,6 +66,7 @@ def _cell(call: Call, x: Value, paths: list[str], *, reverse: bool) -> Value:
         reverse=reverse,
         projected=len(paths) in (3, 5),
         activation="relu" if call.name == "rnn_relu" else "tanh",
+        recurrent_activation="sigmoid",
         reset_after=True,
     )
 

@@ -101,7 +101,26 @@ def getitem(call: Call) -> Any:
     producer = call.build.graph.op(x.op)
     if producer.kind == "stack" and producer.attrs["axis"] == 0 and isinstance(index, int):
         return producer.inputs[index]
-    return call.emit("slice", [x], index=str(index))
+    return call.emit("slice", [x], ranges=_ranges(index, call.build.graph.shape(x)))
+
+
+def _ranges(index: Any, shape: tuple[int, ...]) -> dict[int, tuple[int, int, int]] | None:
+    """What is taken along each dimension that is not taken whole; None if it is not a plain slice."""
+    parts = list(index) if isinstance(index, (list, tuple)) else [index]
+    if Ellipsis in parts:
+        place = parts.index(Ellipsis)
+        missing = len(shape) - sum(part is not None for part in parts) + 1
+        parts[place : place + 1] = [slice(None)] * missing
+    found = {}
+    for dim, part in enumerate(part for part in parts if part is not None):
+        if isinstance(part, bool) or not isinstance(part, (int, slice)):
+            return None
+        start = part + shape[dim] if isinstance(part, int) and part < 0 else part
+        taken = slice(start, start + 1) if isinstance(start, int) else start
+        ends = taken.indices(shape[dim])
+        if ends != (0, shape[dim], 1):
+            found[dim] = ends
+    return found
 
 
 def _leaves(index: Any) -> list[Any]:
@@ -110,11 +129,23 @@ def _leaves(index: Any) -> list[Any]:
     return [index]
 
 
-@register("select narrow index_select", "input dim first second")
+@register("select", "input dim index")
 def select(call: Call) -> Any:
-    """A slice along one dimension."""
-    index = (call.get("dim"), call.get("first"), call.get("second"))
-    return call.emit("slice", [call.value("input")], index=str(index))
+    """One position along a dimension."""
+    return _narrow(call, call.get("index", 0), 1)
+
+
+@register("narrow", "input dim start length")
+def narrow(call: Call) -> Any:
+    """A range along a dimension."""
+    return _narrow(call, call.get("start", 0), call.get("length"))
+
+
+def _narrow(call: Call, start: int, length: int) -> Any:
+    shape = call.shape("input")
+    dim = call.get("dim", 0) % len(shape)
+    first = start % shape[dim]
+    return call.emit("slice", [call.value("input")], ranges={dim: (first, first + length, 1)})
 
 
 @register("expand expand_as repeat tile broadcast_to", "input")

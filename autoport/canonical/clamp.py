@@ -1,0 +1,32 @@
+"""A minimum of a maximum with numbers is a clip.
+
+    max(min(x, high), low) = min(max(x, low), high) = clamp(x, low, high)      for low <= high
+
+Between 0 and 6 it is ReLU6.
+"""
+
+from __future__ import annotations
+
+from autoport.graph import Graph, Op
+
+BOUND = {"minimum": "high", "maximum": "low"}
+
+
+def fold_clamp(graph: Graph) -> None:
+    """Applies the rule everywhere."""
+    for op in list(graph.ops()):
+        inner = graph.op(op.inputs[0].op) if op.inputs else None
+        if inner is None or _bound(op) is None or _bound(inner) is None:
+            continue
+        bounds = dict([_bound(inner), _bound(op)])  # type: ignore[list-item]
+        if len(bounds) == 2 and bounds["low"] <= bounds["high"]:
+            relu6 = bounds == {"low": 0.0, "high": 6.0}
+            graph.become(op, "relu6" if relu6 else "clamp", inner.inputs[0], **({} if relu6 else bounds))
+
+
+def _bound(op: Op) -> tuple[str, float] | None:
+    if op.kind == "relu":
+        return "low", 0.0
+    if op.kind in BOUND and "constant" in op.attrs:
+        return BOUND[op.kind], float(op.attrs["constant"])
+    return None

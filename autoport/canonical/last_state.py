@@ -1,0 +1,24 @@
+"""The last step of a recurrent layer's sequence is its last state.
+
+sequence[:, -1] = last state        for a layer that runs forwards
+"""
+
+from __future__ import annotations
+
+from autoport.graph import Graph, Value
+
+KINDS = {"lstm", "gru", "simple_rnn"}
+
+
+def fold_last_step(graph: Graph) -> None:
+    """Applies the rule everywhere."""
+    for op in list(graph.ops()):
+        if op.kind != "slice" or not op.attrs.get("ranges"):
+            continue
+        source = op.inputs[0]
+        layer = graph.op(source.op)
+        if layer.kind not in KINDS or source.output != 0 or layer.attrs["reverse"]:
+            continue
+        steps = graph.shape(source)[1]
+        if op.attrs["ranges"] == {1: (steps - 1, steps, 1)} and op.shapes[0] == layer.shapes[1]:
+            graph.bypass(op.name, Value(layer.name, 1))

@@ -1,0 +1,190 @@
+"""What differs is named; what is spelled differently but computes the same is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import pytest
+import torch
+import torch.nn.functional as F
+from keras import layers, ops
+from torch import nn
+
+import autoport
+from tests.oracle import assert_ports
+
+
+class Net(nn.Module):
+    """Two layers with something in between."""
+
+    def __init__(self, first: nn.Module, between: Callable[[torch.Tensor], Any], last: nn.Module) -> None:
+        super().__init__()
+        self.last, self.first, self.between = last, first, between
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.between(self.first(x)))
+
+
+def keras_net(shape: tuple[int, ...], first: Any, between: Callable[[Any], Any], last: Any) -> keras.Model:
+    x = keras.Input(shape)
+    return keras.Model(x, last()(between(first()(x))))
+
+
+def images(keras_between: Any, torch_between: Any, **expected: Any) -> None:
+    """Between a convolution to 4 channels and one to 3, on 9 x 12 pixels."""
+    assert_ports(
+        lambda: keras_net((9, 12, 3), lambda: layers.Conv2D(4, 1), keras_between, lambda: layers.Conv2D(3, 1)),
+        Net(nn.Conv2d(3, 4, 1), torch_between, nn.Conv2d(4, 3, 1)),
+        **expected,
+    )
+
+
+def tokens(keras_between: Any, torch_between: Any, **expected: Any) -> None:
+    """Between a dense layer to 8 features and one to 3, on 7 steps."""
+    assert_ports(
+        lambda: keras_net((7, 6), lambda: layers.Dense(8), keras_between, lambda: layers.Dense(3)),
+        Net(nn.Linear(6, 8), torch_between, nn.Linear(8 if expected.pop("whole", True) else 4, 3)),
+        **expected,
+    )
+
+
+EQUAL = {
+    "silu by hand": (lambda x: x * ops.sigmoid(x), F.silu),
+    "hard swish by hand": (lambda x: x * ops.relu6(x + 3.0) * (1.0 / 6.0), lambda x: x * F.relu6(x + 3) / 6),
+    "hard sigmoid by hand": (lambda x: ops.relu6(x + 3.0) * (1.0 / 6.0), F.hardsigmoid),
+    "a division and a product": (lambda x: x / 4.0, lambda x: x * 0.25),
+    "max pooling and ReLU change places": (
+        lambda x: layers.MaxPooling2D(2)(layers.ReLU()(x)),
+        lambda x: F.relu(F.max_pool2d(x, 2)),
+    ),
+    "zeros in front of a max pooling of what is not negative": (
+        lambda x: layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(1)(layers.ReLU()(x))),
+        lambda x: F.max_pool2d(F.relu(x), 3, 2, 1),
+    ),
+    "a mean over space": (
+        lambda x: layers.GlobalAveragePooling2D(keepdims=True)(x),
+        lambda x: x.mean((2, 3), keepdim=True),
+    ),
+    "a softmax over channels": (lambda x: layers.Softmax(-1)(x), lambda x: torch.softmax(x, 1)),
+    "a slice of rows": (lambda x: x[:, 1:5], lambda x: x[:, :, 1:5]),
+    "relu6": (lambda x: ops.relu6(x), F.relu6),
+    "a clip": (lambda x: ops.clip(x, -1.0, 1.0), lambda x: x.clamp(-1, 1)),
+}
+
+
+@pytest.mark.parametrize("case", EQUAL)
+def test_other_spellings_of_one_function_are_no_difference(case: str) -> None:
+    images(*EQUAL[case])
+
+
+# TensorFlow rounds the constants of a GELU to float32 even in float64, so these agree to 1e-8 only.
+GELUS = {
+    "exact": (lambda x: ops.gelu(x, approximate=False), F.gelu),
+    "approximate": (lambda x: ops.gelu(x), lambda x: F.gelu(x, approximate="tanh")),
+}
+
+
+@pytest.mark.parametrize("case", GELUS)
+def test_a_gelu_by_hand_is_no_difference(case: str) -> None:
+    images(*GELUS[case], equal=False)
+
+
+DIFFERENT = {
+    "another activation": (lambda x: ops.relu(x), torch.sigmoid, {"operation"}),
+    "an activation missing": (lambda x: ops.relu(x), lambda x: x, {"operation"}),
+    "another slope": (
+        lambda x: layers.LeakyReLU(negative_slope=0.3)(x),
+        lambda x: F.leaky_relu(x, 0.1),
+        {"negative_slope"},
+    ),
+    "another approximation": (
+        lambda x: ops.gelu(x, approximate=False),
+        lambda x: F.gelu(x, approximate="tanh"),
+        {"approximate"},
+    ),
+    "another pooling": (lambda x: layers.MaxPooling2D(2)(x), lambda x: F.avg_pool2d(x, 2), {"operation"}),
+    "pooling that counts the padding": (
+        lambda x: layers.AveragePooling2D(3, 1, padding="same")(x),
+        lambda x: F.avg_pool2d(x, 3, 1, 1),
+        {"count_include_pad"},
+    ),
+    "zeros in front of a max pooling": (
+        lambda x: layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(1)(x)),
+        lambda x: F.max_pool2d(x, 3, 2, 1),
+        {"pad_value"},
+    ),
+    "a softmax over columns": (lambda x: layers.Softmax(-1)(x), lambda x: torch.softmax(x, 3), {"over"}),
+    "another slice": (lambda x: x[:, 1:5], lambda x: x[:, :, 2:6], {"taken"}),
+    "a slice of columns": (lambda x: x[:, 1:5], lambda x: x[:, :, :, 1:5], {"taken"}),
+    "a mean over rows": (lambda x: ops.mean(x, 1, keepdims=True), lambda x: x.mean(3, keepdim=True), {"over"}),
+    "another constant": (lambda x: x * 0.5, lambda x: x * 0.25, {"constant"}),
+}
+
+
+@pytest.mark.parametrize("case", DIFFERENT)
+def test_another_function_is_reported(case: str) -> None:
+    keras_between, torch_between, names = DIFFERENT[case]
+    model = keras_net((9, 12, 3), lambda: layers.Conv2D(4, 1), keras_between, lambda: layers.Conv2D(3, 1))
+    match = autoport.match(model, Net(nn.Conv2d(3, 4, 1), torch_between, nn.Conv2d(4, 3, 1)))
+    assert match.complete
+    found = {difference.name for difference in match.differences}
+    assert found == names
+
+
+def halves(x: Any) -> list[Any]:
+    return ops.split(x, 2, -1)
+
+
+def test_a_gate_is_the_same_whether_it_is_split_or_sliced() -> None:
+    def chunked(x: torch.Tensor) -> torch.Tensor:
+        value, gate = x.chunk(2, -1)
+        return value * torch.sigmoid(gate)
+
+    def gated(x: Any) -> Any:
+        value, gate = halves(x)
+        return value * ops.sigmoid(gate)
+
+    tokens(gated, chunked, whole=False)
+    tokens(gated, lambda x: x[..., :4] * torch.sigmoid(x[..., 4:]), whole=False)
+    tokens(gated, lambda x: torch.sigmoid(x[..., :4]) * x[..., 4:], whole=False, equal=False, differences={"taken"})
+
+
+def test_the_last_step_is_not_the_first_one() -> None:
+    tokens(lambda x: x[:, -1], lambda x: x[:, -1])
+    tokens(lambda x: x[:, 0], lambda x: x[:, -1], equal=False, differences={"taken"})
+    tokens(lambda x: ops.mean(x, 1), lambda x: x[:, -1], equal=False, differences={"operation"})
+
+
+class Recurrent(nn.Module):
+    """A recurrent layer of which the last step is used."""
+
+    def __init__(self, bidirectional: bool) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(6, 4, batch_first=True, bidirectional=bidirectional)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.lstm(x)[0][:, -1]
+
+
+def recurrent(layer: Callable[[], Any]) -> keras.Model:
+    x = keras.Input((7, 6))
+    return keras.Model(x, layer()(x))
+
+
+def test_the_last_step_of_a_sequence_is_the_last_state_in_one_direction_only() -> None:
+    assert_ports(lambda: recurrent(lambda: layers.LSTM(4)), Recurrent(False))
+    both = lambda: layers.Bidirectional(layers.LSTM(4))  # noqa: E731
+    assert_ports(lambda: recurrent(both), Recurrent(True), equal=False, differences={"operation"})
+
+
+def test_a_skip_connection_that_is_missing_is_reported() -> None:
+    def build() -> keras.Model:
+        x = keras.Input((9, 12, 3))
+        y = layers.Conv2D(4, 1)(x)
+        return keras.Model(x, y + layers.Conv2D(4, 3, padding="same", activation="relu")(y))
+
+    match = autoport.match(build(), nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 3, padding=1), nn.ReLU()))
+    assert match.complete
+    assert [row.op.kind for row in match.unmatched_tf if row.op] == ["add"]
