@@ -117,7 +117,10 @@ class Builder:
         groups: int = 1,
         transposed: bool = False,
     ) -> Value:
-        """A convolution; one whose kernel has a single position is a dense layer on channels.
+        """A convolution.
+
+        One whose kernel has a single position is a dense layer on channels; one whose kernel covers
+        the whole input is a dense layer on the flattened map.
 
         Args:
             x: input.
@@ -134,11 +137,17 @@ class Builder:
         weights = {"kernel": Weight((kernel,))}
         if bias is not None:
             weights["bias"] = Weight((self.piece(bias, "o"),))
-        spatial = [axis for axis in ("d", "h", "w") if axis in kernel.sizes]
-        dense = not spatial and groups == 1
-        sizes = tuple(kernel.sizes.get(axis, 1) for axis in ("g", "i", "o"))
-        features = sizes[1:] if dense else (*sizes, tuple((a, kernel.sizes[a]) for a in spatial), transposed)
         axes = layout.split()
+        inside = tuple(size for size, axis in zip(self.graph.shape(x), axes, strict=True) if axis not in "nc")
+        extents = _kernel_extents(kernel, len(inside))
+        pointwise = set(extents) == {1}
+        whole = inside == extents and not pointwise and not any(any(pair) for pair in padding)
+        sizes = tuple(kernel.sizes.get(axis, 1) for axis in ("g", "i", "o"))
+        dense = groups == 1 and not transposed and (whole or pointwise)
+        channel = "i"
+        if dense and whole:
+            weights["kernel"], channel = Weight((kernel.renamed("i", "c"),)), "c"
+        features = (sizes[1] * math.prod(extents), sizes[2]) if dense else (*sizes, extents, transposed)
         return self.emit(
             "dense" if dense else "conv",
             [x],
@@ -146,13 +155,13 @@ class Builder:
             weights=weights,
             features=features,
             layout=axes,
-            binds={"i": (0, axes.index("c"))} if groups == 1 else {},
+            binds={channel: (0, axes.index("c"))} if groups == 1 else {},
             output_axis=axes.index("c"),
             stride=tuple(stride),
             dilation=tuple(dilation),
             padding=tuple(tuple(p) for p in padding),
             groups=groups,
-            kernel_size=_kernel_extents(kernel, len(axes) - 2),
+            kernel_size=extents,
         )
 
     def dense(self, x: Value, kernel: Piece, bias: Piece | None, out: Shape, *, dim: int = -1) -> Value:

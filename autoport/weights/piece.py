@@ -119,6 +119,10 @@ class Piece:
         ranges = {**self.narrow, dim: (first + start, first + stop)}
         return replace(self, sizes={**self.sizes, axis: stop - start}, narrow=ranges)
 
+    def renamed(self, axis: str, name: str) -> Piece:
+        """Calls an axis by another name; one of size 1 has none."""
+        return self.expand(axis, [(name, self.sizes[axis])]) if axis in self.sizes else self
+
     def expand(self, axis: str, names: Sequence[tuple[str, int]]) -> Piece:
         """Writes one axis as the product of others: `i` as `(h w c)`, say."""
         taken = set(self.sizes) - {axis}

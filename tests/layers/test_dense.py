@@ -151,3 +151,15 @@ def test_outputs_that_are_reshaped_to_a_map_are_permuted(upsample: bool) -> None
     match = assert_ports(build, module)
     expressions = [w.expression for pair in match.pairs for w in pair.weights]
     assert expressions[:3] == ["i (h w c) -> (c h w) i", "(h w c) -> (c h w)", "(h w c) -> (c h w)"]
+
+
+def test_a_convolution_over_the_whole_map_is_a_dense_layer_on_the_flattened_one() -> None:
+    match = assert_ports(
+        lambda: sequential((9, 12, 3), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(5)),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.Conv2d(4, 5, (7, 10)), nn.Flatten()),
+    )
+    assert "(h w c) o -> o c h w" in [w.expression for pair in match.pairs for w in pair.weights]
+    assert_ports(
+        lambda: sequential((9, 12, 3), layers.Conv2D(4, 3), layers.Conv2D(5, (7, 10)), layers.Flatten()),
+        nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(280, 5)),
+    )
