@@ -7,41 +7,55 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from autoport.canonical.evidence import Expression
+from autoport.canonical.evidence import Edge, Expression
 from autoport.canonical.skeleton import Skeleton
 from autoport.graph import Op
 from autoport.matching import Matching
 
-# Hyper-parameters that are compared, with what they are where an operation does not have them.
-COMPARED: Mapping[str, Any] = {
+# Attributes that describe how something is stored or spelled, not what is computed.
+IGNORED = {
+    "axes",
+    "axis",
+    "binds",
+    "detail",
+    "dims",
+    "layout",
+    "output_axis",
+    "parts",
+    "position",
+    "projected",
+    "ranges",
+    "reads",
+    "sequence",
+    "unordered",
+}
+# What an attribute is where an operation does not have it; None: it is not compared then.
+DEFAULTS: Mapping[str, Any] = {
     "stride": 1,
     "padding": 0,
     "dilation": 1,
     "groups": None,
     "kernel_size": None,
-    "epsilon": None,
-    "activation": None,
-    "recurrent_activation": None,
-    "reset_after": None,
     "num_heads": None,
     "count_include_pad": None,
     "pad_value": None,
-    "approximate": None,
-    "negative_slope": None,
-    "alpha": None,
-    "low": None,
-    "high": None,
-    "mode": None,
-    "align_corners": None,
-    "momentum": None,
-    "constant": None,
     "over": None,
     "taken": None,
+    "recurrent_activation": None,
+    "reset_after": None,
     "mask_zero": False,
     "masked": False,
+    "constant_first": False,
+    "momentum": None,
+    "low": float("-inf"),
+    "high": float("inf"),
+    "buffer": None,
+    "values": None,
 }
 # Differences that show in training only.
 TRAINING_ONLY = {"momentum"}
+MISSING = "nothing"
+WHOLE = "the Keras model", "the PyTorch model"
 
 
 @dataclass(frozen=True)
@@ -73,7 +87,7 @@ class Difference:
 def find_differences(matching: Matching) -> list[Difference]:
     """Every disagreement, in the order of the Keras model."""
     left, right, partner = matching.left, matching.right, matching.partner
-    found = list(_outputs(left, right))
+    found = list(_outputs(matching))
     for node in left.nodes:
         if node not in partner:
             continue
@@ -83,44 +97,87 @@ def find_differences(matching: Matching) -> list[Difference]:
             if edge in right.edges:
                 found += _edges(left, right, (source, node), edge)
         if a is not None and b is not None:
-            found += _attributes(a, b)
-            found += _wiring(matching, a, b)
+            here = [*_attributes(a, b), *wiring(matching, a, b)]
+            found += here or _shapes(matching, a, b)
     return list(dict.fromkeys(found))
 
 
-def _outputs(left: Skeleton, right: Skeleton) -> Iterator[Difference]:
+def _outputs(matching: Matching) -> Iterator[Difference]:
+    """Inputs and outputs that are there in another number or order."""
+    left, right = matching.left, matching.right
     counts = [len(graph.graph.outputs) for graph in (left, right)]
     if counts[0] != counts[1]:
-        yield Difference("outputs", "the Keras model", "the PyTorch model", str(counts[0]), str(counts[1]))
+        yield Difference("outputs", *WHOLE, str(counts[0]), str(counts[1]))
+    for a, b in matching.partner.items():
+        if a in left.output_position and left.output_position[a] != right.output_position[b]:
+            yield Difference("outputs", *WHOLE, a, b)
+        first, second = left.op(a), right.op(b)
+        places = [op.attrs.get("position") for op in (first, second) if op is not None and op.kind == "input"]
+        if len(places) == 2 and None not in places and places[0] != places[1]:
+            yield Difference("inputs", *WHOLE, f"input {places[0]}", f"input {places[1]}")
 
 
 def _attributes(a: Op, b: Op) -> Iterator[Difference]:
-    for name, default in COMPARED.items():
-        if name not in a.attrs and name not in b.attrs:
+    for name in dict.fromkeys((*a.attrs, *b.attrs)):
+        if name in IGNORED:
             continue
-        values = [_value(op, name, default) for op in (a, b)]
+        values = [op.attrs.get(name, DEFAULTS.get(name, MISSING)) for op in (a, b)]
         if None not in values and not _equal(*values):
             own = f" ({1 - values[0]:g} in Keras)" if name == "momentum" else ""
             tf_value, torch_value = _text(values[0]) + own, _text(values[1])
             yield Difference(name, str(a), str(b), tf_value, torch_value, name in TRAINING_ONLY)
+    yield from _roles(a, b)
 
 
-def _wiring(matching: Matching, a: Op, b: Op) -> Iterator[Difference]:
-    """Matched operations that read from matched ones, which are not each other's partners."""
-    read = [source for source, _ in matching.left.preds.get(a.name, ())]
-    actual = sorted(source for source, _ in matching.right.preds.get(b.name, ()))
-    if not (matching.partner.keys() >= set(read) and matching.taken >= set(actual)):
+def _roles(a: Op, b: Op) -> Iterator[Difference]:
+    """Axes that an operation treats in a way of their own, and that are others on the other side."""
+    for role, *names in role_conflicts(a, b):
+        here, there = (f"{role} along ({name})" for name in names)
+        yield Difference("axis", str(a), str(b), here, there)
+
+
+def role_conflicts(a: Op, b: Op) -> Iterator[tuple[str, str, str]]:
+    """Roles of axes, with what the axis is called on either side where that differs."""
+    first, second = (op.attrs.get("reads", {}) for op in (a, b))
+    for role in sorted(first.keys() & second.keys()):
+        if first[role] != second[role]:
+            yield role, first[role], second[role]
+
+
+def _sizes(shape: tuple[int, ...]) -> list[int]:
+    """A shape without its layout."""
+    return sorted(size for size in shape if size != 1)
+
+
+def _shapes(matching: Matching, a: Op, b: Op) -> Iterator[Difference]:
+    """Operations that make something of another size out of inputs of the same sizes."""
+    graphs = matching.left.graph, matching.right.graph
+    inputs = [sorted(_sizes(g.shape(v)) for v in op.inputs) for g, op in zip(graphs, (a, b), strict=True)]
+    if inputs[0] == inputs[1] and _sizes(a.shapes[0]) != _sizes(b.shapes[0]):
+        yield Difference("shape", str(a), str(b), str(a.shapes[0]), str(b.shapes[0]))
+
+
+def wiring(matching: Matching, a: Op, b: Op) -> Iterator[Difference]:
+    """Matched operations that read matched ones which are not each other's partners, or in another order."""
+    read = matching.left.preds.get(a.name, ())
+    actual = sorted(matching.right.preds.get(b.name, ()))
+    sources = {source for source, _ in read}, {source for source, _ in actual}
+    if not (matching.partner.keys() >= sources[0] and matching.taken >= sources[1]):
         return
-    if sorted(matching.partner[source] for source in read) != actual:
-        yield Difference("operation", str(a), str(b), _sources(matching.left, read), _sources(matching.right, actual))
+    expected = sorted((matching.partner[source], position) for source, position in read)
+    if expected != actual:
+        same = sorted(source for source, _ in expected) == sorted(source for source, _ in actual)
+        name = "operand order" if same else "operation"
+        ordered = [sorted(edges, key=lambda edge: edge[1]) for edges in (read, actual)]
+        here, there = (
+            _sources(graph, [source for source, _ in edges])
+            for graph, edges in zip((matching.left, matching.right), ordered, strict=True)
+        )
+        yield Difference(name, str(a), str(b), here, there)
 
 
 def _sources(graph: Skeleton, nodes: list[str]) -> str:
     return "reads " + (", ".join(str(graph.op(node) or node) for node in nodes) or "nothing")
-
-
-def _value(op: Op, name: str, default: Any) -> Any:
-    return op.attrs.get(name, default)
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -142,16 +199,23 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def edge_pairs(
+    left: Skeleton, right: Skeleton, edge_left: tuple[str, str], edge_right: tuple[str, str]
+) -> Iterator[tuple[Edge, Edge]]:
+    """Uses of one node by another, each with its twin."""
+    sides = [
+        sorted(graph.edges[edge], key=lambda e: (e.position, e.expression.structure))
+        for graph, edge in ((left, edge_left), (right, edge_right))
+    ]
+    yield from zip(*sides, strict=False)
+
+
 def _edges(
     left: Skeleton, right: Skeleton, edge_left: tuple[str, str], edge_right: tuple[str, str]
 ) -> Iterator[Difference]:
     """Compares what was contracted onto two matched edges."""
     places = _place(left, edge_left), _place(right, edge_right)
-    sides = [
-        sorted(graph.edges[edge], key=lambda e: (e.position, e.expression.structure))
-        for graph, edge in ((left, edge_left), (right, edge_right))
-    ]
-    for a, b in zip(*sides, strict=False):
+    for a, b in edge_pairs(left, right, edge_left, edge_right):
         for op in a.preprocessing:
             detail = f"{op.type}: {op.attrs.get('detail', '')}"
             yield Difference("preprocessing", str(op), places[1], detail, "none")

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from autoport.absorption import find_absorptions
 from autoport.canonical import canonicalize, skeleton
 from autoport.differences import Difference, find_differences
+from autoport.doubts import find_doubts
 from autoport.errors import IncompleteMatchError
 from autoport.graph import Graph, Op
 from autoport.matching import Matching, match_skeletons
 from autoport.plan import Plan, WeightPair, build_plan, pair_weights
 from autoport.transfer import KerasStore, Store, TorchStore, carry_out, check, produce
+from autoport.weights.piece import Weight
 
 if TYPE_CHECKING:
     import torch
@@ -249,20 +251,29 @@ def _direction(to: str) -> str:
     return to
 
 
+def _weights(tf: Op, torch: Op, doubts: dict[str, str]) -> tuple[list[WeightPair], list[str]]:
+    """Weights by role, or the reasons for which they are refused."""
+    if tf.name in doubts:
+        return [], [f"{role}: {doubts[tf.name]}" for role in dict.fromkeys((*tf.weights, *torch.weights))]
+    return pair_weights(tf, torch)
+
+
 def _weight_pairs(matching: Matching) -> tuple[list[Pair], tuple[dict[str, str], dict[str, str]]]:
     """Pairs with weights, and refused tensors of each side with reasons."""
     reasons = {pair.left: pair.reason for pair in matching.pairs}
     pairs: list[Pair] = []
+    doubts = find_doubts(matching)
     refused: tuple[dict[str, str], dict[str, str]] = {}, {}
     for node in matching.left.nodes:
         tf = matching.left.op(node)
         torch = matching.right.op(matching.partner[node]) if node in matching.partner else None
         if tf is None or torch is None or not (tf.weights or torch.weights):
             continue
-        weights, refusals = pair_weights(tf, torch)
+        weights, refusals = _weights(tf, torch, doubts)
         pairs.append(Pair(tf, torch, tuple(weights), reasons[node]))
         for refusal in refusals:
             role = refusal.split(":")[0]
             for side, op in enumerate((tf, torch)):
-                refused[side].update({piece.tensor: refusal for piece in op.weights[role].pieces})
+                weight = op.weights.get(role, Weight())
+                refused[side].update({piece.tensor: refusal for piece in weight.pieces})
     return pairs, refused

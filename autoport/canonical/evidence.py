@@ -70,7 +70,7 @@ def expression_of(graph: Graph, value: Value, nodes: Mapping[str, Any]) -> Expre
     """
     op = graph.op(value.op)
     if op.name in nodes:
-        return Expression("last state" if op.kind in RECURRENT and value.output else "input")
+        return Expression(f"state {value.output}" if op.kind in RECURRENT and value.output else "input")
     if not op.inputs:
         return Expression("constant")
     if op.kind in SILENT:

@@ -19,6 +19,7 @@ def fold_last_step(graph: Graph) -> None:
         layer = graph.op(source.op)
         if layer.kind not in KINDS or source.output != 0 or layer.attrs["reverse"]:
             continue
-        steps = graph.shape(source)[1]
-        if op.attrs["ranges"] == {1: (steps - 1, steps, 1)} and op.shapes[0] == layer.shapes[1]:
+        time = layer.attrs["sequence"]["time"]
+        steps = graph.shape(source)[time]
+        if op.attrs["ranges"] == {time: (steps - 1, steps, 1)} and op.shapes[0] == layer.shapes[1]:
             graph.bypass(op.name, Value(layer.name, 1))

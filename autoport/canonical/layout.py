@@ -36,8 +36,48 @@ def name_axes(graph: Graph) -> None:
         for index, shape in enumerate(op.shapes):
             known[Value(op.name, index)] = _fitted(named, shape)
         bindings += _bindings(op, inputs, known.get(Value(op.name), ()))
+    for op in graph.ops():
+        _note_roles(graph, op)
     for op, name, data in bindings:
         _expand(op, name, data)
+
+
+def _note_roles(graph: Graph, op: Op) -> None:
+    """Writes down what each axis that an operation treats in its own way is called: `reads`."""
+    inputs = [graph.axes[value] for value in op.inputs]
+    roles: dict[str, Axis] = {}
+    if inputs and len(inputs[0]) == len(op.attrs.get("layout", ())):
+        roles |= dict(zip(op.attrs["layout"], inputs[0], strict=True))
+    for role, dim in op.attrs.get("sequence", {}).items():
+        roles[role] = inputs[0][dim]
+    for role, (index, dim) in op.attrs.get("binds", {}).items():
+        if dim < len(inputs[index]):
+            roles[role] = inputs[index][dim]
+    if op.kind == "parameter":
+        large = [axis for axis in graph.axes[Value(op.name)] if ax.axis_size(axis) > 1]
+        roles = {f"p{place}": axis for place, axis in enumerate(large)}
+    reads = {role: ax.known_name(axis) for role, axis in roles.items()}
+    if op.kind in ELEMENTWISE and len(inputs) > 1:
+        reads["operands"] = _conflicts(inputs)
+    op.attrs["reads"] = {role: name for role, name in reads.items() if name is not None}
+
+
+def _conflicts(inputs: Sequence[Axes]) -> str | None:
+    """Axes of other names that elementwise operands put on each other; empty if there are none."""
+    found = set()
+    for axes in _aligned(inputs):
+        names = {ax.known_name(axis) for axis in axes if ax.axis_size(axis) > 1}
+        if None in names:
+            return None
+        if len(names) > 1:
+            found.add(" on ".join(sorted(str(name) for name in names)))
+    return ", ".join(sorted(found))
+
+
+def _aligned(inputs: Sequence[Axes]) -> Iterator[list[Axis]]:
+    """Axes that broadcasting puts on each other, from the last one on."""
+    for back in range(1, max(len(a) for a in inputs) + 1):
+        yield [a[-back] for a in inputs if len(a) >= back]
 
 
 def _name_inputs(op: Op, inputs: Sequence[Axes]) -> None:
@@ -46,8 +86,8 @@ def _name_inputs(op: Op, inputs: Sequence[Axes]) -> None:
     if layout and inputs and len(inputs[0]) == len(layout):
         for axis, name in zip(inputs[0], layout, strict=True):
             ax.name_plain(axis, name)
-    if op.kind in ELEMENTWISE and len({len(a) for a in inputs}) == 1:
-        for axes in zip(*inputs, strict=True):
+    if op.kind in ELEMENTWISE and len(inputs) > 1:
+        for axes in _aligned(inputs):
             names = {name for name in map(ax.plain_name, axes) if name not in (None, ax.UNKNOWN)}
             if len(names) == 1:
                 for axis in axes:
@@ -139,6 +179,7 @@ RULES: dict[str, Rule] = {
     "reshape": _reshape,
     "transpose": _transpose,
     "concat": _concat,
+    "parameter": lambda graph, op, inputs: tuple(ax.axis(None, size) for size in op.shapes[0]),
     **dict.fromkeys(
         ("global_avg_pool", "global_max_pool", "reduce_mean", "reduce_sum", "reduce_max", "reduce_min"), _reduce
     ),

@@ -94,6 +94,13 @@ def plain_name(segments: Axis) -> str | None:
     return atoms[0].name if len(atoms) == 1 else None
 
 
+def known_name(segments: Axis) -> str | None:
+    """The names along an axis, in one text that does not depend on their order; None if one lacks."""
+    atoms = [leaf for segment in segments for leaf in leaves(segment)]
+    names = [atom.name for atom in atoms if atom.name not in (None, UNKNOWN)]
+    return " ".join(sorted(str(name) for name in names)) if names and len(names) == len(atoms) else None
+
+
 def resized(segments: Axis, size: int) -> Axis:
     """The axis after padding, pooling or slicing changed its size."""
     if axis_size(segments) == size:

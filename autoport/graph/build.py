@@ -200,15 +200,23 @@ class Builder:
         )
 
     def rnn(
-        self, kind: str, x: Value, weights: Mapping[str, Sequence[Piece]], out: tuple[Shape, Shape], **attrs: Any
+        self,
+        kind: str,
+        x: Value,
+        weights: Mapping[str, Sequence[Piece]],
+        out: tuple[Shape, Shape],
+        *,
+        initial: Sequence[Value] = (),
+        **attrs: Any,
     ) -> Value:
-        """One direction of one recurrent layer; outputs are the sequence and the last state.
+        """One direction of one recurrent layer; outputs are the sequence, the last state and the cell's.
 
         Args:
             kind: `lstm`, `gru` or `simple_rnn`.
             x: the sequence.
             weights: pieces by role; several pieces of one role are summed.
-            out: shapes of the sequence and of the last state.
+            out: shapes of the sequence and of a state.
+            initial: initial states that are not zero.
             **attrs: hyper-parameters.
         """
         roles = {role: Weight(tuple(pieces)) for role, pieces in weights.items() if pieces}
@@ -216,7 +224,8 @@ class Builder:
         recurrent = roles[f"recurrent_kernel_{gate}"].pieces[0]
         kernel = roles[f"kernel_{gate}"].pieces[0]
         features = (kernel.sizes.get("i", 1), recurrent.sizes.get("u", 1), attrs["reverse"])
-        return self.emit(kind, [x], *out, weights=roles, features=features, binds={"i": (0, len(out[0]) - 1)}, **attrs)
+        binds = {"i": (0, len(out[0]) - 1)}
+        return self.emit(kind, [x, *initial], *out, out[1], weights=roles, features=features, binds=binds, **attrs)
 
     def embedding(self, x: Value, table: Piece, out: Shape, **attrs: Any) -> Value:
         """A look-up of rows; the table has axes `v` (vocabulary) and `c`."""

@@ -205,9 +205,9 @@ class Lowering:
 
     def run(self, input_axes: Sequence[Sequence[str]]) -> Graph:
         """Lowers everything; `input_axes` names the data axes of each input."""
-        for tensor, axes in zip(self.trace.inputs, input_axes, strict=True):
+        for place, (tensor, axes) in enumerate(zip(self.trace.inputs, input_axes, strict=True)):
             self.builder.type = "input"
-            self.env[tensor.name] = self.builder.emit("input", [], _shape(tensor), axes=list(axes))
+            self.env[tensor.name] = self.builder.emit("input", [], _shape(tensor), axes=list(axes), position=place)
         operations = self.trace.graph.get_operations()
         calls = iter(self.trace.calls)
         call = next(calls, None)

@@ -21,6 +21,8 @@ ORDERS: Mapping[int, tuple[tuple[int, ...], ...]] = {
 MOST_COMBINATIONS = 48
 
 Order = tuple[int, ...]
+# The Keras input that a tensor is (None if that is unknown), and the names of its axes.
+Named = tuple[int | None, tuple[str, ...]]
 
 
 def placed_like(model: nn.Module, array: Any, order: Order | None = None, *, whole: bool = False) -> torch.Tensor:
@@ -43,11 +45,11 @@ def placed_like(model: nn.Module, array: Any, order: Order | None = None, *, who
     return tensor if example is None else tensor.to(example.device)
 
 
-def candidates(model: nn.Module, arrays: Sequence[Any]) -> Iterator[tuple[list[torch.Tensor], list[tuple[str, ...]]]]:
+def candidates(model: nn.Module, arrays: Sequence[Any]) -> Iterator[tuple[list[torch.Tensor], list[Named]]]:
     """Ways to feed the Keras model's arrays to a PyTorch model, the likeliest first.
 
     Yields:
-        The tensors in positional order, and the names of their axes.
+        The tensors in positional order, and for each its place among the arrays and its axes.
     """
     places = range(len(arrays))
     arrangements = itertools.permutations(places) if len(arrays) <= 4 else [tuple(places)]
@@ -59,19 +61,19 @@ def candidates(model: nn.Module, arrays: Sequence[Any]) -> Iterator[tuple[list[t
     )
     for arrangement, whole, orders in itertools.islice(plans, MOST_COMBINATIONS):
         tensors = [placed_like(model, arrays[k], orders[k], whole=whole) for k in arrangement]
-        names = [tuple(input_axes(len(orders[k]))[d] for d in orders[k]) for k in arrangement]
+        names: list[Named] = [(k, tuple(input_axes(len(orders[k]))[d] for d in orders[k])) for k in arrangement]
         yield tensors, names
 
 
-def named_axes(array: Any, tensors: Sequence[Any]) -> tuple[str, ...]:
-    """Axes of a tensor that the user gave, by the Keras input that it is a permutation of."""
+def named_axes(array: Any, tensors: Sequence[Any]) -> Named:
+    """Which Keras input a tensor that the user gave is a permutation of, and what its axes are then."""
     values = array.detach().cpu().numpy() if isinstance(array, torch.Tensor) else np.asarray(array)
-    for other in map(np.asarray, tensors):
+    for place, other in enumerate(map(np.asarray, tensors)):
         if sorted(other.shape) != sorted(values.shape):
             continue
         for order in ORDERS.get(other.ndim, (tuple(range(other.ndim)),)):
             turned = other.transpose(order)
             if turned.shape == values.shape and np.allclose(turned, values, atol=1e-6):
                 names = input_axes(other.ndim)
-                return tuple(names[d] for d in order)
-    return ("?",) * values.ndim
+                return place, tuple(names[d] for d in order)
+    return None, ("?",) * values.ndim

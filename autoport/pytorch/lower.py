@@ -16,6 +16,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from autoport.graph import Graph, Tensor, Value
 from autoport.graph.build import Builder
+from autoport.pytorch.inputs import Named
 from autoport.pytorch.trace import stored_tensors
 
 Rule = Callable[["Call"], Any]
@@ -119,19 +120,19 @@ class Lowering:
                 first[id(tensor)] = path
                 self.builder.tensor(_tensor(path, tensor))
 
-    def run(self, graph: fx.Graph, input_axes: Sequence[Sequence[str]]) -> Graph:
+    def run(self, graph: fx.Graph, inputs: Sequence[Named]) -> Graph:
         """Lowers every node.
 
         Args:
             graph: as recorded by `trace`.
-            input_axes: names of the data axes of each input.
+            inputs: for each input its place among the Keras model's and the names of its axes.
         """
-        axes = iter(input_axes)
+        named = iter(inputs)
         for node in graph.nodes:
             if node.op == "placeholder":
                 shape = tuple(node.meta["val"].shape)
-                names = list(next(axes, ())) or ["?"] * len(shape)
-                self._env[node] = self.builder.emit("input", [], shape, axes=names, features=())
+                place, axes = next(named)
+                self._env[node] = self.builder.emit("input", [], shape, axes=list(axes), position=place)
             elif node.op == "get_attr":
                 self._env[node] = self._leaf(node)
             elif node.op == "call_function":
@@ -205,18 +206,19 @@ def _bare_name(func: Any) -> str:
     return name if name == "_getitem" else name.strip("_")
 
 
-def lower(model: nn.Module, recorded: fx.GraphModule, input_axes: Sequence[Sequence[str]]) -> Graph:
+def lower(model: nn.Module, recorded: fx.GraphModule, inputs: Sequence[Named]) -> Graph:
     """Lowers a recorded forward pass.
 
     Args:
         model: the module it was recorded from; only its tensors' names and shapes are read.
         recorded: what `trace` returned.
-        input_axes: names of the data axes of each input, for example `[["n", "c", "h", "w"]]`.
+        inputs: for each input its place among the Keras model's and the names of its axes, for example
+            `[(0, ("n", "c", "h", "w"))]`.
 
     Returns:
         The graph, with every tensor of the model registered.
     """
-    return Lowering(model).run(recorded.graph, input_axes)
+    return Lowering(model).run(recorded.graph, inputs)
 
 
 def spatial(value: Any, rank: int) -> tuple[int, ...]:

@@ -148,7 +148,11 @@ def test_a_gate_is_the_same_whether_it_is_split_or_sliced() -> None:
 
     tokens(gated, chunked, whole=False)
     tokens(gated, lambda x: x[..., :4] * torch.sigmoid(x[..., 4:]), whole=False)
-    tokens(gated, lambda x: torch.sigmoid(x[..., :4]) * x[..., 4:], whole=False, equal=False, differences={"taken"})
+    model = keras_net((7, 6), lambda: layers.Dense(8), gated, lambda: layers.Dense(3))
+    swapped = Net(nn.Linear(6, 8), lambda x: torch.sigmoid(x[..., :4]) * x[..., 4:], nn.Linear(4, 3))
+    match = autoport.match(model, swapped)
+    assert {difference.name for difference in match.differences} == {"taken"}
+    assert {path.split(".")[0] for path in match.missing()} == {"first", "last"}
 
 
 def test_the_last_step_is_not_the_first_one() -> None:
@@ -188,3 +192,86 @@ def test_a_skip_connection_that_is_missing_is_reported() -> None:
     match = autoport.match(build(), nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 3, padding=1), nn.ReLU()))
     assert match.complete
     assert [row.op.kind for row in match.unmatched_tf if row.op] == ["add"]
+
+
+class Joined(nn.Module):
+    """Two branches put next to each other, in either order."""
+
+    def __init__(self, swapped: bool) -> None:
+        super().__init__()
+        self.out, self.norm = nn.Linear(9, 3), nn.BatchNorm1d(9)
+        self.b, self.a = nn.Linear(6, 5), nn.Linear(6, 4)
+        self.swapped = swapped
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        parts = [torch.relu(self.a(x)), torch.tanh(self.b(x))]
+        return self.out(self.norm(torch.cat(parts[::-1] if self.swapped else parts, 1)))
+
+
+def joined_keras() -> keras.Model:
+    x = keras.Input((6,))
+    parts = [layers.Dense(4, activation="relu")(x), layers.Dense(5, activation="tanh")(x)]
+    return keras.Model(x, layers.Dense(3)(layers.BatchNormalization(epsilon=1e-5)(layers.Concatenate()(parts))))
+
+
+def test_what_reads_a_concatenation_in_another_order_is_refused() -> None:
+    assert_ports(joined_keras, Joined(False))
+    match = autoport.match(joined_keras(), Joined(True))
+    assert not match.complete
+    assert "operand order" in {difference.name for difference in match.differences}
+    assert {path.split(".")[0] for path in match.missing()} == {"out", "norm"}
+
+
+@pytest.mark.parametrize("case", ["x - y", "outputs", "inputs"])
+def test_an_order_that_can_be_seen_is_reported(case: str) -> None:
+    sizes = {"x - y": (5, 4), "outputs": (6, 5), "inputs": (6, 4)}[case]
+
+    class Ordered(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(6, 4), nn.Linear(*sizes)
+
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> Any:
+            x, y = (y, x) if case == "inputs" else (x, y)
+            x, y = self.a(x), torch.relu(self.b(y))
+            return (y, x) if case == "outputs" else (y - x if case == "x - y" else x - y)
+
+    x, y = keras.Input((6,)), keras.Input(sizes[:1])
+    a, b = layers.Dense(4)(x), layers.Dense(sizes[1], activation="relu")(y)
+    model = keras.Model([x, y], [a, b] if case == "outputs" else a - b)
+    names = {difference.name for difference in autoport.match(model, Ordered()).differences}
+    assert names == {"operand order" if case == "x - y" else case}
+
+
+class Transposed(nn.Module):
+    """A square kernel that reads rows as columns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.last, self.first = nn.Conv2d(4, 3, 3), nn.Conv2d(3, 4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.first(x).transpose(2, 3))
+
+
+def test_a_kernel_along_other_axes_is_refused() -> None:
+    x = keras.Input((9, 9, 3))
+    model = keras.Model(x, layers.Conv2D(3, 3)(layers.Conv2D(4, 3)(x)))
+    match = autoport.match(model, Transposed())
+    assert not match.complete
+    assert list(match.missing()) == ["last.weight", "last.bias"]
+    assert "axis" in {difference.name for difference in match.differences}
+
+
+def test_a_forgotten_batch_first_is_reported() -> None:
+    model = recurrent(lambda: layers.LSTM(4, return_sequences=True))
+
+    class TimeFirst(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm = nn.LSTM(6, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.lstm(x)[0]
+
+    assert {d.name for d in autoport.match(model, TimeFirst()).differences} == {"axis"}

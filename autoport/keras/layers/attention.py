@@ -22,7 +22,14 @@ def multi_head_attention(call: Layer) -> Any:
     mixed_shape = (*call.build.graph.shape(projected[0])[:-1], width)
     masks = [call.call.arguments.get(name) for name in ("use_causal_mask", "attention_mask")]
     masked = bool(masks[0]) or masks[1] is not None
-    mixed = call.build.emit("attention", projected, mixed_shape, num_heads=int(layer._num_heads), masked=masked)
+    mixed = call.build.emit(
+        "attention",
+        projected,
+        mixed_shape,
+        num_heads=int(layer._num_heads),
+        masked=masked,
+        sequence={"batch": 0, "tokens": 1},
+    )
     out = layer._output_dense
     kernel = call.piece(out.kernel, "heads d o")
     bias = None if out.bias is None else call.piece(out.bias, "o")
@@ -44,4 +51,4 @@ def attention(call: Layer) -> Any:
     query, value = tensors[0], tensors[1]
     key = tensors[2] if len(tensors) > 2 else value
     weights = call.weights(scale=(getattr(call.layer, "scale", None), ""))
-    return call.emit("attention", [query, key, value], weights=weights)
+    return call.emit("keras_attention", [query, key, value], weights=weights, score=type(call.layer).__name__)

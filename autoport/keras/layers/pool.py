@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoport.graph.build import SPATIAL
 from autoport.keras.layers.conv import data_layout, explicit_padding, spatial_shape
 from autoport.keras.lower import Layer, layer_rule
+
+# TensorFlow's bicubic kernel is Keys' with a = -0.5, PyTorch's has a = -0.75.
+RESIZE_MODES = {"bicubic": "bicubic (a=-0.5)"}
 
 
 @layer_rule("MaxPooling1D MaxPooling2D MaxPooling3D")
@@ -85,4 +87,4 @@ def cropping(call: Layer) -> Any:
 def resize(call: Layer) -> Any:
     """Resizing of images; bilinear means half-pixel centres."""
     mode = getattr(call.layer, "interpolation", "nearest")
-    return call.emit("resize", mode=mode, align_corners=False, rank=SPATIAL[len(call.input_shape) - 2])
+    return call.emit("resize", mode=RESIZE_MODES.get(mode, mode), align_corners=False)

@@ -19,7 +19,7 @@ def rnn(call: Layer) -> Any:
     """`LSTM`, `GRU`, `SimpleRNN`."""
     y = _cell(call, call.layer, call.x)
     first = y if call.layer.return_sequences else Value(y.op, 1)
-    return [first] + [Value(y.op, 1)] * (len(call.call.outputs) - 1)
+    return [first, Value(y.op, 1), Value(y.op, 2)]
 
 
 @layer_rule("Bidirectional")
@@ -40,8 +40,8 @@ def bidirectional(call: Layer) -> Any:
         merged = call.emit(kind, ends)
         if layer.merge_mode == "ave":
             merged = call.emit("mul", [merged], constant=0.5, constant_first=False)
-    states = [Value(cell.op, 1) for cell in cells]
-    return [merged, *states]
+    count = 2 if known_class(layer.forward_layer) == "LSTM" else 1
+    return [merged, *(Value(cell.op, 1 + number) for cell in cells for number in range(count))]
 
 
 def _cell(call: Layer, layer: Any, x: Value) -> Value:
@@ -63,6 +63,9 @@ def _cell(call: Layer, layer: Any, x: Value) -> Value:
         x,
         weights,
         ((batch, time, units), (batch, units)),
+        initial=call.inputs("initial_state"),
+        masked=call.call.arguments.get("mask") is not None,
+        sequence={"batch": 0, "time": 1},
         reverse=bool(layer.go_backwards),
         projected=False,
         activation=activation[0] if activation else "linear",

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from autoport.graph import Value
 from autoport.pytorch.lower import Call, register
 
 
-@register("scaled_dot_product_attention", "query key value attn_mask dropout_p is_causal")
+@register("scaled_dot_product_attention", "query key value attn_mask dropout_p is_causal scale")
 def scaled_dot_product_attention(call: Call) -> Any:
     """Softmax of scaled products; the order of query, key and value counts."""
     masked = bool(call.get("is_causal")) or call.get("attn_mask") is not None
-    return call.emit("attention", [call.value(name) for name in ("query", "key", "value")], masked=masked)
+    values = [call.value(name) for name in ("query", "key", "value")]
+    rank, depth = len(call.shape("query")), call.shape("query")[-1]
+    scale = call.get("scale")
+    usual = scale is None or math.isclose(scale, depth**-0.5)
+    attrs = {} if usual else {"scale": float(scale)}
+    return call.emit("attention", values, masked=masked, sequence={"batch": 0, "tokens": rank - 2}, **attrs)
 
 
 @register(
@@ -27,7 +33,10 @@ def multi_head_attention(call: Call) -> Any:
     projected = [_project(call, role, x, heads) for role, x in zip("qkv", inputs, strict=True)]
     masked = any(call.get(name) is not None for name in ("attn_mask", "key_padding_mask"))
     shape = call.build.graph.shape(projected[0])
-    mixed = call.build.emit("attention", projected, shape, num_heads=heads, masked=masked)
+    extra: dict[str, Any] = {name: True for name in ("bias_k", "add_zero_attn") if call.get(name)}
+    mixed = call.build.emit(
+        "attention", projected, shape, num_heads=heads, masked=masked, sequence={"batch": 1, "tokens": 0}, **extra
+    )
     kernel = call.build.piece(str(call.stored("out_proj_weight")), "o (heads d)", heads=heads)
     bias = call.stored("out_proj_bias")
     y = call.build.dense(mixed, kernel, None if bias is None else call.build.piece(bias, "o"), call.out)

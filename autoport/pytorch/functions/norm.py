@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from autoport.graph import Value
 from autoport.pytorch.lower import Call, register
 
@@ -17,7 +19,9 @@ def batch_norm(call: Call) -> Any:
 
 @register("instance_norm", "input running_mean running_var weight bias use_input_stats momentum eps")
 def instance_norm(call: Call) -> Any:
-    """`F.instance_norm`: a group norm with one channel a group."""
+    """`F.instance_norm`: a group norm with one channel a group; on stored statistics it is a batch norm."""
+    if not call.get("use_input_stats", True):
+        return batch_norm(call)
     return _group_norm(call, groups=call.shape("input")[1])
 
 
@@ -48,7 +52,8 @@ def _last_dims(call: Call, kind: str, roles: dict[str, str]) -> Any:
     shape = call.get("normalized_shape")
     rank = len(call.shape("input"))
     dims = list(range(rank - len(shape), rank))
-    return _norm(call, kind, roles, dims=dims, epsilon=call.get("eps", 1e-5))
+    usual = 1e-5 if kind == "layer_norm" else float(torch.finfo(call.result.dtype).eps)
+    return _norm(call, kind, roles, dims=dims, epsilon=call.get("eps", usual))
 
 
 @register("prelu", "input weight")

@@ -107,7 +107,7 @@ def _arithmetic(call: Call, kind: str, left: Any, right: Any) -> Any:
     if numbers:
         attrs = {"constant": float(numbers[0]), "constant_first": numbers[0] is left}
     if scale != 1:
-        attrs["alpha"] = scale
+        attrs["factor"] = scale
     operands = [call.lowering.data(x) for x in (left, right) if _is_tensor(call, x)]
     return call.emit(kind, operands, **attrs)
 

@@ -11,7 +11,8 @@ from autoport.pytorch.lower import Call, register, spatial
 @register("max_pool1d max_pool2d max_pool3d", "input kernel_size stride padding dilation ceil_mode")
 def max_pool(call: Call) -> Any:
     """Max pooling; outside the image is minus infinity."""
-    return _pool(call, "max_pool", pad_value=float("-inf"))
+    dilation = spatial(call.get("dilation", 1), int(call.name[-2]))
+    return _pool(call, "max_pool", pad_value=float("-inf"), **({"dilation": dilation} if set(dilation) != {1} else {}))
 
 
 @register(
@@ -20,7 +21,9 @@ def max_pool(call: Call) -> Any:
 )
 def avg_pool(call: Call) -> Any:
     """Average pooling."""
-    return _pool(call, "avg_pool", count_include_pad=call.get("count_include_pad", True))
+    divisor = call.get("divisor_override")
+    extra = {} if divisor is None else {"divisor_override": divisor}
+    return _pool(call, "avg_pool", count_include_pad=call.get("count_include_pad", True), **extra)
 
 
 def _pool(call: Call, kind: str, **attrs: Any) -> Any:
@@ -29,7 +32,7 @@ def _pool(call: Call, kind: str, **attrs: Any) -> Any:
     stride = spatial(call.get("stride") or kernel, rank)
     pads = spatial(call.get("padding", 0), rank)
     inside, outside = call.shape("input")[-rank:], call.out[-rank:]
-    if kernel == inside and not any(pads):
+    if kernel == inside and not any(pads) and not attrs.keys() & {"dilation", "divisor_override"}:
         return call.emit(f"global_{kind}", [call.value("input")], dims=tuple(range(2, 2 + rank)))
     # What ceil_mode adds at the end is padding too.
     high = [
@@ -83,12 +86,16 @@ def pad(call: Call) -> Any:
     return call.emit("pad", [call.value("input")], padding=tuple(padding), mode=mode, value=call.get("value") or 0.0)
 
 
+# PyTorch's bicubic kernel is Keys' with a = -0.75, TensorFlow's has a = -0.5.
+RESIZE_MODES = {"bicubic": "bicubic (a=-0.75)"}
+
+
 @register("interpolate upsample", "input size scale_factor mode align_corners")
 def resize(call: Call) -> Any:
     """Resizing of images."""
     return call.emit(
         "resize",
         [call.value("input")],
-        mode=call.get("mode", "nearest"),
+        mode=RESIZE_MODES.get(call.get("mode", "nearest"), call.get("mode", "nearest")),
         align_corners=bool(call.get("align_corners", False)),
     )

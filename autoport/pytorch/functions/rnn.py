@@ -25,20 +25,34 @@ def rnn(call: Call) -> Any:
         return call.emit(KINDS[call.name] + "_by_value")
     directions = 2 if call.get("bidirectional") else 1
     per_cell = len(weights) // (call.get("layers") * directions)
-    x, last = call.value("input"), []
+    x, last, cells = call.value("input"), [], []
+    initial = _initial(call)
     for layer in range(call.get("layers")):
         outputs = []
         for direction in range(directions):
             first = (layer * directions + direction) * per_cell
             paths = [w.path for w in weights[first : first + per_cell]]
-            outputs.append(_cell(call, x, paths, reverse=direction == 1))
+            outputs.append(_cell(call, x, paths, initial, reverse=direction == 1))
         last += [Value(value.op, 1) for value in outputs]
+        cells += [Value(value.op, 2) for value in outputs]
         x = outputs[0] if directions == 1 else _join(call, outputs)
-    states = call.build.emit("stack", last, (len(last), *call.build.graph.shape(last[0])), axis=0)
-    return [x, states, *([states] if call.name == "lstm" else [])]
+    return [x, _stack(call, last), *([_stack(call, cells)] if call.name == "lstm" else [])]
 
 
-def _cell(call: Call, x: Value, paths: list[str], *, reverse: bool) -> Value:
+def _initial(call: Call) -> list[Value]:
+    """Initial states, unless they are the zeros that are made where none are given."""
+    given = call.get("hx")
+    states = list(given) if isinstance(given, (list, tuple)) and not isinstance(given, Value) else [given]
+    values = [call.lowering.data(state) for state in states if isinstance(state, (Value, Stored))]
+    return [value for value in values if call.build.graph.op(value.op).kind != "zeros"]
+
+
+def _stack(call: Call, states: list[Value]) -> Value:
+    shape = (len(states), *call.build.graph.shape(states[0]))
+    return call.build.emit("stack", states, shape, axis=0)
+
+
+def _cell(call: Call, x: Value, paths: list[str], initial: list[Value], *, reverse: bool) -> Value:
     kind = KINDS[call.name]
     shape = call.build.graph.shape(x)
     batch_first = bool(call.get("batch_first"))
@@ -63,7 +77,9 @@ def _cell(call: Call, x: Value, paths: list[str], *, reverse: bool) -> Value:
         x,
         weights,
         (sequence, (batch, units)),
+        initial=initial,
         reverse=reverse,
+        sequence={"batch": 0, "time": 1} if batch_first else {"batch": 1, "time": 0},
         projected=len(paths) in (3, 5),
         activation="relu" if call.name == "rnn_relu" else "tanh",
         recurrent_activation="sigmoid",

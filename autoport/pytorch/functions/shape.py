@@ -101,7 +101,8 @@ def getitem(call: Call) -> Any:
     producer = call.build.graph.op(x.op)
     if producer.kind == "stack" and producer.attrs["axis"] == 0 and isinstance(index, int):
         return producer.inputs[index]
-    return call.emit("slice", [x], ranges=_ranges(index, call.build.graph.shape(x)))
+    ranges = _ranges(index, call.build.graph.shape(x))
+    return call.emit("reshape", [x]) if ranges == {} else call.emit("slice", [x], ranges=ranges)
 
 
 def _ranges(index: Any, shape: tuple[int, ...]) -> dict[int, tuple[int, int, int]] | None:

@@ -1,0 +1,105 @@
+"""Operations whose weights must not be carried over, although they are matched.
+
+Where the two models arrange channels differently (a concatenation in another order, another slice
+of channels, a flip on one side), a weight that lies along those channels belongs in another order,
+too. Until that order is known, the weights are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autoport.canonical.evidence import Edge, Expression
+from autoport.differences import edge_pairs, role_conflicts, wiring
+from autoport.graph import Op
+from autoport.matching import Matching
+
+# Contracted operations that may move channels to other places.
+REARRANGING = {
+    "channel_shuffle",
+    "concat",
+    "depth_to_space",
+    "DepthToSpace",
+    "flip",
+    "gather",
+    "GatherV2",
+    "index_select",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+    "ReverseV2",
+    "roll",
+    "Roll",
+    "slice",
+    "SpaceToDepth",
+    "take",
+}
+# Operations that sum over their input channels: behind them the order of those is forgotten.
+MIXING = {"dense", "lstm", "gru", "simple_rnn", "embedding"}
+# Roles of axes along which no weight lies.
+WITHOUT_WEIGHTS = {"n", "batch", "time", "tokens", "operands"}
+
+
+def find_doubts(matching: Matching) -> dict[str, str]:
+    """Nodes of the Keras side whose weights are refused, with the reason."""
+    doubts: dict[str, str] = {}
+    for node, reason, spreads in _origins(matching):
+        reached = _reached(matching, node) if spreads else [node]
+        doubts.update({other: reason for other in reached if other not in doubts})
+    return doubts
+
+
+def _origins(matching: Matching) -> Iterator[tuple[str, str, bool]]:
+    """Nodes that see or make another order of channels than their partners do, and whether it is passed on."""
+    left, right, partner = matching.left, matching.right, matching.partner
+    for node in left.nodes:
+        a, b = left.op(node), right.op(partner[node]) if node in partner else None
+        for source in {source for source, _ in left.preds.get(node, ())} if node in partner else ():
+            edge = (partner.get(source, ""), partner[node])
+            if edge in right.edges and any(
+                _rearranged(*pair) for pair in edge_pairs(left, right, (source, node), edge)
+            ):
+                reason = "what lies between it and its neighbour arranges channels differently"
+                yield source, reason, False
+                yield node, reason, True
+        if a is None or b is None:
+            continue
+        if a.kind in ("concat", "stack") and any(d.name == "operand order" for d in wiring(matching, a, b)):
+            yield node, f"{a} and {b} put their operands in another order", True
+        roles = [role for role, *_ in role_conflicts(a, b) if role not in WITHOUT_WEIGHTS]
+        if a.weights and roles:
+            yield node, f"its axis {roles[0]} lies along another axis of the data", True
+
+
+def _rearranged(a: Edge, b: Edge) -> bool:
+    if a.expression != b.expression:
+        return bool(REARRANGING & (_kinds(a.expression) | _kinds(b.expression)))
+    pairs = zip(a.expression.ops(), b.expression.ops(), strict=True)
+    taken = [(first.attrs.get("taken"), second.attrs.get("taken")) for first, second in pairs]
+    return any(x != y and "c" in dict(x or ()) | dict(y or ()) for x, y in taken)
+
+
+def _kinds(expression: Expression) -> set[str]:
+    """Kinds of operations that may touch the channels."""
+    return {op.kind for op in expression.ops() if "c" in _touched(op)}
+
+
+def _touched(op: Op) -> set[str]:
+    """Axes that an operation slices or joins; the channels if that is not known."""
+    taken = op.attrs.get("taken")
+    return {name for name, _ in taken} if taken is not None else set(op.attrs.get("over", ("c",)))
+
+
+def _reached(matching: Matching, node: str) -> list[str]:
+    """A node and, as far as the order of its channels is visible, what reads it."""
+    reached: dict[str, None] = {}
+    waiting = [node]
+    while waiting:
+        current = waiting.pop()
+        if current in reached:
+            continue
+        reached[current] = None
+        op = matching.left.op(current)
+        mixes = op is not None and (op.kind in MIXING or (op.kind == "conv" and op.attrs["groups"] == 1))
+        if not mixes:
+            waiting += [other for other, _ in matching.left.succs.get(current, ())]
+    return list(reached)
