@@ -49,7 +49,6 @@ DEFAULTS: Mapping[str, Any] = {
     "momentum": None,
     "low": float("-inf"),
     "high": float("inf"),
-    "buffer": None,
     "values": None,
 }
 # Differences that show in training only.
@@ -228,7 +227,9 @@ def _edges(
 
 def _listed(expression: Expression) -> str:
     """Operations in order, or the nested form where the order is the same."""
-    return ", ".join(op.kind for op in expression.ops()) or {"input": "nothing"}.get(expression.label, expression.label)
+    return ", ".join(op.kind for op in expression.ops() if op.inputs) or {"input": "nothing"}.get(
+        expression.label, expression.label
+    )
 
 
 def _place(graph: Skeleton, edge: tuple[str, str]) -> str:

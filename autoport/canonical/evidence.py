@@ -72,7 +72,7 @@ def expression_of(graph: Graph, value: Value, nodes: Mapping[str, Any]) -> Expre
     if op.name in nodes:
         return Expression(f"state {value.output}" if op.kind in RECURRENT and value.output else "input")
     if not op.inputs:
-        return Expression("constant")
+        return Expression("constant", op=op)
     if op.kind in SILENT:
         return expression_of(graph, op.inputs[0], nodes)
     operands = tuple(expression_of(graph, v, nodes) for v in op.inputs)

@@ -6,15 +6,21 @@ Data axes are named `n` (batch), `d h w` (space, as many as there are), `t` (tim
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from autoport.graph.graph import Graph
 from autoport.graph.op import Op, Shape, Tensor, Value
 from autoport.weights.piece import Piece, Weight
 
+# Constants with more elements are not compared.
+LARGEST_CONSTANT = 1_000_000
 # Gates of recurrent cells, by PyTorch's letters.
 RNN_GATES: Mapping[str, str] = {"lstm": "ifgo", "gru": "zrn", "simple_rnn": "h"}
 
@@ -26,6 +32,15 @@ INPUT_AXES: Mapping[int, tuple[str, ...]] = {
     5: ("n", "d", "h", "w", "c"),
 }
 SPATIAL: Mapping[int, str] = {1: "w", 2: "h w", 3: "d h w"}
+
+
+def digest(array: NDArray[Any]) -> str:
+    """What a constant holds, as text: its values in order, or sorted where a layout would order them."""
+    flat = np.ravel(array).astype(np.float64) if array.dtype.kind in "biuf" else np.zeros(0)
+    values = flat if sum(size != 1 for size in array.shape) <= 1 else np.sort(flat)
+    shown = ", ".join(f"{value:.6g}" for value in values[:4])
+    rounded = " ".join(f"{value:.6g}" for value in values)
+    return f"{shown}{', ...' if values.size > 4 else ''} ({hashlib.sha256(rounded.encode()).hexdigest()[:8]})"
 
 
 def input_axes(rank: int) -> tuple[str, ...]:

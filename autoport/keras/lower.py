@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from autoport.graph import Graph, Tensor, Value
-from autoport.graph.build import Builder
+from autoport.graph.build import LARGEST_CONSTANT, Builder, digest
 from autoport.keras.trace import LayerCall, Trace
 
 LayerRule = Callable[["Layer"], Any]
@@ -257,7 +257,9 @@ class Lowering:
             if found.path not in self._parameters:
                 self._parameters[found.path] = self.builder.parameter(found.path)
             return self._parameters[found.path]
-        made = self.builder.emit("constant", [], _shape(tensor))
+        array = tf.get_static_value(tensor)
+        known = array is not None and array.size <= LARGEST_CONSTANT
+        made = self.builder.emit("constant", [], _shape(tensor), values=digest(array) if known else None)
         self.env[tensor.name] = made
         return made
 

@@ -15,7 +15,7 @@ from torch import fx, nn
 from torch.utils._pytree import tree_leaves, tree_map
 
 from autoport.graph import Graph, Tensor, Value
-from autoport.graph.build import Builder
+from autoport.graph.build import LARGEST_CONSTANT, Builder, digest
 from autoport.pytorch.inputs import Named
 from autoport.pytorch.trace import stored_tensors
 
@@ -108,8 +108,10 @@ class Call:
 class Lowering:
     """Walks a recorded graph and applies the table."""
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, recorded: fx.GraphModule) -> None:
         self.builder = Builder()
+        self._recorded = recorded
+        self._buffers = {path: tensor for path, tensor in stored_tensors(model) if not isinstance(tensor, nn.Parameter)}
         self._env: dict[fx.Node, Any] = {}
         self._parameters: dict[str, Value] = {}
         first: dict[int, str] = {}
@@ -120,15 +122,14 @@ class Lowering:
                 first[id(tensor)] = path
                 self.builder.tensor(_tensor(path, tensor))
 
-    def run(self, graph: fx.Graph, inputs: Sequence[Named]) -> Graph:
+    def run(self, inputs: Sequence[Named]) -> Graph:
         """Lowers every node.
 
         Args:
-            graph: as recorded by `trace`.
             inputs: for each input its place among the Keras model's and the names of its axes.
         """
         named = iter(inputs)
-        for node in graph.nodes:
+        for node in self._recorded.graph.nodes:
             if node.op == "placeholder":
                 shape = tuple(node.meta["val"].shape)
                 place, axes = next(named)
@@ -147,7 +148,7 @@ class Lowering:
         if path is not None:
             return Stored(path)
         self.builder.path, self.builder.type = "", ""
-        return self.builder.emit("constant", [], tuple(node.meta["val"].shape))
+        return self._constant(getattr(self._recorded, node.target))
 
     def _call(self, node: fx.Node) -> Any:
         path, kind = (node.meta.get("nn_module_stack") or (("", ""),))[-1]
@@ -181,13 +182,14 @@ class Lowering:
         tensor = self.builder.graph.tensors[path]
         kind = self.builder.type
         self.builder.type = "parameter"
-        value = (
-            self.builder.parameter(path)
-            if tensor.trainable
-            else self.builder.emit("constant", [], tensor.shape, buffer=path)
-        )
+        value = self.builder.parameter(path) if tensor.trainable else self._constant(self._buffers[path])
         self.builder.type = kind
         return value
+
+    def _constant(self, tensor: torch.Tensor) -> Value:
+        small = not tensor.is_meta and tensor.numel() <= LARGEST_CONSTANT
+        values = digest(tensor.detach().cpu().float().numpy()) if small else None
+        return self.builder.emit("constant", [], tuple(tensor.shape), values=values)
 
 
 def _unknown(call: Call) -> Any:
@@ -218,7 +220,7 @@ def lower(model: nn.Module, recorded: fx.GraphModule, inputs: Sequence[Named]) -
     Returns:
         The graph, with every tensor of the model registered.
     """
-    return Lowering(model).run(recorded.graph, inputs)
+    return Lowering(model, recorded).run(inputs)
 
 
 def spatial(value: Any, rank: int) -> tuple[int, ...]:

@@ -33,6 +33,18 @@ def assign_item(x: torch.Tensor, index: Any, value: Any) -> torch.Tensor:
     return x
 
 
+def after_write(x: torch.Tensor, written: torch.Tensor) -> torch.Tensor:
+    """`x` once a tensor that shares its memory was written to; in a graph, what orders the two."""
+    return x
+
+
+def _writes(func: Callable[..., Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a function changes its first argument."""
+    name = str(getattr(func, "__name__", ""))
+    in_place = (name.endswith("_") and not name.endswith("__")) or name.startswith("__i") or name == "__setitem__"
+    return in_place or bool(kwargs.get("inplace"))
+
+
 class Recorder(TorchFunctionMode):
     """Writes every torch function call on tensors into an `fx.Graph` while it is active."""
 
@@ -65,6 +77,17 @@ class Recorder(TorchFunctionMode):
         node = self.graph.create_node("call_function", func, node_args, node_kwargs)
         node.meta["nn_module_stack"] = tuple(self.modules)
         self._bind(node, result)
+        if isinstance(result, torch.Tensor) and args and (func is assign_item or _writes(func, kwargs)):
+            self._rebind_views(node, result)
+
+    def _rebind_views(self, node: fx.Node, written: torch.Tensor) -> None:
+        """Lets tensors that share the memory of a written one come after the write."""
+        memory = written.untyped_storage()._cdata
+        sharing = [t for t in self._nodes if t is not written and t.untyped_storage()._cdata == memory]
+        for tensor in sharing:
+            later = self.graph.call_function(after_write, (self.node_of(tensor), node))
+            later.meta.update(val=_describe(tensor), nn_module_stack=node.meta["nn_module_stack"])
+            self._nodes[tensor] = (later, None)
 
     def _bind(self, node: fx.Node, result: Any) -> None:
         node.meta["val"] = tree_map(_describe, result)

@@ -70,6 +70,10 @@ EQUAL = {
     "a softmax over channels": (lambda x: layers.Softmax(-1)(x), lambda x: torch.softmax(x, 1)),
     "a slice of rows": (lambda x: x[:, 1:5], lambda x: x[:, :, 1:5]),
     "relu6": (lambda x: ops.relu6(x), F.relu6),
+    "a vector": (
+        lambda x: x * ops.convert_to_tensor([1.0, 2.0, 3.0, 4.0]),
+        lambda x: x * torch.tensor([1.0, 2.0, 3.0, 4.0]).view(1, 4, 1, 1),
+    ),
     "a clip": (lambda x: ops.clip(x, -1.0, 1.0), lambda x: x.clamp(-1, 1)),
 }
 
@@ -119,6 +123,11 @@ DIFFERENT = {
     "another slice": (lambda x: x[:, 1:5], lambda x: x[:, :, 2:6], {"taken"}),
     "a slice of columns": (lambda x: x[:, 1:5], lambda x: x[:, :, :, 1:5], {"taken"}),
     "a mean over rows": (lambda x: ops.mean(x, 1, keepdims=True), lambda x: x.mean(3, keepdim=True), {"over"}),
+    "another vector": (
+        lambda x: x * ops.convert_to_tensor([1.0, 2.0, 3.0, 4.0]),
+        lambda x: x * torch.tensor([1.0, 2.0, 4.0, 3.0]).view(1, 4, 1, 1),
+        {"values"},
+    ),
     "another constant": (lambda x: x * 0.5, lambda x: x * 0.25, {"constant"}),
 }
 
@@ -131,6 +140,18 @@ def test_another_function_is_reported(case: str) -> None:
     assert match.complete
     found = {difference.name for difference in match.differences}
     assert found == names
+
+
+def written(x: torch.Tensor) -> torch.Tensor:
+    x = x * 1.0
+    x[:, :2].mul_(3.0)
+    return x
+
+
+def test_a_write_into_a_view_is_seen_by_what_it_is_a_view_of() -> None:
+    model = keras_net((9, 12, 3), lambda: layers.Conv2D(4, 1), lambda x: x * 1.0, lambda: layers.Conv2D(3, 1))
+    match = autoport.match(model, Net(nn.Conv2d(3, 4, 1), written, nn.Conv2d(4, 3, 1)))
+    assert {difference.name for difference in match.differences} == {"operation"}
 
 
 def halves(x: Any) -> list[Any]:

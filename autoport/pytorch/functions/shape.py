@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from autoport.graph import Value
+from autoport.graph.build import digest
 from autoport.pytorch.lower import Call, register
 
 
@@ -147,6 +150,15 @@ def _narrow(call: Call, start: int, length: int) -> Any:
     dim = call.get("dim", 0) % len(shape)
     first = start % shape[dim]
     return call.emit("slice", [call.value("input")], ranges={dim: (first, first + length, 1)})
+
+
+@register("tensor as_tensor", "data")
+def tensor(call: Call) -> Any:
+    """A constant written down in the forward pass."""
+    data = call.get("data")
+    if isinstance(data, Value):
+        return data
+    return call.emit("constant", [], values=digest(np.asarray(data)))
 
 
 @register("expand expand_as repeat tile broadcast_to", "input")
