@@ -10,12 +10,12 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from autoport.result import Match
 from autoport.differences import Difference
 from autoport.report import build_report, print_table, render
 from autoport.report.lines import MOST_PLACES, difference_lines
 from autoport.report.markdown import code
 from autoport.report.table import print_report
+from autoport.result import Match
 from tests.report import models
 
 COLOUR = re.compile(r"\x1b\[[\d;]*3\d")
