@@ -4,6 +4,8 @@
     max_pool(pad(x, p), q) = max_pool(x, p + q)      for minus infinity, or zeros where x >= 0
     avg_pool(pad(x, p), 0) = avg_pool(x, p) that counts the padding, for zeros
 
+In front of a pooling, a slice of space is padding by less than nothing.
+
 A max pooling that sees zeros where x may be negative keeps `pad_value = 0`: another function.
 """
 
@@ -23,7 +25,8 @@ def fold_padding(graph: Graph) -> None:
     for op in list(graph.ops()):
         while op.kind in ("conv", "dense", "max_pool", "avg_pool") and "padding" in op.attrs:
             pad = graph.op(op.inputs[0].op)
-            if pad.kind != "pad" or not _fold(graph, op, pad):
+            foldable = ("pad",) if op.kind in ("conv", "dense") else ("pad", "slice")
+            if pad.kind not in foldable or not _fold(graph, op, pad):
                 break
             graph.replace_inputs(op, (pad.inputs[0], *op.inputs[1:]))
             graph.drop_unused(pad.name)
@@ -31,24 +34,36 @@ def fold_padding(graph: Graph) -> None:
 
 def _fold(graph: Graph, op: Op, pad: Op) -> bool:
     """Moves the padding into `op.attrs`; False if that would change the function."""
-    outer = _spatial_padding(op, pad)
+    outer = _spatial_padding(graph, op, pad)
     if outer is None or op.attrs.get("transposed"):
         return False
     inner = op.attrs["padding"]
-    if not _compatible(graph, op, pad, any(map(any, inner))):
+    if pad.kind == "pad" and not _compatible(graph, op, pad, any(amount > 0 for pair in inner for amount in pair)):
         return False
     op.attrs["padding"] = tuple((a + c, b + d) for (a, b), (c, d) in zip(outer, inner, strict=True))
     return True
 
 
-def _spatial_padding(op: Op, pad: Op) -> list[tuple[int, int]] | None:
+def _spatial_padding(graph: Graph, op: Op, pad: Op) -> list[tuple[int, int]] | None:
     axes = op.attrs["layout"]
-    if pad.attrs["mode"] != "constant" or len(axes) != len(pad.attrs["padding"]):
+    amounts = _amounts(graph, pad)
+    if amounts is None or len(axes) != len(amounts):
         return None
-    pairs = dict(zip(axes, pad.attrs["padding"], strict=True))
+    pairs = dict(zip(axes, amounts, strict=True))
     if any(pairs["n"]) or any(pairs["c"]):
         return None
     return [pairs[axis] for axis in axes if axis not in "nc"]
+
+
+def _amounts(graph: Graph, op: Op) -> list[tuple[int, int]] | None:
+    """Positions added before and after each dimension; a slice adds less than none."""
+    if op.kind == "pad":
+        return list(op.attrs["padding"]) if op.attrs["mode"] == "constant" else None
+    shape, ranges = graph.shape(op.inputs[0]), op.attrs.get("ranges")
+    if ranges is None or len(shape) != len(op.shapes[0]) or any(step != 1 for _, _, step in ranges.values()):
+        return None
+    bounds = [ranges.get(dim, (0, size, 1)) for dim, size in enumerate(shape)]
+    return [(-start, stop - size) for (start, stop, _), size in zip(bounds, shape, strict=True)]
 
 
 def _compatible(graph: Graph, op: Op, pad: Op, padded: bool) -> bool:

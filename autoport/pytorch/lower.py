@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from autoport.graph import Graph, Tensor, Value
 from autoport.graph.build import LARGEST_CONSTANT, Builder, digest
 from autoport.pytorch.inputs import Named
-from autoport.pytorch.trace import stored_tensors
+from autoport.pytorch.trace import TensorMeta, stored_tensors
 
 Rule = Callable[["Call"], Any]
 TABLE: dict[str, tuple[Rule, tuple[str, ...]]] = {}
@@ -54,7 +54,7 @@ class Call:
     Attributes:
         name: bare function name.
         arguments: by parameter name; tensors are `Value`, `Stored`, or None for a constant.
-        result: shapes of what it returned (meta tensors).
+        result: what it returned, with a `TensorMeta` for each tensor.
     """
 
     name: str
@@ -88,7 +88,7 @@ class Call:
     @property
     def out(self) -> tuple[int, ...]:
         """Shape of the result, or of its first tensor."""
-        return tuple(next(t for t in tree_leaves(self.result) if isinstance(t, torch.Tensor)).shape)
+        return tuple(next(t for t in tree_leaves(self.result) if isinstance(t, TensorMeta)).shape)
 
     def inputs(self) -> list[Value]:
         """Every tensor among the arguments, as data, in order."""
@@ -97,10 +97,10 @@ class Call:
 
     def emit(self, kind: str, inputs: Sequence[Value] | None = None, **attrs: Any) -> Any:
         """One operation with this call's result; several tensors give a list of values."""
-        tensors = [t for t in tree_leaves(self.result) if isinstance(t, torch.Tensor)]
+        tensors = [t for t in tree_leaves(self.result) if isinstance(t, TensorMeta)]
         chosen = self.inputs() if inputs is None else inputs
         first = self.build.emit(kind, chosen, *(tuple(t.shape) for t in tensors), **attrs)
-        if isinstance(self.result, torch.Tensor):
+        if isinstance(self.result, TensorMeta):
             return first
         return [Value(first.op, index) for index in range(len(tensors))]
 
@@ -131,7 +131,7 @@ class Lowering:
         named = iter(inputs)
         for node in self._recorded.graph.nodes:
             if node.op == "placeholder":
-                shape = tuple(node.meta["val"].shape)
+                shape = tuple(node.meta["tensor_meta"].shape)
                 place, axes = next(named)
                 self._env[node] = self.builder.emit("input", [], shape, axes=list(axes), position=place)
             elif node.op == "get_attr":
@@ -161,7 +161,7 @@ class Lowering:
         keyed = dict(zip(parameters, node.args, strict=False))
         extra = {f"argument_{k}": arg for k, arg in enumerate(node.args[len(parameters) :])}
         arguments = tree_map(self._resolve, {**keyed, **extra, **node.kwargs})
-        return rule(Call(name, arguments, node.meta["val"], self))
+        return rule(Call(name, arguments, node.meta["tensor_meta"], self))
 
     def _resolve(self, argument: Any) -> Any:
         return self._env[argument] if isinstance(argument, fx.Node) else argument

@@ -12,6 +12,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -86,11 +87,11 @@ class Recorder(TorchFunctionMode):
         sharing = [t for t in self._nodes if t is not written and t.untyped_storage()._cdata == memory]
         for tensor in sharing:
             later = self.graph.call_function(after_write, (self.node_of(tensor), node))
-            later.meta.update(val=_describe(tensor), nn_module_stack=node.meta["nn_module_stack"])
+            later.meta.update(tensor_meta=_describe(tensor), nn_module_stack=node.meta["nn_module_stack"])
             self._nodes[tensor] = (later, None)
 
     def _bind(self, node: fx.Node, result: Any) -> None:
-        node.meta["val"] = tree_map(_describe, result)
+        node.meta["tensor_meta"] = tree_map(_describe, result)
         if isinstance(result, torch.Tensor):
             self._nodes[result] = (node, None)
         elif isinstance(result, (tuple, list)):
@@ -118,7 +119,7 @@ class Recorder(TorchFunctionMode):
         if index is None:
             return node
         item = self.graph.call_function(_getitem, (node, index))
-        item.meta.update(val=_describe(value), nn_module_stack=node.meta.get("nn_module_stack", ()))
+        item.meta.update(tensor_meta=_describe(value), nn_module_stack=node.meta.get("nn_module_stack", ()))
         self._nodes[value] = (item, None)
         return item
 
@@ -128,7 +129,7 @@ class Recorder(TorchFunctionMode):
         target = path if path is not None and plain else f"_tensor{len(self.attributes)}"
         self.attributes[target] = value
         node = self.graph.create_node("get_attr", target, (), {})
-        node.meta.update(val=_describe(value), path=path)
+        node.meta.update(tensor_meta=_describe(value), path=path)
         return node
 
 
@@ -136,9 +137,16 @@ def _getitem(parts: Sequence[Any], index: int) -> Any:
     return parts[index]
 
 
+@dataclass(frozen=True)
+class TensorMeta:
+    """Shape and dtype of a recorded tensor, so that the graph keeps no activation alive."""
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+
 def _describe(value: Any) -> Any:
-    """Shape and dtype only, so that the graph keeps no activation alive."""
-    return torch.empty_like(value, device="meta") if isinstance(value, torch.Tensor) else value
+    return TensorMeta(tuple(value.shape), value.dtype) if isinstance(value, torch.Tensor) else value
 
 
 def stored_tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
@@ -209,7 +217,7 @@ def trace(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> f
         kwargs: keyword inputs.
 
     Returns:
-        The recorded graph. Nodes carry `meta["val"]` (a meta tensor) and
+        The recorded graph. Nodes carry `meta["tensor_meta"]` (a `TensorMeta`) and
         `meta["nn_module_stack"]` (path and class of each enclosing module call).
 
     Raises:
