@@ -9,7 +9,8 @@ from typing import Any
 
 from autoport.canonical.evidence import Edge, Expression
 from autoport.canonical.skeleton import Skeleton
-from autoport.graph import Op
+from autoport.graph import Graph, Op
+from autoport.graph.axes import axis_size, known_name
 from autoport.matching import Matching
 
 # Attributes that describe how something is stored or spelled, not what is computed.
@@ -17,6 +18,7 @@ IGNORED = {
     "axes",
     "axis",
     "binds",
+    "contracted",
     "detail",
     "dims",
     "layout",
@@ -50,6 +52,7 @@ DEFAULTS: Mapping[str, Any] = {
     "low": float("-inf"),
     "high": float("inf"),
     "values": None,
+    "normalize": False,
 }
 # Differences that show in training only.
 TRAINING_ONLY = {"momentum"}
@@ -110,10 +113,25 @@ def _outputs(matching: Matching) -> Iterator[Difference]:
     for a, b in matching.partner.items():
         if a in left.output_position and left.output_position[a] != right.output_position[b]:
             yield Difference("outputs", *WHOLE, a, b)
+        if a in left.output_position:
+            yield from _output_axes(left.graph, right.graph, left.output_position[a], right.output_position[b])
         first, second = left.op(a), right.op(b)
         places = [op.attrs.get("position") for op in (first, second) if op is not None and op.kind == "input"]
         if len(places) == 2 and None not in places and places[0] != places[1]:
             yield Difference("inputs", *WHOLE, f"input {places[0]}", f"input {places[1]}")
+
+
+def _output_axes(left: Graph, right: Graph, first: int, second: int) -> Iterator[Difference]:
+    """Outputs whose axes are composed of others; which of them comes first is a matter of layout."""
+    texts = []
+    for graph, place in ((left, first), (right, second)):
+        axes = [axis for axis in graph.axes.get(graph.outputs[place], ()) if axis_size(axis) > 1]
+        names = [known_name(axis, ordered=True) for axis in axes]
+        if None in names:
+            return
+        texts.append(", ".join(sorted(f"({name})" for name in names)))
+    if texts[0] != texts[1]:
+        yield Difference("axis", *WHOLE, f"output {first} along {texts[0]}", f"output {second} along {texts[1]}")
 
 
 def _attributes(a: Op, b: Op) -> Iterator[Difference]:

@@ -46,17 +46,21 @@ def _note_roles(graph: Graph, op: Op) -> None:
     """Writes down what each axis that an operation treats in its own way is called: `reads`."""
     inputs = [graph.axes[value] for value in op.inputs]
     roles: dict[str, Axis] = {}
-    if inputs and len(inputs[0]) == len(op.attrs.get("layout", ())):
+    steps: dict[str, Axis] = {}
+    if "layout" in op.attrs and len(inputs[0]) == len(op.attrs["layout"]):
         roles |= dict(zip(op.attrs["layout"], inputs[0], strict=True))
     for role, dim in op.attrs.get("sequence", {}).items():
-        roles[role] = inputs[0][dim]
+        steps[role] = inputs[0][dim]
+    for place, dim in enumerate(op.attrs.get("contracted", ())):
+        steps[f"operand {place}"] = inputs[place][dim]
     for role, (index, dim) in op.attrs.get("binds", {}).items():
         if dim < len(inputs[index]):
             roles[role] = inputs[index][dim]
     if op.kind == "parameter":
         large = [axis for axis in graph.axes[Value(op.name)] if ax.axis_size(axis) > 1]
-        roles = {f"p{place}": axis for place, axis in enumerate(large)}
+        steps = {f"p{place}": axis for place, axis in enumerate(large)}
     reads = {role: ax.known_name(axis) for role, axis in roles.items()}
+    reads |= {role: ax.known_name(axis, ordered=True) for role, axis in steps.items()}
     if op.kind in ELEMENTWISE and len(inputs) > 1:
         reads["operands"] = _conflicts(inputs)
     op.attrs["reads"] = {role: name for role, name in reads.items() if name is not None}
@@ -160,6 +164,14 @@ def _concat(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     return tuple(named)
 
 
+def _matmul(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
+    if "contracted" not in op.attrs or len(inputs[0]) != len(inputs[1]) or len(inputs[0]) != len(op.shapes[0]):
+        return ax.unknown(op.shapes[0])
+    rank = len(inputs[0])
+    rows, columns = (2 * rank - 3 - dim for dim in op.attrs["contracted"])
+    return (*inputs[0][:-2], inputs[0][rows], inputs[1][columns])
+
+
 def _default(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     """Elementwise: the axes of the first input of the same rank whose axes fit best."""
     shape = op.shapes[0] if op.shapes else ()
@@ -179,6 +191,7 @@ RULES: dict[str, Rule] = {
     "reshape": _reshape,
     "transpose": _transpose,
     "concat": _concat,
+    "matmul": _matmul,
     "parameter": lambda graph, op, inputs: tuple(ax.axis(None, size) for size in op.shapes[0]),
     **dict.fromkeys(
         ("global_avg_pool", "global_max_pool", "reduce_mean", "reduce_sum", "reduce_max", "reduce_min"), _reduce

@@ -94,11 +94,13 @@ def plain_name(segments: Axis) -> str | None:
     return atoms[0].name if len(atoms) == 1 else None
 
 
-def known_name(segments: Axis) -> str | None:
-    """The names along an axis, in one text that does not depend on their order; None if one lacks."""
+def known_name(segments: Axis, *, ordered: bool = False) -> str | None:
+    """The names along an axis in one text, sorted unless `ordered`; None if one lacks."""
     atoms = [leaf for segment in segments for leaf in leaves(segment)]
     names = [atom.name for atom in atoms if atom.name not in (None, UNKNOWN)]
-    return " ".join(sorted(str(name) for name in names)) if names and len(names) == len(atoms) else None
+    if not names or len(names) < len(atoms):
+        return None
+    return " ".join(str(name) for name in (names if ordered else sorted(map(str, names))))
 
 
 def resized(segments: Axis, size: int) -> Axis:

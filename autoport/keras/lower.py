@@ -143,7 +143,7 @@ class RawOp(_Source):
 
     def constant(self, index: int) -> Any:
         """Value of input `index` as an array, if it is a constant."""
-        return tf.get_static_value(self.op.inputs[index])
+        return self.lowering.static_value(self.op.inputs[index])
 
     def emit(self, kind: str, inputs: Iterable[int] | None = None, **attrs: Any) -> Value:
         """One operation with these outputs; `inputs` are indices, all of them when left out."""
@@ -169,9 +169,12 @@ class Lowering:
         self._parameters: dict[str, Value] = {}
         for variable in variables:
             self._register(variable)
+        self._eager: dict[str, Any] = {}
         for external, internal in trace.graph.captures:
             path = self._captured(external)
             self.env[internal.name] = Stored(path) if path else None
+            if external.dtype not in (tf.resource, tf.variant):
+                self._eager[internal.name] = np.asarray(external)
 
     def _register(self, variable: Any) -> str:
         base = str(getattr(variable, "path", None) or variable.name.split(":")[0])
@@ -248,6 +251,10 @@ class Lowering:
         place = bisect_right(self.trace.scopes, index, key=lambda scope: scope[0]) - 1
         return self.trace.scopes[place][1] if place >= 0 else ""
 
+    def static_value(self, tensor: Any) -> Any:
+        """A constant as an array, also one that was made outside of the graph; None for anything else."""
+        return self._eager[tensor.name] if tensor.name in self._eager else tf.get_static_value(tensor)
+
     def value(self, tensor: Any) -> Value:
         """A symbolic tensor as data, whatever it was."""
         found = self.env.get(tensor.name)
@@ -257,7 +264,7 @@ class Lowering:
             if found.path not in self._parameters:
                 self._parameters[found.path] = self.builder.parameter(found.path)
             return self._parameters[found.path]
-        array = tf.get_static_value(tensor)
+        array = self.static_value(tensor)
         known = array is not None and array.size <= LARGEST_CONSTANT
         made = self.builder.emit("constant", [], _shape(tensor), values=digest(array) if known else None)
         self.env[tensor.name] = made

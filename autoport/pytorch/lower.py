@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import fx, nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 from autoport.graph import Graph, Tensor, Value
@@ -187,7 +188,8 @@ class Lowering:
         return value
 
     def _constant(self, tensor: torch.Tensor) -> Value:
-        small = not tensor.is_meta and tensor.numel() <= LARGEST_CONSTANT
+        held = not tensor.is_meta and not isinstance(tensor, FakeTensor)
+        small = held and tensor.numel() <= LARGEST_CONSTANT
         values = digest(tensor.detach().cpu().float().numpy()) if small else None
         return self.builder.emit("constant", [], tuple(tensor.shape), values=values)
 

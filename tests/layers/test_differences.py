@@ -122,7 +122,13 @@ DIFFERENT = {
     "a softmax over columns": (lambda x: layers.Softmax(-1)(x), lambda x: torch.softmax(x, 3), {"over"}),
     "another slice": (lambda x: x[:, 1:5], lambda x: x[:, :, 2:6], {"taken"}),
     "a slice of columns": (lambda x: x[:, 1:5], lambda x: x[:, :, :, 1:5], {"taken"}),
-    "a mean over rows": (lambda x: ops.mean(x, 1, keepdims=True), lambda x: x.mean(3, keepdim=True), {"over"}),
+    "a mean over rows": (lambda x: ops.mean(x, 1, keepdims=True), lambda x: x.mean(3, keepdim=True), {"over", "axis"}),
+    "another factor": (
+        lambda x: layers.UpSampling2D(2)(x),
+        lambda x: F.interpolate(x, scale_factor=3),
+        {"factor"},
+    ),
+    "another upper bound": (lambda x: ops.clip(x, 0.0, 1.0), lambda x: x.clamp(max=1.0), {"low"}),
     "another vector": (
         lambda x: x * ops.convert_to_tensor([1.0, 2.0, 3.0, 4.0]),
         lambda x: x * torch.tensor([1.0, 2.0, 4.0, 3.0]).view(1, 4, 1, 1),

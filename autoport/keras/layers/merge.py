@@ -33,4 +33,8 @@ def concatenate(call: Layer) -> Any:
 @layer_rule("Dot")
 def dot(call: Layer) -> Any:
     """`Dot(axes)`."""
-    return call.emit("matmul", call.inputs())
+    axes = call.layer.axes
+    pair = (axes, axes) if isinstance(axes, int) else axes
+    values = call.inputs()
+    dims = tuple(axis % len(call.build.graph.shape(value)) for axis, value in zip(pair, values, strict=True))
+    return call.emit("matmul", values, contracted=dims, normalize=bool(call.layer.normalize))

@@ -87,4 +87,7 @@ def cropping(call: Layer) -> Any:
 def resize(call: Layer) -> Any:
     """Resizing of images; bilinear means half-pixel centres."""
     mode = getattr(call.layer, "interpolation", "nearest")
-    return call.emit("resize", mode=RESIZE_MODES.get(mode, mode), align_corners=False)
+    layout = data_layout(call.layer, len(call.input_shape) - 2)
+    sizes = [spatial_shape(shape, layout) for shape in (call.out, call.input_shape)]
+    factor = tuple(after / before for after, before in zip(*sizes, strict=True))
+    return call.emit("resize", mode=RESIZE_MODES.get(mode, mode), align_corners=False, factor=factor)

@@ -13,9 +13,11 @@ from autoport.keras.lower import RawOp, op_rule
 def matmul(raw: RawOp) -> Any:
     """`x @ W` with a stored matrix is a dense layer."""
     path = raw.stored(1)
-    if path is None or len(raw.build.graph.tensors[path].shape) != 2:
-        return raw.emit("matmul")
-    swapped = raw.op.get_attr("transpose_b") if raw.op.type == "MatMul" else raw.op.get_attr("adj_y")
+    names = ("transpose_a", "transpose_b") if raw.op.type == "MatMul" else ("adj_x", "adj_y")
+    turned, swapped = (bool(raw.op.get_attr(name)) for name in names)
+    if path is None or turned or len(raw.build.graph.tensors[path].shape) != 2:
+        ranks = [len(raw.build.graph.shape(raw.data(k))) for k in (0, 1)]
+        return raw.emit("matmul", contracted=(ranks[0] - 1 - turned, ranks[1] - 2 + swapped))
     kernel = raw.build.piece(path, "o i" if swapped else "i o")
     return raw.build.dense(raw.data(0), kernel, None, raw.out)
 

@@ -26,7 +26,9 @@ def matmul(call: Call) -> Any:
     """`@`; with a stored matrix on the right it is a dense layer whose kernel is `i o`."""
     path = call.stored("other")
     if path is None or len(call.build.graph.tensors[path].shape) != 2:
-        return call.emit("matmul")
+        ranks = len(call.shape("input")), len(call.shape("other"))
+        contracted: dict[str, Any] = {"contracted": (ranks[0] - 1, ranks[1] - 2)} if min(ranks) > 1 else {}
+        return call.emit("matmul", **contracted)
     return call.build.dense(call.value("input"), call.build.piece(path, "i o"), None, call.out)
 
 

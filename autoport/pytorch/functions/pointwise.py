@@ -85,7 +85,8 @@ def clamp(call: Call) -> Any:
     high = call.get("high", call.get("max", call.get("max_val", default[1])))
     kind = {(0, 6): "relu6", (0, None): "relu"}.get((low, high))
     x = [call.value("input")]
-    return call.emit(kind, x) if kind else call.emit("clamp", x, low=low, high=high)
+    bounds = {name: float(bound) for name, bound in (("low", low), ("high", high)) if bound is not None}
+    return call.emit(kind, x) if kind else call.emit("clamp", x, **bounds)
 
 
 @register(" ".join(BINARY), "input other")

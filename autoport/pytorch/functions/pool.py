@@ -98,4 +98,5 @@ def resize(call: Call) -> Any:
         [call.value("input")],
         mode=RESIZE_MODES.get(call.get("mode", "nearest"), call.get("mode", "nearest")),
         align_corners=bool(call.get("align_corners", False)),
+        factor=tuple(after / before for after, before in zip(call.out[2:], call.shape("input")[2:], strict=True)),
     )
