@@ -9,7 +9,7 @@ from typing import Any
 
 from autoport.canonical.evidence import Edge, Expression
 from autoport.canonical.skeleton import Skeleton
-from autoport.graph import Graph, Op
+from autoport.graph import Graph, Op, Value
 from autoport.graph.axes import axis_size, known_name
 from autoport.matching import Matching
 
@@ -114,24 +114,27 @@ def _outputs(matching: Matching) -> Iterator[Difference]:
         if a in left.output_position and left.output_position[a] != right.output_position[b]:
             yield Difference("outputs", *WHOLE, a, b)
         if a in left.output_position:
-            yield from _output_axes(left.graph, right.graph, left.output_position[a], right.output_position[b])
+            values = left.graph.outputs[left.output_position[a]], right.graph.outputs[right.output_position[b]]
+            yield from _composite_axes(left.graph, right.graph, *values, what="output")
+        if left.colour[a] == ("input",):
+            yield from _composite_axes(left.graph, right.graph, Value(a), Value(b), what="input")
         first, second = left.op(a), right.op(b)
         places = [op.attrs.get("position") for op in (first, second) if op is not None and op.kind == "input"]
         if len(places) == 2 and None not in places and places[0] != places[1]:
             yield Difference("inputs", *WHOLE, f"input {places[0]}", f"input {places[1]}")
 
 
-def _output_axes(left: Graph, right: Graph, first: int, second: int) -> Iterator[Difference]:
-    """Outputs whose axes are composed of others; which of them comes first is a matter of layout."""
+def _composite_axes(left: Graph, right: Graph, first: Value, second: Value, *, what: str) -> Iterator[Difference]:
+    """Inputs or outputs whose axes are composed of others; which axis comes first is a matter of layout."""
     texts = []
-    for graph, place in ((left, first), (right, second)):
-        axes = [axis for axis in graph.axes.get(graph.outputs[place], ()) if axis_size(axis) > 1]
+    for graph, value in ((left, first), (right, second)):
+        axes = [axis for axis in graph.axes.get(value, ()) if axis_size(axis) > 1]
         names = [known_name(axis, ordered=True) for axis in axes]
         if None in names:
             return
         texts.append(", ".join(sorted(f"({name})" for name in names)))
     if texts[0] != texts[1]:
-        yield Difference("axis", *WHOLE, f"output {first} along {texts[0]}", f"output {second} along {texts[1]}")
+        yield Difference("axis", *WHOLE, f"{what} along {texts[0]}", f"{what} along {texts[1]}")
 
 
 def _attributes(a: Op, b: Op) -> Iterator[Difference]:

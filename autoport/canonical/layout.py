@@ -169,7 +169,9 @@ def _matmul(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
         return ax.unknown(op.shapes[0])
     rank = len(inputs[0])
     rows, columns = (2 * rank - 3 - dim for dim in op.attrs["contracted"])
-    return (*inputs[0][:-2], inputs[0][rows], inputs[1][columns])
+    # Queries and keys are both tokens; the axis that the second operand brings is another one.
+    name = ax.known_name(inputs[1][columns])
+    return (*inputs[0][:-2], inputs[0][rows], ax.axis(name and f"{name}_2", op.shapes[0][-1]))
 
 
 def _default(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:

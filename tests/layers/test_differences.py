@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -131,6 +132,11 @@ DIFFERENT = {
     "another upper bound": (lambda x: ops.clip(x, 0.0, 1.0), lambda x: x.clamp(max=1.0), {"low"}),
     "another vector": (
         lambda x: x * ops.convert_to_tensor([1.0, 2.0, 3.0, 4.0]),
+        lambda x: x * torch.tensor([1.0, 2.0, 4.0, 3.0]).view(1, 4, 1, 1),
+        {"values"},
+    ),
+    "another vector, made in the graph": (
+        lambda x: x * np.array([1.0, 2.0, 3.0, 4.0], "float32"),
         lambda x: x * torch.tensor([1.0, 2.0, 4.0, 3.0]).view(1, 4, 1, 1),
         {"values"},
     ),

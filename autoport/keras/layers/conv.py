@@ -17,7 +17,8 @@ Pads = list[tuple[int, int]]
 def data_layout(layer: Any, rank: int) -> str:
     """Names of the data axes, by the layer's `data_format`."""
     space = SPATIAL[rank]
-    return f"n c {space}" if layer.data_format == "channels_first" else f"n {space} c"
+    first = getattr(layer, "data_format", None) == "channels_first"
+    return f"n c {space}" if first else f"n {space} c"
 
 
 def spatial_shape(shape: Sequence[int], layout: str) -> list[int]:

@@ -75,6 +75,12 @@ def binary(raw: RawOp) -> Any:
     return raw.emit(kind, [1 - place], constant=value, constant_first=place == 0)
 
 
+@op_rule("Const")
+def constant(raw: RawOp) -> Any:
+    """Becomes an operation only where something reads it as data."""
+    return None
+
+
 @op_rule("AddN")
 def add_n(raw: RawOp) -> Any:
     """A sum of several tensors."""
