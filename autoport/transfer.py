@@ -41,8 +41,12 @@ class KerasStore:
     def read(self, path: str) -> Array:
         """A variable as an array that shares its memory where TensorFlow allows."""
         variable = self._variables[path]
-        stored = variable.read_value() if hasattr(variable, "read_value") else variable.value
-        return np.asarray(stored)
+        holder = variable if hasattr(variable, "read_value") else variable.value
+        stored = holder.read_value()
+        try:
+            return np.asarray(memoryview(stored))  # np.asarray of the tensor itself would copy
+        except (TypeError, ValueError, BufferError):  # on a GPU, or of a type that has no buffer
+            return np.asarray(stored)
 
     def write(self, path: str, value: Array) -> None:
         """Assigns a variable."""
@@ -138,13 +142,17 @@ def carry_out(plan: Plan, source: Store, target: Store) -> None:
         written: list[tuple[str, Any, tuple[int, ...]]] = []
         try:
             for path in plan.entries:
-                old = target.read(path)
-                journal.write(np.ascontiguousarray(old).tobytes())
-                written.append((path, old.dtype, old.shape))
+                written.append((path, *_keep(target.read(path), journal)))
                 target.write(path, produce(plan, path, source.read))
         except BaseException:
             _undo(journal, written, target)
             raise
+
+
+def _keep(old: Array, journal: Any) -> tuple[Any, tuple[int, ...]]:
+    """Writes a tensor's bytes to the journal without a copy in memory; its type and shape."""
+    journal.write(np.ascontiguousarray(old).reshape(-1).view(np.uint8).data)
+    return old.dtype, old.shape
 
 
 def _undo(journal: Any, written: list[tuple[str, Any, tuple[int, ...]]], target: Store) -> None:
