@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from autoport.graph import Graph, Op, Tensor
-from autoport.weights.algebra import Part, Term
+from autoport.weights.algebra import Part, Term, same_part
 from autoport.weights.piece import Piece, Weight
 
 # What a weight that one side lacks is on the other: x * 1 + 0.
@@ -127,7 +127,7 @@ def build_plan(pairs: Iterable[WeightPair], target: Graph, *, to: str, absorptio
             plan.neutral.update({piece.tensor: value for piece in source.pieces})
         for part in _parts(pair, to, extra):
             known = values.setdefault(part.target.tensor, {})
-            if known.setdefault(_identity(part.target), part) != part:
+            if not same_part(known.setdefault(_identity(part.target), part), part):
                 plan.conflicts[part.target.tensor] = "two different source tensors belong here"
     for path, parts in values.items():
         tensor = target.tensors[path]

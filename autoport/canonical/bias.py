@@ -8,8 +8,7 @@ output channels.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from autoport.canonical.products import stored_view
 from autoport.graph import Graph, Op, Value
 from autoport.weights.piece import Weight
 
@@ -25,7 +24,7 @@ def fold_bias(graph: Graph) -> None:
             if layer is not None and bias is not None and op.shapes[0] == graph.shape(product):
                 layer.weights["bias"] = bias
                 graph.bypass(op.name, product)
-                graph.drop_unread_parameter(vector.op)
+                graph.drop_unused(vector.op)
                 break
 
 
@@ -41,18 +40,18 @@ def _layer(graph: Graph, product: Value) -> Op | None:
 
 
 def _bias(graph: Graph, product: Op, vector: Value) -> Weight | None:
-    source, shape = graph.op(vector.op), graph.shape(vector)
-    while source.kind == "reshape":
-        source = graph.op(source.inputs[0].op)
-    if source.kind != "parameter":
+    """The bias that a vector is: stored, and with one entry for each output of the layer."""
+    view = stored_view(graph, vector)
+    if view is None:
         return None
-    (weight,) = source.weights.values()
     rank = len(product.shapes[0])
-    channel = product.attrs["output_axis"]
-    aligned = ([1] * (rank - len(shape)) + list(shape))[-rank:]
-    wanted = [size if dim == channel else 1 for dim, size in enumerate(product.shapes[0])]
-    if aligned != wanted or len(weight.axes) > 1:
+    aligned = ([None] * rank + list(view.dims))[-rank:]
+    outputs = product.attrs["outputs"]
+    along = {name: aligned[dim] for name, dim in outputs.items() if aligned[dim] is not None}
+    wanted = [size if dim in outputs.values() else 1 for dim, size in enumerate(product.shapes[0])]
+    if ([1] * rank + list(graph.shape(vector)))[-rank:] != wanted:
         return None
-    names = [("o", size) for size in weight.axes.values()]
-    pieces = tuple(piece.expand(name, names) for piece in weight.pieces for name in weight.axes)
-    return replace(weight, pieces=pieces) if pieces else None
+    piece = view.piece
+    for name, axis in along.items():
+        piece = piece.renamed(str(axis), name)
+    return Weight((piece,))

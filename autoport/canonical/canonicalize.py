@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-from autoport.canonical import activations, bias, clamp, dims, gelu, last_state, layout, padding, pooling
+from autoport.canonical import (
+    activations,
+    attention,
+    bias,
+    clamp,
+    dims,
+    fused,
+    gelu,
+    last_state,
+    layout,
+    padding,
+    pooling,
+    products,
+)
 from autoport.graph import Graph
 
 
 def canonicalize(graph: Graph) -> Graph:
     """Rewrites a graph in place until equal computations have equal operations.
 
-    Biases are folded before axes are named, so that they are permuted with their kernels; padding is
-    folded after, because the padded shape is needed to name a padded axis.
+    Biases are folded before axes are named, so that they are permuted with their kernels, and so is
+    attention, which names heads; padding is folded after, because the padded shape is needed to name a
+    padded axis. A fused layer is split when its axes have names, before its weights are spelled in them.
     """
     last_state.fold_last_step(graph)
+    products.fold_products(graph)
     bias.fold_bias(graph)
-    layout.name_axes(graph)
+    attention.fold_attention(graph)
+    bindings = layout.name_axes(graph)
+    fused.split_layers(graph)
+    layout.expand_weights(bindings)
     pooling.fold_reductions(graph)
     clamp.fold_clamp(graph)
     gelu.fold_gelu(graph)

@@ -1,15 +1,15 @@
 """Dimensions by the names of the axes they are, so that they can be compared across layouts.
 
-A softmax, a reduction or a concatenation gets `over`, the names of its axes; a slice and each part
-of a split get `taken`, the range taken along each axis that is not taken whole.
+A softmax, a reduction or a concatenation gets `over`, the names of its axes; a slice gets `taken`,
+the range taken along each axis that is not taken whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from autoport.graph import Graph, Op, Value
+from autoport.graph import Graph, Op
 from autoport.graph import axes as ax
 
 Range = tuple[int, int, int]
@@ -19,15 +19,13 @@ def name_dims(graph: Graph) -> None:
     """Adds the attributes `over` and `taken`; where an axis has no name the attribute is left out."""
     for op in graph.ops():
         names = _names(graph, op)
-        dims = op.attrs.get("dims", (op.attrs["axis"],) if "axis" in op.attrs and op.kind != "split" else None)
+        dims = op.attrs.get("dims", (op.attrs["axis"],) if "axis" in op.attrs else None)
         if dims is not None:
             found = [names.get(dim) for dim in dims]
             if None not in found:
                 op.attrs["over"] = tuple(sorted(str(name) for name in found))
         if op.kind == "slice" and op.attrs.get("ranges") is not None:
             op.attrs["taken"] = _taken(op.attrs["ranges"], names)
-        if op.kind == "split":
-            op.attrs["parts"] = [_taken({op.attrs["axis"]: part}, names) for part in _parts(graph, op)]
 
 
 def _names(graph: Graph, op: Op) -> dict[int, str]:
@@ -36,17 +34,6 @@ def _names(graph: Graph, op: Op) -> dict[int, str]:
     axes = graph.axes.get(op.inputs[0], ())
     names = {dim: {name for segment in axis for name, _ in ax.spelled(segment)} for dim, axis in enumerate(axes)}
     return {dim: " ".join(sorted(found)) for dim, found in names.items() if ax.UNKNOWN not in found}
-
-
-def _parts(graph: Graph, op: Op) -> Sequence[Range]:
-    dim, start, found = op.attrs["axis"], 0, []
-    whole = graph.shape(op.inputs[0])
-    for index in range(len(op.shapes)):
-        shape = graph.shape(Value(op.name, index))
-        size = shape[dim] if len(shape) == len(whole) else 1
-        found.append((start, start + size, 1))
-        start += size
-    return found
 
 
 def _taken(ranges: Mapping[int, Range], names: Mapping[int, str]) -> tuple[Any, ...] | None:

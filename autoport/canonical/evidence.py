@@ -76,9 +76,6 @@ def expression_of(graph: Graph, value: Value, nodes: Mapping[str, Any]) -> Expre
     if op.kind in SILENT:
         return expression_of(graph, op.inputs[0], nodes)
     operands = tuple(expression_of(graph, v, nodes) for v in op.inputs)
-    if op.kind == "split":
-        taken = op.attrs["parts"][value.output]
-        return Expression("slice", operands, replace(op, kind="slice", attrs={"taken": taken}))
     if op.kind == "concat" and len(operands) == 1:
         return operands[0]
     plain = _plain(op)

@@ -8,8 +8,10 @@ for a norm in between.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from math import prod
 
 from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
@@ -21,12 +23,14 @@ Rule = Callable[[Graph, Op, Sequence[Axes]], Axes]
 # A weight axis of an operation, and the data axis that it lies along.
 Binding = tuple[Op, str, Axis]
 
+# Axes of a layer that sums over several dimensions, or makes several.
+NUMBERED = re.compile(r"[io]\d+")
 # Kinds whose inputs and output have the same axes, so that each can name the other's.
 ELEMENTWISE = {"add", "sub", "mul", "div", "maximum", "minimum"}
 
 
-def name_axes(graph: Graph) -> None:
-    """Names the axes of every value, then expands the weights that lie along composite ones."""
+def name_axes(graph: Graph) -> list[Binding]:
+    """Names the axes of every value, and finds the weight axes that lie along them."""
     known = graph.axes
     bindings: list[Binding] = []
     for op in graph.ops():
@@ -38,6 +42,11 @@ def name_axes(graph: Graph) -> None:
         bindings += _bindings(op, inputs, known.get(Value(op.name), ()))
     for op in graph.ops():
         _note_roles(graph, op)
+    return bindings
+
+
+def expand_weights(bindings: Sequence[Binding]) -> None:
+    """Writes the names that are known by now into the weights."""
     for op, name, data in bindings:
         _expand(op, name, data)
 
@@ -51,8 +60,10 @@ def _note_roles(graph: Graph, op: Op) -> None:
         roles |= dict(zip(op.attrs["layout"], inputs[0], strict=True))
     for role, dim in op.attrs.get("sequence", {}).items():
         steps[role] = inputs[0][dim]
-    for place, dim in enumerate(op.attrs.get("contracted", ())):
-        steps[f"operand {place}"] = inputs[place][dim]
+    if op.kind == "matmul":
+        steps |= {f"operand {place}": inputs[place][dim] for place, dim in _summed(op) if dim < len(inputs[place])}
+    if op.kind == "attention":
+        steps |= _attended(op, inputs)
     for role, (index, dim) in op.attrs.get("binds", {}).items():
         if dim < len(inputs[index]):
             roles[role] = inputs[index][dim]
@@ -64,6 +75,21 @@ def _note_roles(graph: Graph, op: Op) -> None:
     if op.kind in ELEMENTWISE and len(inputs) > 1:
         reads["operands"] = _conflicts(inputs)
     op.attrs["reads"] = {role: name for role, name in reads.items() if name is not None}
+
+
+def _summed(op: Op) -> list[tuple[int, int]]:
+    """Operand and dimension of what a product sums over."""
+    *terms, out = op.attrs["equation"]
+    return [(k, term.index(c)) for k, term in enumerate(terms) for c in term if c in terms[1 - k] and c not in out]
+
+
+def _attended(op: Op, inputs: Sequence[Axes]) -> dict[str, Axis]:
+    """Axes along which queries and keys stand, and the number of heads on the way."""
+    query, key = op.attrs["equation"][:2]
+    first, second = op.attrs["tokens"]
+    heads = [atom for axis in inputs[0] for segment in axis for atom in ax.leaves(segment) if atom.name == "heads"]
+    op.attrs["num_heads"] = prod(atom.size for atom in heads)
+    return {"tokens": inputs[0][query.index(first)], "keys": inputs[1][key.index(second)]}
 
 
 def _conflicts(inputs: Sequence[Axes]) -> str | None:
@@ -102,9 +128,10 @@ def _bindings(op: Op, inputs: Sequence[Axes], output: Axes) -> Iterator[Binding]
     for name, (index, dim) in op.attrs.get("binds", {}).items():
         if dim < len(inputs[index]):
             yield op, name, inputs[index][dim]
-    channel = op.attrs.get("output_axis")
-    if channel is not None and channel < len(output) and op.attrs.get("groups", 1) == 1:
-        yield op, "o", output[channel]
+    if op.attrs.get("groups", 1) == 1:
+        for name, dim in op.attrs.get("outputs", {}).items():
+            if dim < len(output):
+                yield op, name, output[dim]
 
 
 def _fitted(named: Axes, shape: Sequence[int]) -> Axes:
@@ -127,12 +154,11 @@ def _conv(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
 
 def _dense(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     # A 1x1 convolution keeps the names of the space it was given, too.
-    dim = op.attrs["output_axis"]
-    named = list(inputs[0])
-    if len(named) != len(op.shapes[0]):
+    read, out = op.attrs["equation"]
+    if len(inputs[0]) != len(read) or len(op.shapes[0]) != len(out):
         return ax.unknown(op.shapes[0])
-    named[dim] = ax.axis("c", op.shapes[0][dim])
-    return tuple(named)
+    fresh = iter(ax.unfolded("c", [size for letter, size in zip(out, op.shapes[0], strict=True) if letter not in read]))
+    return tuple(inputs[0][read.index(letter)] if letter in read else next(fresh) for letter in out)
 
 
 def _last_is_channel(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
@@ -165,13 +191,34 @@ def _concat(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
 
 
 def _matmul(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
-    if "contracted" not in op.attrs or len(inputs[0]) != len(inputs[1]) or len(inputs[0]) != len(op.shapes[0]):
+    terms = op.attrs["equation"]
+    if any(len(axes) != len(term) for axes, term in zip(inputs, terms, strict=False)):
         return ax.unknown(op.shapes[0])
-    rank = len(inputs[0])
-    rows, columns = (2 * rank - 3 - dim for dim in op.attrs["contracted"])
-    # Queries and keys are both tokens; the axis that the second operand brings is another one.
-    name = ax.known_name(inputs[1][columns])
-    return (*inputs[0][:-2], inputs[0][rows], ax.axis(name and f"{name}_2", op.shapes[0][-1]))
+    named = dict(zip(terms[0], inputs[0], strict=True))
+    for letter, axis in zip(terms[1], inputs[1], strict=True):
+        if letter not in named:
+            # Queries and keys are both tokens; the axis that the second operand brings is another one.
+            name = ax.known_name(axis)
+            named[letter] = ax.axis(name and f"{name}_2", ax.axis_size(axis))
+        elif ax.axis_size(named[letter]) == 1:
+            named[letter] = axis
+    return tuple(named[letter] for letter in terms[-1])
+
+
+def _attention(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
+    """Tokens are the queries', features the values', and what else there is counts heads."""
+    *terms, out = op.attrs["equation"]
+    if any(len(axes) != len(term) for axes, term in zip(inputs, terms, strict=False)):
+        return ax.unknown(op.shapes[0])
+    query, key, value = terms
+    for letters, axes in zip(terms, inputs, strict=False):
+        for letter, axis in zip(letters, axes, strict=True):
+            if letter not in op.attrs["tokens"]:
+                summed = letter in query and letter in key and letter not in out
+                brought = letter in value and letter in out and letter not in query
+                ax.name_parts(axis, "d" if summed or brought else "heads")
+    named = dict(zip(value, inputs[2], strict=True)) | dict(zip(query, inputs[0], strict=True))
+    return tuple(named[letter] for letter in out)
 
 
 def _default(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
@@ -194,6 +241,7 @@ RULES: dict[str, Rule] = {
     "transpose": _transpose,
     "concat": _concat,
     "matmul": _matmul,
+    "attention": _attention,
     "parameter": lambda graph, op, inputs: tuple(ax.axis(None, size) for size in op.shapes[0]),
     **dict.fromkeys(
         ("global_avg_pool", "global_max_pool", "reduce_mean", "reduce_sum", "reduce_max", "reduce_min"), _reduce
@@ -202,8 +250,11 @@ RULES: dict[str, Rule] = {
 
 
 def _expand(op: Op, name: str, data: Axis) -> None:
-    """Expands the weight axes that lie along a composite axis, or marks them if its order is unknown."""
-    if ax.is_plain(data):
+    """Expands the weight axes that lie along a composite axis, or marks them if its order is unknown.
+
+    A plain axis keeps its name, unless it is one of several inputs or outputs of a layer.
+    """
+    if ax.is_plain(data) and not NUMBERED.fullmatch(name):
         return
     if not ax.is_known(data):
         op.attrs.setdefault("unordered", []).append(name)

@@ -51,6 +51,16 @@ def axis(name: str | None, size: int) -> Axis:
     return ((Atom(size, name),) if size != 1 else (),)
 
 
+def unfolded(name: str, sizes: Sequence[int]) -> list[Axis]:
+    """An axis of that name as several dimensions."""
+    whole = Atom(math.prod(sizes), name)
+    large = [size for size in sizes if size != 1]
+    parts = [whole] if len(large) == 1 else [Atom(size, None, parent=whole) for size in large]
+    whole.parts = parts if len(large) > 1 else []
+    rest = iter(parts)
+    return [((next(rest),) if size != 1 else (),) for size in sizes]
+
+
 def segment_size(segment: Segment) -> int:
     """Number of positions in a segment."""
     return math.prod(atom.size for atom in segment)
@@ -86,6 +96,13 @@ def name_plain(segments: Axis, name: str) -> None:
     atoms = leaves(segments[0]) if len(segments) == 1 else []
     if len(atoms) == 1:
         atoms[0].call(name)
+
+
+def name_parts(segments: Axis, name: str) -> None:
+    """Names the parts along an axis that channels were split into and that have no name."""
+    for atom in (leaf for segment in segments for leaf in leaves(segment)):
+        if _root(atom).name in (None, "c"):
+            atom.call(name)
 
 
 def plain_name(segments: Axis) -> str | None:
@@ -208,7 +225,7 @@ def spelled(segment: Segment) -> list[tuple[str, int]]:
             atoms = atoms[len(whole) :]
         else:
             leaf = atoms.pop(0)
-            named.append((leaf.name or f"{root.name}{whole.index(leaf) + 1}", leaf.size))
+            named.append((leaf.name or f"{root.name or 'x'}{whole.index(leaf) + 1}", leaf.size))
     return _distinct(named)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -31,6 +32,8 @@ INPUT_AXES: Mapping[int, tuple[str, ...]] = {
     4: ("n", "h", "w", "c"),
     5: ("n", "d", "h", "w", "c"),
 }
+# Letters of the dimensions of two operands and of their product, as in an einsum.
+Equation = tuple[str, str, str]
 SPATIAL: Mapping[int, str] = {1: "w", 2: "h w", 3: "d h w"}
 
 
@@ -41,6 +44,43 @@ def digest(array: NDArray[Any]) -> str:
     shown = ", ".join(f"{value:.6g}" for value in values[:4])
     rounded = " ".join(f"{value:.6g}" for value in values)
     return f"{shown}{', ...' if values.size > 4 else ''} ({hashlib.sha256(rounded.encode()).hexdigest()[:8]})"
+
+
+def product_equation(left: int, right: int, contracted: tuple[int, int], shared: int | None = None) -> Equation:
+    """Letters of the dimensions of a matrix product, as in an einsum.
+
+    Args:
+        left: rank of the first operand.
+        right: rank of the second operand.
+        contracted: the dimension of each that is summed over.
+        shared: number of leading dimensions that both have; when left out all but the last two, aligned
+            from the right.
+
+    Example:
+        >>> product_equation(3, 3, (2, 1))
+        ('abc', 'acd', 'abd')
+    """
+    letters = iter(string.ascii_letters)
+    first = [next(letters) for _ in range(left)]
+    leading = [max(rank - 2, 0) if shared is None else shared for rank in (left, right)]
+    common = {leading[1] - back: first[leading[0] - back] for back in range(1, min(leading) + 1)}
+    common[contracted[1]] = first[contracted[0]]
+    second = [common[dim] if dim in common else next(letters) for dim in range(right)]
+    batch = max(first[: leading[0]], second[: leading[1]], key=len)
+    rest = [c for c in (*first[leading[0] :], *second[leading[1] :]) if c != first[contracted[0]]]
+    return "".join(first), "".join(second), "".join((*batch, *rest))
+
+
+def einsum_equation(text: str, ranks: Sequence[int]) -> Equation | None:
+    """The equation of an einsum of two operands without ellipsis; None for other numbers of operands."""
+    left, arrow, out = text.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if len(terms) != 2 or len(ranks) != 2 or not arrow:
+        return None
+    free = "".join(c for c in string.ascii_letters if c not in text)
+    dots = [rank - len(term.replace("...", "")) if "..." in term else 0 for term, rank in zip(terms, ranks, strict=True)]
+    spelled = [term.replace("...", free[max(dots) - n : max(dots)]) for term, n in zip(terms, dots, strict=True)]
+    return spelled[0], spelled[1], out.replace("...", free[: max(dots)])
 
 
 def input_axes(rank: int) -> tuple[str, ...]:
@@ -171,7 +211,8 @@ class Builder:
             features=features,
             layout=axes,
             binds={channel: (0, axes.index("c"))} if groups == 1 else {},
-            output_axis=axes.index("c"),
+            outputs={"o": axes.index("c")},
+            equation=("".join(axes), "".join(axes).replace("c", "O")),
             stride=tuple(stride),
             dilation=tuple(dilation),
             padding=tuple(tuple(p) for p in padding),
@@ -194,7 +235,11 @@ class Builder:
             weights["bias"] = Weight((bias,))
         features = (self.graph.shape(x)[dim], out[dim])
         binds = {"i": (0, dim % len(out))} if "i" in kernel.axes else {}
-        return self.emit("dense", [x], out, weights=weights, features=features, binds=binds, output_axis=dim % len(out))
+        letters = string.ascii_lowercase[: len(out)]
+        place = dim % len(out)
+        equation = letters, letters[:place] + "O" + letters[place + 1 :]
+        attrs = {"binds": binds, "outputs": {"o": place}, "equation": equation}
+        return self.emit("dense", [x], out, weights=weights, features=features, **attrs)
 
     def norm(self, kind: str, x: Value, weights: dict[str, Weight], *, dims: Sequence[int], **attrs: Any) -> Value:
         """A normalisation whose weights lie along the dimensions `dims` of `x`.
@@ -241,6 +286,35 @@ class Builder:
         features = (kernel.sizes.get("i", 1), recurrent.sizes.get("u", 1), attrs["reverse"])
         binds = {"i": (0, len(out[0]) - 1)}
         return self.emit(kind, [x, *initial], *out, out[1], weights=roles, features=features, binds=binds, **attrs)
+
+    def slice(self, x: Value, ranges: Mapping[int, tuple[int, int, int]] | None, out: Shape) -> Value:
+        """A part of a tensor.
+
+        Args:
+            x: what is sliced.
+            ranges: start, stop and step along each dimension that is not taken whole; None if unknown.
+            out: shape of the result, which may have more or fewer dimensions of size 1.
+        """
+        if ranges is None:
+            return self.emit("slice", [x], out, ranges=None)
+        shape = list(self.graph.shape(x))
+        for dim, taken in ranges.items():
+            shape[dim] = len(range(*taken))
+        y = self.emit("slice", [x], tuple(shape), ranges=dict(ranges)) if ranges else x
+        return y if tuple(shape) == tuple(out) else self.emit("reshape", [y], out)
+
+    def split(self, x: Value, dim: int, shapes: Sequence[Shape]) -> list[Value]:
+        """Parts of a tensor along a dimension, which parts of one position may have lost."""
+        rank, start, parts = len(self.graph.shape(x)), 0, []
+        for shape in shapes:
+            size = shape[dim] if len(shape) == rank else 1
+            parts.append(self.slice(x, {dim: (start, start + size, 1)}, shape))
+            start += size
+        return parts
+
+    def matmul(self, x: Value, y: Value, out: Shape, equation: Equation, **attrs: Any) -> Value:
+        """A product of two tensors, summed over the letters that the output lacks; see `product_equation`."""
+        return self.emit("matmul", [x, y], out, equation=equation, **attrs)
 
     def embedding(self, x: Value, table: Piece, out: Shape, **attrs: Any) -> Value:
         """A look-up of rows; the table has axes `v` (vocabulary) and `c`."""

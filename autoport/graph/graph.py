@@ -71,18 +71,10 @@ class Graph(nx.DiGraph):
         self.outputs = [value if v.op == name else v for v in self.outputs]
         self.remove_node(name)
 
-    def drop_unread_parameter(self, name: str) -> None:
-        """Removes a parameter, and reshapes of it, that nothing reads as data any more."""
-        op = self.op(name)
-        if self.out_degree(name) == 0 and op.kind in ("parameter", "reshape"):
-            self.remove_node(name)
-            for value in op.inputs:
-                self.drop_unread_parameter(value.op)
-
     def drop_unused(self, name: str) -> None:
-        """Removes an operation that nothing reads, and then what only it had read."""
+        """Removes an operation that nothing reads, and then what only it had read; layers and inputs stay."""
         op = self.op(name)
-        if self.out_degree(name) or op.weights or op.kind == "input":
+        if self.out_degree(name) or (op.weights and op.kind != "parameter") or op.kind == "input":
             return
         if any(value.op == name for value in self.outputs):
             return

@@ -33,12 +33,6 @@ class Tensor:
     dtype: str
     trainable: bool = True
 
-    @property
-    def bytes_per_element(self) -> int:
-        """Size of one element, read off the name of the dtype."""
-        digits = "".join(c for c in self.dtype if c.isdigit())
-        return max(1, int(digits or 8) // 8)
-
 
 @dataclass
 class Op:

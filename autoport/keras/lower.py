@@ -101,7 +101,7 @@ class Layer(_Source):
     @property
     def out(self) -> tuple[int, ...]:
         """Shape of its first output."""
-        return _shape(self.call.outputs[0])
+        return shape_of(self.call.outputs[0])
 
     def weights(self, **patterns: tuple[Any, str]) -> Any:
         """Weights by role from `role=(variable, layout)`; a variable that is None gives none."""
@@ -126,7 +126,7 @@ class RawOp(_Source):
     @property
     def out(self) -> tuple[int, ...]:
         """Shape of its first output."""
-        return _shape(self.op.outputs[0])
+        return shape_of(self.op.outputs[0])
 
     def source(self, index: int) -> Any:
         """What its input `index` is: `Value`, `Stored`, or a constant array."""
@@ -148,11 +148,12 @@ class RawOp(_Source):
     def emit(self, kind: str, inputs: Iterable[int] | None = None, **attrs: Any) -> Value:
         """One operation with these outputs; `inputs` are indices, all of them when left out."""
         chosen = range(len(self.op.inputs)) if inputs is None else inputs
-        shapes = [_shape(t) for t in self.op.outputs]
+        shapes = [shape_of(t) for t in self.op.outputs]
         return self.build.emit(kind, [self.data(k) for k in chosen], *shapes, **attrs)
 
 
-def _shape(tensor: Any) -> tuple[int, ...]:
+def shape_of(tensor: Any) -> tuple[int, ...]:
+    """Shape of a symbolic tensor; -1 for an open size."""
     shape = tensor.shape
     return () if shape.rank is None else tuple(-1 if d is None else int(d) for d in shape)
 
@@ -210,7 +211,7 @@ class Lowering:
         """Lowers everything; `input_axes` names the data axes of each input."""
         for place, (tensor, axes) in enumerate(zip(self.trace.inputs, input_axes, strict=True)):
             self.builder.type = "input"
-            self.env[tensor.name] = self.builder.emit("input", [], _shape(tensor), axes=list(axes), position=place)
+            self.env[tensor.name] = self.builder.emit("input", [], shape_of(tensor), axes=list(axes), position=place)
         operations = self.trace.graph.get_operations()
         calls = iter(self.trace.calls)
         call = next(calls, None)
@@ -266,7 +267,7 @@ class Lowering:
             return self._parameters[found.path]
         array = self.static_value(tensor)
         known = array is not None and array.size <= LARGEST_CONSTANT
-        made = self.builder.emit("constant", [], _shape(tensor), values=digest(array) if known else None)
+        made = self.builder.emit("constant", [], shape_of(tensor), values=digest(array) if known else None)
         self.env[tensor.name] = made
         return made
 

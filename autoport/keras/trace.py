@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.autograph.core import ag_ctx
 
 from autoport.errors import TraceError, UnbuiltModelError
 
@@ -170,15 +171,24 @@ def trace(model: Any, inputs: Any, known: Callable[[Any], bool]) -> Trace:
         return captured["outputs"]
 
     try:
-        with _watch(watcher):
-            function = tf.function(forward, autograph=False)
-            graph = function.get_concrete_function(*tf.nest.flatten(signature)).graph
+        try:
+            graph = _traced(forward, signature, watcher)
+        except tf.errors.OperatorNotAllowedInGraphError:
+            # Control flow on tensors, which autograph turns into operations.
+            watcher = _Watcher(known)
+            with ag_ctx.ControlStatusCtx(ag_ctx.Status.ENABLED, tf.autograph.experimental.Feature.ALL):
+                graph = _traced(forward, signature, watcher)
     except UnbuiltModelError:
         raise
     except Exception as failure:  # a user's call may raise anything
         shapes = ", ".join(str(tuple(spec.shape)) for spec in tf.nest.flatten(signature))
         raise TraceError(f"{_name(model)} failed on inputs of shape {shapes}: {failure}") from failure
     return Trace(graph, captured["inputs"], captured["outputs"], watcher.calls, watcher.scopes)
+
+
+def _traced(forward: Callable[..., Any], signature: Any, watcher: _Watcher) -> Any:
+    with _watch(watcher):
+        return tf.function(forward, autograph=False).get_concrete_function(*tf.nest.flatten(signature)).graph
 
 
 def _spec(array: Any) -> Any:

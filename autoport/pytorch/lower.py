@@ -154,13 +154,15 @@ class Lowering:
     def _call(self, node: fx.Node) -> Any:
         path, kind = (node.meta.get("nn_module_stack") or (("", ""),))[-1]
         self.builder.path, self.builder.type = path, kind
-        name = _bare_name(node.target)
+        name, given = _bare_name(node.target), node.args
+        if node.target is getattr:
+            name, given = f"get_{node.args[1]}", node.args[:1]
         if name == "_getitem":
             parts = self._env[node.args[0]]
             return parts[node.args[1]] if isinstance(parts, (list, tuple)) else parts
         rule, parameters = TABLE.get(name, (_unknown, ()))
-        keyed = dict(zip(parameters, node.args, strict=False))
-        extra = {f"argument_{k}": arg for k, arg in enumerate(node.args[len(parameters) :])}
+        keyed = dict(zip(parameters, given, strict=False))
+        extra = {f"argument_{k}": arg for k, arg in enumerate(given[len(parameters) :])}
         arguments = tree_map(self._resolve, {**keyed, **extra, **node.kwargs})
         return rule(Call(name, arguments, node.meta["tensor_meta"], self))
 
@@ -205,8 +207,6 @@ def _tensor(path: str, tensor: torch.Tensor) -> Tensor:
 
 def _bare_name(func: Any) -> str:
     name = str(getattr(func, "__name__", func))
-    if name == "__get__":
-        return f"get_{func.__self__.__name__}"
     return name if name == "_getitem" else name.strip("_")
 
 

@@ -69,7 +69,7 @@ class Recorder(TorchFunctionMode):
         if func is torch.Tensor.__setitem__:
             self._record(assign_item, args, {}, args[0])
         elif any(isinstance(leaf, torch.Tensor) for leaf in tree_leaves(result)):
-            self._record(func, args, kwargs, result)
+            self._record(*_plain(func, args), kwargs, result)
         return result
 
     def _record(self, func: Callable[..., Any], args: Any, kwargs: Any, result: Any) -> None:
@@ -106,6 +106,8 @@ class Recorder(TorchFunctionMode):
             return [self._as_argument(v) for v in value]
         if isinstance(value, Mapping):
             return {key: self._as_argument(v) for key, v in value.items()}
+        if isinstance(value, type):  # classes of autograd functions, which no graph can print
+            return value.__name__
         return tuple(value) if isinstance(value, torch.Size) else value
 
     def node_of(self, value: torch.Tensor) -> fx.Node:
@@ -131,6 +133,13 @@ class Recorder(TorchFunctionMode):
         node = self.graph.create_node("get_attr", target, (), {})
         node.meta.update(tensor_meta=_describe(value), path=path)
         return node
+
+
+def _plain(func: Callable[..., Any], args: Any) -> tuple[Callable[..., Any], Any]:
+    """The getter of a property as `getattr`, which a graph can hold."""
+    if getattr(func, "__name__", "") != "__get__":
+        return func, args
+    return getattr, (args[0], func.__self__.__name__)  # type: ignore[attr-defined]
 
 
 def _getitem(parts: Sequence[Any], index: int) -> Any:

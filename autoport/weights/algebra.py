@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
 from einops import rearrange
 from numpy.typing import NDArray
 
-from autoport.weights.piece import Piece
+from autoport.weights.piece import Piece, parse_pattern
 
 Array: TypeAlias = NDArray[Any]
 
@@ -35,6 +36,39 @@ class Part:
     fill: float = 0.0
 
 
+def same_part(first: Part, second: Part) -> bool:
+    """Whether two parts put the same values into the same places, whatever they call their axes."""
+    return first == second or _normal_form(first) == _normal_form(second)
+
+
+def _normal_form(part: Part) -> tuple[Any, ...]:
+    """A part with axes that stay together as one, numbered in the order of the target."""
+    pieces = [part.target, *(term.source for term in part.terms)]
+    layouts = [parse_pattern(piece.pattern) for piece in pieces]
+    chosen = {name for piece in pieces for name in piece.select}
+    followers = [_followers(layout) for layout in layouts]
+    joined = {
+        name
+        for name, before in followers[0].items()
+        if not chosen & {name, before} and all(after.get(name) == before for after in followers)
+    }
+    order = [name for names in layouts[0] for name in names]
+    number = {name: k for k, name in enumerate(name for name in order if name not in joined)}
+    spelled = [
+        tuple(tuple(number.get(n, n) for n in names if n not in joined) for names in layout) for layout in layouts
+    ]
+    facts = [
+        (piece.tensor, sorted((number.get(n, n), k, piece.sizes[n]) for n, k in piece.select.items()), dict(piece.narrow))
+        for piece in pieces
+    ]
+    return spelled, facts, [term.factor for term in part.terms], part.fill if not part.terms else None
+
+
+def _followers(layout: Sequence[Sequence[str]]) -> dict[str, str]:
+    """For each axis the one that it follows in its dimension."""
+    return {name: before for names in layout for before, name in pairwise(names)}
+
+
 def view(array: Array, piece: Piece) -> Array:
     """The piece of an array, with its axes in the order of their names.
 
@@ -53,7 +87,7 @@ def view(array: Array, piece: Piece) -> Array:
     ranges = [slice(*piece.narrow[d]) if d in piece.narrow else slice(None) for d in range(array.ndim)]
     axes = sorted(piece.axes)
     chosen = sorted(piece.select)
-    spread = rearrange(array[tuple(ranges)], f"{piece.pattern} -> {' '.join(chosen + axes)}", **piece.sizes)
+    spread = rearrange(array[(*ranges, ...)], f"{piece.pattern} -> {' '.join(chosen + axes)}", **piece.sizes)
     index: tuple[Any, ...] = (*(piece.select[axis] for axis in chosen), ...)
     found: Array = spread[index]
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from autoport.graph.build import einsum_equation
 from autoport.keras.layers.activation import with_activation
 from autoport.keras.lower import Layer, known_class, layer_rule
 
@@ -30,16 +31,17 @@ def time_distributed(call: Layer) -> Any:
 
 @layer_rule("EinsumDense")
 def einsum_dense(call: Layer) -> Any:
-    """A dense layer on the last axis (`...x,xy->...y`); other equations keep their own kind."""
-    layer = call.layer
-    source, kernel, target = layer.equation.replace("->", ",").split(",")
-    ordinary = len(kernel) == 2 and source[-1] == kernel[0] and target[-1] == kernel[1]
-    if ordinary:
-        return with_activation(call, _dense(call, layer))
-    letters = " ".join(f"e{k}" for k in range(len(kernel)))
-    weights = call.weights(kernel=(layer.kernel, letters))
-    features = tuple(int(size) for size in layer.kernel.shape)
-    return with_activation(call, call.emit("einsum_dense", weights=weights, features=features))
+    """`EinsumDense`: a product with a stored tensor, and a bias that is added to it."""
+    layer, build = call.layer, call.build
+    kernel = build.parameter(str(call.path_of(layer.kernel)))
+    ranks = [len(call.input_shape), len(layer.kernel.shape)]
+    equation = einsum_equation(layer.equation, ranks)
+    if equation is None:
+        return with_activation(call, call.emit("einsum", [call.x, kernel]))
+    y = build.matmul(call.x, kernel, call.out, equation)
+    if layer.bias is not None:
+        y = build.emit("add", [y, build.parameter(str(call.path_of(layer.bias)))], call.out)
+    return with_activation(call, y)
 
 
 @layer_rule("Embedding")

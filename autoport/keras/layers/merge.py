@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from autoport.graph.build import product_equation
 from autoport.keras.lower import Layer, layer_rule
 
 ELEMENTWISE = {"Add": "add", "Multiply": "mul", "Subtract": "sub", "Maximum": "maximum", "Minimum": "minimum"}
@@ -37,4 +38,6 @@ def dot(call: Layer) -> Any:
     pair = (axes, axes) if isinstance(axes, int) else axes
     values = call.inputs()
     dims = tuple(axis % len(call.build.graph.shape(value)) for axis, value in zip(pair, values, strict=True))
-    return call.emit("matmul", values, contracted=dims, normalize=bool(call.layer.normalize))
+    ranks = [len(call.build.graph.shape(value)) for value in values]
+    equation = product_equation(ranks[0], ranks[1], (dims[0], dims[1]), shared=1)
+    return call.build.matmul(values[0], values[1], call.out, equation, normalize=bool(call.layer.normalize))

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoport.graph.build import SPATIAL
+from autoport.graph.build import SPATIAL, einsum_equation, product_equation
 from autoport.keras.layers.conv import explicit_padding, spatial_shape
 from autoport.keras.lower import RawOp, op_rule
 
 
 @op_rule("MatMul BatchMatMulV2 BatchMatMul BatchMatMulV3")
 def matmul(raw: RawOp) -> Any:
-    """`x @ W` with a stored matrix is a dense layer."""
-    path = raw.stored(1)
+    """`tf.matmul`."""
     names = ("transpose_a", "transpose_b") if raw.op.type == "MatMul" else ("adj_x", "adj_y")
     turned, swapped = (bool(raw.op.get_attr(name)) for name in names)
-    if path is None or turned or len(raw.build.graph.tensors[path].shape) != 2:
-        ranks = [len(raw.build.graph.shape(raw.data(k))) for k in (0, 1)]
-        return raw.emit("matmul", contracted=(ranks[0] - 1 - turned, ranks[1] - 2 + swapped))
-    kernel = raw.build.piece(path, "o i" if swapped else "i o")
-    return raw.build.dense(raw.data(0), kernel, None, raw.out)
+    x, y = raw.data(0), raw.data(1)
+    ranks = [len(raw.build.graph.shape(value)) for value in (x, y)]
+    equation = product_equation(ranks[0], ranks[1], (ranks[0] - 1 - turned, ranks[1] - 2 + swapped))
+    return raw.build.matmul(x, y, raw.out, equation)
+
+
+@op_rule("Einsum")
+def einsum(raw: RawOp) -> Any:
+    """`tf.einsum` of two tensors is a product."""
+    values = [raw.data(k) for k in range(len(raw.op.inputs))]
+    ranks = [len(raw.build.graph.shape(value)) for value in values]
+    equation = einsum_equation(raw.op.get_attr("equation").decode(), ranks)
+    return raw.emit("einsum") if equation is None else raw.build.matmul(values[0], values[1], raw.out, equation)
 
 
 @op_rule("ResourceGather GatherV2")

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from autoport.keras.lower import RawOp, op_rule, static_axes
+from autoport.graph import Value
+from autoport.keras.lower import RawOp, op_rule, shape_of, static_axes
 
 
 @op_rule("Reshape Squeeze ExpandDims")
@@ -40,19 +41,24 @@ def stack(raw: RawOp) -> Any:
 @op_rule("Split")
 def split(raw: RawOp) -> Any:
     """`tf.split` into equal parts."""
-    return raw.emit("split", [1], axis=int(raw.constant(0)) % len(raw.out))
+    return _split(raw, 1, int(raw.constant(0)))
 
 
 @op_rule("SplitV")
 def split_sizes(raw: RawOp) -> Any:
     """`tf.split` into parts of given sizes."""
-    return raw.emit("split", [0], axis=int(raw.constant(2)) % len(raw.out))
+    return _split(raw, 0, int(raw.constant(2)))
 
 
 @op_rule("Unpack")
 def unstack(raw: RawOp) -> Any:
     """`tf.unstack`."""
-    return raw.emit("split", [0], axis=int(raw.op.get_attr("axis")) % (len(raw.out) + 1))
+    return _split(raw, 0, int(raw.op.get_attr("axis")))
+
+
+def _split(raw: RawOp, index: int, axis: int) -> list[Value]:
+    x = raw.data(index)
+    return raw.build.split(x, axis % len(raw.build.graph.shape(x)), [shape_of(t) for t in raw.op.outputs])
 
 
 @op_rule("StridedSlice")
@@ -62,7 +68,7 @@ def strided_slice(raw: RawOp) -> Any:
         strides = raw.constant(3)
         if strides is not None and np.all(strides == 1):
             return raw.source(0)
-    return raw.emit("slice", [0], ranges=_strided_ranges(raw))
+    return raw.build.slice(raw.data(0), _strided_ranges(raw), raw.out)
 
 
 def _strided_ranges(raw: RawOp) -> dict[int, tuple[int, int, int]] | None:
@@ -99,11 +105,11 @@ def slice_(raw: RawOp) -> Any:
     """`tf.slice`."""
     begin, size = raw.constant(1), raw.constant(2)
     if begin is None or size is None:
-        return raw.emit("slice", [0])
+        return raw.build.slice(raw.data(0), None, raw.out)
     shape = raw.build.graph.shape(raw.data(0))
     ends = [(int(b), whole if s == -1 else int(b + s), 1) for b, s, whole in zip(begin, size, shape, strict=True)]
     ranges = {dim: taken for dim, taken in enumerate(ends) if taken != (0, shape[dim], 1)}
-    return raw.emit("slice", [0], ranges=ranges)
+    return raw.build.slice(raw.data(0), ranges, raw.out)
 
 
 REDUCTIONS = {"Mean": "mean", "Sum": "sum", "Max": "max", "Min": "min", "Prod": "prod"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from autoport.graph import Value
@@ -12,13 +11,19 @@ from autoport.pytorch.lower import Call, register
 @register("scaled_dot_product_attention", "query key value attn_mask dropout_p is_causal scale")
 def scaled_dot_product_attention(call: Call) -> Any:
     """Softmax of scaled products; the order of query, key and value counts."""
-    masked = bool(call.get("is_causal")) or call.get("attn_mask") is not None
-    values = [call.value(name) for name in ("query", "key", "value")]
-    rank, depth = len(call.shape("query")), call.shape("query")[-1]
-    scale = call.get("scale")
-    usual = scale is None or math.isclose(scale, depth**-0.5)
-    attrs = {} if usual else {"scale": float(scale)}
-    return call.emit("attention", values, masked=masked, sequence={"batch": 0, "tokens": rank - 2}, **attrs)
+    names = ["query", "key", "value", *(["attn_mask"] if call.get("attn_mask") is not None else [])]
+    shapes = [call.shape(name) for name in names[:3]]
+    batch = "abcdefgh"[: len(shapes[0]) - 2]
+    # Where keys and values have fewer heads, several queries share them.
+    other = batch if shapes[0][:-2] == shapes[1][:-2] else f"{batch[:-1]}G"
+    return call.emit(
+        "attention",
+        [call.value(name) for name in names],
+        equation=(f"{batch}TD", f"{other}SD", f"{other}SE", f"{batch}TE"),
+        tokens="TS",
+        scale=float(call.get("scale", shapes[0][-1] ** -0.5)),
+        masked=bool(call.get("is_causal")),
+    )
 
 
 @register(
@@ -30,32 +35,46 @@ def multi_head_attention(call: Call) -> Any:
     """`nn.MultiheadAttention`: `in_proj` holds query, key and value above one another."""
     inputs = [call.value(name) for name in ("query", "key", "value")]
     heads = call.get("num_heads")
-    projected = [_project(call, role, x, heads) for role, x in zip("qkv", inputs, strict=True)]
+    projected = [_project(call, role, x) for role, x in zip("qkv", inputs, strict=True)]
     masked = any(call.get(name) is not None for name in ("attn_mask", "key_padding_mask"))
     shape = call.build.graph.shape(projected[0])
+    depth = shape[-1] // heads
     extra: dict[str, Any] = {name: True for name in ("bias_k", "add_zero_attn") if call.get(name)}
     mixed = call.build.emit(
-        "attention", projected, shape, num_heads=heads, masked=masked, sequence={"batch": 1, "tokens": 0}, **extra
+        "attention",
+        [_unfold(call, value, heads) for value in projected],
+        (*shape[:-1], heads, depth),
+        equation=("tbhd", "sbhd", "sbhe", "tbhe") if len(shape) == 3 else ("thd", "shd", "she", "the"),
+        tokens="ts",
+        scale=depth**-0.5,
+        masked=masked,
+        **extra,
     )
-    kernel = call.build.piece(str(call.stored("out_proj_weight")), "o (heads d)", heads=heads)
+    mixed = call.build.emit("reshape", [mixed], shape)
+    kernel = call.build.piece(str(call.stored("out_proj_weight")), "o i")
     bias = call.stored("out_proj_bias")
     y = call.build.dense(mixed, kernel, None if bias is None else call.build.piece(bias, "o"), call.out)
     return [y, y]
 
 
-def _project(call: Call, role: str, x: Value, heads: int) -> Value:
+def _unfold(call: Call, x: Value, heads: int) -> Value:
+    shape = call.build.graph.shape(x)
+    return call.build.emit("reshape", [x], (*shape[:-1], heads, shape[-1] // heads))
+
+
+def _project(call: Call, role: str, x: Value) -> Value:
     build = call.build
     bias = call.stored("in_proj_bias")
     part = "qkv".index(role)
     fused = call.stored("in_proj_weight")
     select = {"qkv": part}
-    sizes = {"qkv": 3, "heads": heads}
+    sizes = {"qkv": 3}
     if fused is not None:
-        kernel = build.piece(fused, "(qkv heads d) i", select, **sizes)
+        kernel = build.piece(fused, "(qkv o) i", select, **sizes)
         width = build.graph.tensors[fused].shape[0] // 3
     else:
         separate = str(call.stored(f"{role}_proj_weight"))
-        kernel = build.piece(separate, "(heads d) i", heads=heads)
+        kernel = build.piece(separate, "o i")
         width = build.graph.tensors[separate].shape[0]
-    offset = None if bias is None else build.piece(bias, "(qkv heads d)", select, **sizes)
+    offset = None if bias is None else build.piece(bias, "(qkv o)", select, **sizes)
     return build.dense(x, kernel, offset, (*build.graph.shape(x)[:-1], width))

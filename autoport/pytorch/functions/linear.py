@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autoport.graph import Value
+from autoport.graph.build import einsum_equation, product_equation
 from autoport.pytorch.lower import Call, register
 
 
@@ -13,31 +14,50 @@ def linear(call: Call) -> Any:
     """`F.linear`: the kernel is `o i`."""
     path, bias = call.stored("weight"), call.stored("bias")
     if path is None:
-        return call.emit("matmul")
-    kernel = call.build.piece(path, "o i")
-    piece = None if bias is None else call.build.piece(bias, "o")
-    y = call.build.dense(call.value("input"), kernel, piece, call.out)
-    computed = call.get("bias")
-    return call.build.emit("add", [y, computed], call.out) if isinstance(computed, Value) else y
+        y = _product(call, call.value("input"), call.value("weight"), swapped=True)
+    else:
+        piece = None if bias is None else call.build.piece(bias, "o")
+        y = call.build.dense(call.value("input"), call.build.piece(path, "o i"), piece, call.out)
+    separate = call.get("bias") is not None and (path is None or bias is None)
+    return call.build.emit("add", [y, call.value("bias")], call.out) if separate else y
 
 
-@register("matmul bmm mm rmatmul", "input other")
+@register("matmul bmm mm mv dot", "input other")
 def matmul(call: Call) -> Any:
-    """`@`; with a stored matrix on the right it is a dense layer whose kernel is `i o`."""
-    path = call.stored("other")
-    if path is None or len(call.build.graph.tensors[path].shape) != 2:
-        ranks = len(call.shape("input")), len(call.shape("other"))
-        contracted: dict[str, Any] = {"contracted": (ranks[0] - 1, ranks[1] - 2)} if min(ranks) > 1 else {}
-        return call.emit("matmul", **contracted)
-    return call.build.dense(call.value("input"), call.build.piece(path, "i o"), None, call.out)
+    """`@`."""
+    return _product(call, call.value("input"), call.value("other"))
 
 
-@register("addmm", "bias input weight")
+@register("rmatmul", "other input")
+def reflected_matmul(call: Call) -> Any:
+    """`@` called on its right operand."""
+    return _product(call, call.value("input"), call.value("other"))
+
+
+@register("addmm baddbmm", "bias input other")
 def addmm(call: Call) -> Any:
-    """`bias + input @ weight`: the kernel is `i o`, as in GPT-2."""
-    path, bias = call.stored("weight"), call.stored("bias")
-    if path is None:
-        return call.emit("addmm")
-    kernel = call.build.piece(path, "i o")
-    piece = None if bias is None else call.build.piece(bias, "o")
-    return call.build.dense(call.value("input"), kernel, piece, call.out)
+    """`beta * bias + alpha * input @ other`; GPT-2 writes its layers so."""
+    y = _product(call, call.value("input"), call.value("other"))
+    bias = call.value("bias")
+    alpha, beta = call.get("alpha", 1), call.get("beta", 1)
+    if alpha != 1:
+        y = call.build.emit("mul", [y], call.out, constant=float(alpha), constant_first=False)
+    if beta not in (0, 1):
+        bias = call.build.emit("mul", [bias], call.out, constant=float(beta), constant_first=False)
+    return call.build.emit("add", [bias, y], call.out) if beta else y
+
+
+@register("einsum", "equation")
+def einsum(call: Call) -> Any:
+    """`torch.einsum` of two tensors is a product."""
+    values = call.inputs()
+    ranks = [len(call.build.graph.shape(value)) for value in values]
+    equation = einsum_equation(str(call.get("equation")), ranks)
+    return call.emit("einsum") if equation is None else call.build.matmul(values[0], values[1], call.out, equation)
+
+
+def _product(call: Call, x: Value, y: Value, *, swapped: bool = False) -> Value:
+    """`x @ y`, or `x @ y.T` if `swapped`."""
+    left, right = (len(call.build.graph.shape(value)) for value in (x, y))
+    column = right - 1 if swapped else max(right - 2, 0)
+    return call.build.matmul(x, y, call.out, product_equation(left, right, (left - 1, column)))

@@ -71,6 +71,14 @@ def activation(call: Call) -> Any:
     return call.emit(kind, [call.value("input")], **attrs)
 
 
+@register("glu", "input dim")
+def glu(call: Call) -> Any:
+    """A gated linear unit: the first half times the sigmoid of the second."""
+    x, dim = call.value("input"), call.get("dim", -1) % len(call.out)
+    first, second = call.build.split(x, dim, [call.out, call.out])
+    return call.emit("mul", [first, call.build.emit("sigmoid", [second], call.out)])
+
+
 @register("softmax log_softmax", "input dim")
 def softmax(call: Call) -> Any:
     """Softmax along one dimension."""
@@ -83,10 +91,22 @@ def clamp(call: Call) -> Any:
     default = (-1.0, 1.0) if call.name == "hardtanh" else (None, None)
     low = call.get("low", call.get("min", call.get("min_val", default[0])))
     high = call.get("high", call.get("max", call.get("max_val", default[1])))
+    if any(_is_tensor(call, bound) for bound in (low, high)):
+        return _clamp_by_tensors(call, low, high)
     kind = {(0, 6): "relu6", (0, None): "relu"}.get((low, high))
     x = [call.value("input")]
     bounds = {name: float(bound) for name, bound in (("low", low), ("high", high)) if bound is not None}
     return call.emit(kind, x) if kind else call.emit("clamp", x, **bounds)
+
+
+def _clamp_by_tensors(call: Call, low: Any, high: Any) -> Value:
+    y = call.value("input")
+    for kind, bound in (("maximum", low), ("minimum", high)):
+        if _is_tensor(call, bound):
+            y = call.build.emit(kind, [y, call.lowering.data(bound)], call.out)
+        elif bound is not None:
+            y = call.build.emit(kind, [y], call.out, constant=float(bound), constant_first=False)
+    return y
 
 
 @register(" ".join(BINARY), "input other")

@@ -92,7 +92,8 @@ def unbind(call: Call) -> Any:
 
 def _split(call: Call, dim: int) -> Any:
     x = call.value("input")
-    return call.emit("split", [x], axis=dim % len(call.build.graph.shape(x)))
+    rank = len(call.build.graph.shape(x))
+    return call.build.split(x, dim % rank, [tuple(part.shape) for part in call.result])
 
 
 @register("getitem", "input index")
@@ -105,7 +106,7 @@ def getitem(call: Call) -> Any:
     if producer.kind == "stack" and producer.attrs["axis"] == 0 and isinstance(index, int):
         return producer.inputs[index]
     ranges = _ranges(index, call.build.graph.shape(x))
-    return call.emit("reshape", [x]) if ranges == {} else call.emit("slice", [x], ranges=ranges)
+    return call.build.slice(x, ranges, call.out)
 
 
 def _ranges(index: Any, shape: tuple[int, ...]) -> dict[int, tuple[int, int, int]] | None:
@@ -149,7 +150,7 @@ def _narrow(call: Call, start: int, length: int) -> Any:
     shape = call.shape("input")
     dim = call.get("dim", 0) % len(shape)
     first = start % shape[dim]
-    return call.emit("slice", [call.value("input")], ranges={dim: (first, first + length, 1)})
+    return call.build.slice(call.value("input"), {dim: (first, first + length, 1)}, call.out)
 
 
 @register("tensor as_tensor", "data")
