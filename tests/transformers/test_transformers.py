@@ -1,0 +1,18 @@
+"""Classes of Hugging Face transformers: every tensor comes through its TensorFlow twin bit by bit."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.transformers.oracle import build, judge
+from tests.transformers.pairs import PAIRS, Pair
+
+
+@pytest.mark.parametrize(
+    "pair", [pytest.param(pair, id=pair.name, marks=() if pair.small else pytest.mark.transformers) for pair in PAIRS]
+)
+def test_weights_land(pair: Pair) -> None:
+    """Nothing is wrong, and nothing that the forward pass reads is left out."""
+    outcome = judge(build(pair))
+    assert not outcome.wrong
+    assert not outcome.missing, str(outcome.match)
