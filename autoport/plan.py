@@ -171,7 +171,12 @@ def pair_weights(tf: Op, torch: Op) -> tuple[list[WeightPair], list[str]]:
     for role in dict.fromkeys((*tf.weights, *torch.weights)):
         left, right = tf.weights.get(role), torch.weights.get(role)
         if left is None or right is None:
-            pairs.append(WeightPair(role, left, right))
+            if neutral_value(role) is None:
+                refusals.append(
+                    f"{role}: the other model's operation has no such weight, and no constant stands for it"
+                )
+            else:
+                pairs.append(WeightPair(role, left, right))
             continue
         unordered = set(tf.attrs.get("unordered", ())) & set(torch.attrs.get("unordered", ()))
         if unordered & left.axes.keys():

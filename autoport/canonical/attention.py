@@ -110,16 +110,24 @@ def _scores(known: _Graph, value: Value) -> _Scores | None:
     op = known.graph.op(value.op)
     if op.kind == "matmul" and all(v.op in known.weighted for v in op.inputs):
         return _Scores(op)
-    if op.kind in ("mul", "div") and "constant" in op.attrs and not op.attrs.get("constant_first"):
-        factor = op.attrs["constant"]
-        return _scaled(_scores(known, op.inputs[0]), factor if op.kind == "mul" else 1 / factor)
+    factor = _factor(op)
+    if factor is not None:
+        return _scaled(_scores(known, op.inputs[0]), factor)
     if op.kind == "reshape" and op.shapes[0][-2:] == known.graph.shape(op.inputs[0])[-2:]:
         return _scores(known, op.inputs[0])
     if op.kind in ("add", "sub") and "constant" in op.attrs:
         return _scores(known, op.inputs[0])
-    if op.kind in ("add", "sub", "maximum", *CHOICES):
+    if op.kind in ("add", "sub", "mul", "maximum", *CHOICES):
         return _merged(known, op)
     return None
+
+
+def _factor(op: Op) -> float | None:
+    """The number that an operation multiplies its input with."""
+    constant = op.attrs.get("constant")
+    if constant is None or op.kind not in ("mul", "div") or (op.kind == "div" and op.attrs["constant_first"]):
+        return None
+    return float(constant) if op.kind == "mul" else 1 / constant
 
 
 def _scaled(scores: _Scores | None, factor: float) -> _Scores | None:
@@ -129,7 +137,7 @@ def _scaled(scores: _Scores | None, factor: float) -> _Scores | None:
 
 def _merged(known: _Graph, op: Op) -> _Scores | None:
     """Scores with a bias or a mask."""
-    places = range(len(op.inputs)) if op.kind == "add" else [CHOICES.get(op.kind, 0)]
+    places = range(len(op.inputs)) if op.kind in ("add", "mul") else [CHOICES.get(op.kind, 0)]
     found = [(place, _scores(known, op.inputs[place])) for place in places if place < len(op.inputs)]
     inner = [(place, scores) for place, scores in found if scores is not None]
     if len(inner) != 1:
@@ -192,9 +200,9 @@ def _collect_scales(graph: Graph, op: Op) -> None:
         value = op.inputs[place]
         while _read_once(graph, value):
             producer = graph.op(value.op)
-            if producer.kind in ("mul", "div") and "constant" in producer.attrs and not producer.attrs["constant_first"]:
-                factor = producer.attrs["constant"]
-                op.attrs["scale"] *= factor if producer.kind == "mul" else 1 / factor
+            factor = _factor(producer)
+            if factor is not None:
+                op.attrs["scale"] *= factor
                 value = producer.inputs[0]
                 graph.bypass(producer.name, value)
             elif producer.kind in MOVING:

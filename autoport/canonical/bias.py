@@ -8,9 +8,8 @@ output channels.
 
 from __future__ import annotations
 
-from autoport.canonical.products import stored_view
+from autoport.canonical.views import stored_vector
 from autoport.graph import Graph, Op, Value
-from autoport.weights.piece import Weight
 
 
 def fold_bias(graph: Graph) -> None:
@@ -20,7 +19,7 @@ def fold_bias(graph: Graph) -> None:
             continue
         for product, vector in (op.inputs, op.inputs[::-1]):
             layer = _layer(graph, product)
-            bias = _bias(graph, layer, vector) if layer is not None else None
+            bias = stored_vector(graph, vector, layer.shapes[0], layer.attrs["outputs"]) if layer else None
             if layer is not None and bias is not None and op.shapes[0] == graph.shape(product):
                 layer.weights["bias"] = bias
                 graph.bypass(op.name, product)
@@ -37,21 +36,3 @@ def _layer(graph: Graph, product: Value) -> Op | None:
         inner = _layer(graph, op.inputs[0])
         return inner if inner is not None and "layout" not in inner.attrs else None
     return op if op.kind in ("dense", "conv") and "bias" not in op.weights else None
-
-
-def _bias(graph: Graph, product: Op, vector: Value) -> Weight | None:
-    """The bias that a vector is: stored, and with one entry for each output of the layer."""
-    view = stored_view(graph, vector)
-    if view is None:
-        return None
-    rank = len(product.shapes[0])
-    aligned = ([None] * rank + list(view.dims))[-rank:]
-    outputs = product.attrs["outputs"]
-    along = {name: aligned[dim] for name, dim in outputs.items() if aligned[dim] is not None}
-    wanted = [size if dim in outputs.values() else 1 for dim, size in enumerate(product.shapes[0])]
-    if ([1] * rank + list(graph.shape(vector)))[-rank:] != wanted:
-        return None
-    piece = view.piece
-    for name, axis in along.items():
-        piece = piece.renamed(str(axis), name)
-    return Weight((piece,))

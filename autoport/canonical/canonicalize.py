@@ -12,6 +12,8 @@ from autoport.canonical import (
     gelu,
     last_state,
     layout,
+    neutral,
+    norms,
     padding,
     pooling,
     products,
@@ -26,9 +28,11 @@ def canonicalize(graph: Graph) -> Graph:
     attention, which names heads; padding is folded after, because the padded shape is needed to name a
     padded axis. A fused layer is split when its axes have names, before its weights are spelled in them.
     """
+    neutral.drop_neutral(graph)
     last_state.fold_last_step(graph)
     products.fold_products(graph)
     bias.fold_bias(graph)
+    norms.fold_norms(graph)
     attention.fold_attention(graph)
     bindings = layout.name_axes(graph)
     fused.split_layers(graph)

@@ -45,6 +45,10 @@ class Expression:
         return f"{self.label}({', '.join(o.structure for o in self.operands)})" if self.operands else self.label
 
 
+# Something computed from constants, of which only one framework may know the value.
+CONSTANT = Expression("constant", op=Op("constant", "constant", "", attrs={"values": None}))
+
+
 @dataclass(frozen=True)
 class Edge:
     """One use of a node's value by another.
@@ -72,10 +76,12 @@ def expression_of(graph: Graph, value: Value, nodes: Mapping[str, Any]) -> Expre
     if op.name in nodes:
         return Expression(f"state {value.output}" if op.kind in RECURRENT and value.output else "input")
     if not op.inputs:
-        return Expression("constant", op=op)
+        return Expression("constant", op=op) if op.kind == "constant" else CONSTANT
     if op.kind in SILENT:
         return expression_of(graph, op.inputs[0], nodes)
     operands = tuple(expression_of(graph, v, nodes) for v in op.inputs)
+    if all(operand.label == "constant" for operand in operands):
+        return CONSTANT
     if op.kind == "concat" and len(operands) == 1:
         return operands[0]
     plain = _plain(op)

@@ -221,6 +221,15 @@ def _attention(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     return tuple(named[letter] for letter in out)
 
 
+def _expanded_axes(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
+    """Copies: axes keep their places counted from the last; those in front are new."""
+    shape = op.shapes[0]
+    kept = inputs[0][-len(shape) :] if shape else ()
+    new = tuple(ax.axis(ax.UNKNOWN, size) for size in shape[: len(shape) - len(kept)])
+    sized = zip(kept, shape[len(shape) - len(kept) :], strict=True)
+    return (*new, *(axis if ax.axis_size(axis) == size else ax.axis(ax.UNKNOWN, size) for axis, size in sized))
+
+
 def _default(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     """Elementwise: the axes of the first input of the same rank whose axes fit best."""
     shape = op.shapes[0] if op.shapes else ()
@@ -237,6 +246,7 @@ RULES: dict[str, Rule] = {
     "lstm": _last_is_channel,
     "gru": _last_is_channel,
     "simple_rnn": _last_is_channel,
+    "expand": _expanded_axes,
     "reshape": _reshape,
     "transpose": _transpose,
     "concat": _concat,

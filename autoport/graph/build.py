@@ -71,6 +71,14 @@ def product_equation(left: int, right: int, contracted: tuple[int, int], shared:
     return "".join(first), "".join(second), "".join((*batch, *rest))
 
 
+def consecutive(array: NDArray[Any]) -> tuple[int, int] | None:
+    """Start and stop of the whole numbers that every row of an array counts up; None if it does not count."""
+    if array.ndim == 0 or array.size == 0 or array.dtype.kind not in "iu":
+        return None
+    start, length = int(array.flat[0]), array.shape[-1]
+    return (start, start + length) if (array == np.arange(start, start + length)).all() else None
+
+
 def einsum_equation(text: str, ranks: Sequence[int]) -> Equation | None:
     """The equation of an einsum of two operands without ellipsis; None for other numbers of operands."""
     left, arrow, out = text.replace(" ", "").partition("->")
@@ -78,13 +86,17 @@ def einsum_equation(text: str, ranks: Sequence[int]) -> Equation | None:
     if len(terms) != 2 or len(ranks) != 2 or not arrow:
         return None
     free = "".join(c for c in string.ascii_letters if c not in text)
-    dots = [rank - len(term.replace("...", "")) if "..." in term else 0 for term, rank in zip(terms, ranks, strict=True)]
+    dots = [
+        rank - len(term.replace("...", "")) if "..." in term else 0 for term, rank in zip(terms, ranks, strict=True)
+    ]
     spelled = [term.replace("...", free[max(dots) - n : max(dots)]) for term, n in zip(terms, dots, strict=True)]
     return spelled[0], spelled[1], out.replace("...", free[: max(dots)])
 
 
-def input_axes(rank: int) -> tuple[str, ...]:
-    """Names of the axes of a channels-last model input."""
+def input_axes(rank: int, *, whole: bool) -> tuple[str, ...]:
+    """Names of the axes of a channels-last model input; rows of whole numbers are tokens."""
+    if whole and rank == 2:
+        return "n", "t"
     return INPUT_AXES.get(rank, tuple(f"a{k}" for k in range(rank)))
 
 
@@ -316,8 +328,43 @@ class Builder:
         """A product of two tensors, summed over the letters that the output lacks; see `product_equation`."""
         return self.emit("matmul", [x, y], out, equation=equation, **attrs)
 
+    def constant(self, array: NDArray[Any] | None, shape: Shape) -> Value:
+        """Values that were written down or computed from such; None where they are not known."""
+        if array is None or array.size > LARGEST_CONSTANT:
+            return self.emit("constant", [], shape, values=None)
+        number = float(array.flat[0]) if array.size == 1 and array.dtype.kind in "fiu" else None
+        return self.emit("constant", [], shape, values=digest(array), run=consecutive(array), number=number)
+
+    def number(self, value: Value) -> float | None:
+        """The one number that a constant holds."""
+        found: float | None = self.graph.op(value.op).attrs.get("number")
+        return found
+
+    def run(self, value: Value) -> tuple[int, int] | None:
+        """First and last but one of the consecutive numbers that a value holds along its last dimension."""
+        op = self.graph.op(value.op)
+        if op.kind == "constant":
+            found: tuple[int, int] | None = op.attrs.get("run")
+            return found
+        run = self.run(op.inputs[0]) if op.kind in ("reshape", "expand", "add", "slice") and op.inputs else None
+        if run is None:
+            return None
+        if op.kind == "add" and len(op.inputs) == 1 and op.attrs["constant"] == int(op.attrs["constant"]):
+            run = run[0] + int(op.attrs["constant"]), run[1] + int(op.attrs["constant"])
+        if op.kind == "slice" and op.attrs["ranges"] is not None:
+            taken = op.attrs["ranges"].get(len(op.shapes[0]) - 1, (0, run[1] - run[0], 1))
+            run = (run[0] + taken[0], run[0] + taken[1]) if taken[2] == 1 else (0, 0)
+        return run if op.shapes[0][-1:] == (run[1] - run[0],) and len(op.inputs) == 1 else None
+
     def embedding(self, x: Value, table: Piece, out: Shape, **attrs: Any) -> Value:
-        """A look-up of rows; the table has axes `v` (vocabulary) and `c`."""
+        """A look-up of rows; the table has axes `v` (vocabulary) and `c`.
+
+        A look-up of consecutive rows that the input does not choose is a slice of the table: positions.
+        """
+        run = self.run(x)
+        if run is not None and 0 <= run[0] < run[1] <= table.sizes.get("v", 1):
+            rows = self.slice(self.parameter(table.tensor), {0: (*run, 1)}, (run[1] - run[0], out[-1]))
+            return self.emit("expand", [rows], out)
         sizes = (table.sizes.get("v", 1), table.sizes.get("c", 1))
         return self.emit("embedding", [x], out, weights={"embedding": Weight((table,))}, features=sizes, **attrs)
 

@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from autoport.graph import Graph, Tensor, Value
-from autoport.graph.build import LARGEST_CONSTANT, Builder, digest
+from autoport.graph.build import Builder
+from autoport.keras.constants import fold_constants
 from autoport.keras.trace import LayerCall, Trace
 
 LayerRule = Callable[["Layer"], Any]
@@ -170,12 +171,12 @@ class Lowering:
         self._parameters: dict[str, Value] = {}
         for variable in variables:
             self._register(variable)
-        self._eager: dict[str, Any] = {}
+        self._fixed, self._static = fold_constants(trace.graph)
         for external, internal in trace.graph.captures:
             path = self._captured(external)
             self.env[internal.name] = Stored(path) if path else None
             if external.dtype not in (tf.resource, tf.variant):
-                self._eager[internal.name] = np.asarray(external)
+                self._static[internal.name] = np.asarray(external)
 
     def _register(self, variable: Any) -> str:
         base = str(getattr(variable, "path", None) or variable.name.split(":")[0])
@@ -237,7 +238,7 @@ class Lowering:
             self.env[tensor.name] = value
 
     def _op(self, op: Any, index: int) -> None:
-        if not op.outputs or op.outputs[0].name in self.env or op.type == "Placeholder":
+        if not op.outputs or op.outputs[0].name in self.env or op.type == "Placeholder" or op.name in self._fixed:
             return
         self.builder.path, self.builder.type = self._scope(index), op.type
         result = OPS.get(op.type, _unknown)(RawOp(op, self))
@@ -254,7 +255,7 @@ class Lowering:
 
     def static_value(self, tensor: Any) -> Any:
         """A constant as an array, also one that was made outside of the graph; None for anything else."""
-        return self._eager[tensor.name] if tensor.name in self._eager else tf.get_static_value(tensor)
+        return self._static[tensor.name] if tensor.name in self._static else tf.get_static_value(tensor)
 
     def value(self, tensor: Any) -> Value:
         """A symbolic tensor as data, whatever it was."""
@@ -266,8 +267,7 @@ class Lowering:
                 self._parameters[found.path] = self.builder.parameter(found.path)
             return self._parameters[found.path]
         array = self.static_value(tensor)
-        known = array is not None and array.size <= LARGEST_CONSTANT
-        made = self.builder.emit("constant", [], shape_of(tensor), values=digest(array) if known else None)
+        made = self.builder.constant(None if array is None else np.asarray(array), shape_of(tensor))
         self.env[tensor.name] = made
         return made
 

@@ -57,6 +57,6 @@ def read(model: Any, inputs: Any) -> KerasReading:
     traced = trace(model, inputs, lambda layer: known_class(layer) is not None)
     name = "weights" if is_keras_model(model) else "variables"
     weights = list(getattr(model, name, ()))
-    names = [input_axes(len(tensor.shape)) for tensor in traced.inputs]
+    names = [input_axes(len(tensor.shape), whole=not tensor.dtype.is_floating) for tensor in traced.inputs]
     graph, variables = lower(traced, weights, names)
     return KerasReading(graph, variables, inputs)

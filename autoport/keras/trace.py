@@ -8,6 +8,7 @@ else is descended into and leaves its raw operations.
 from __future__ import annotations
 
 import inspect
+import logging
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from tensorflow.python.autograph.core import ag_ctx
 
 from autoport.errors import TraceError, UnbuiltModelError
 
+logger = logging.getLogger(__name__)
 _PATCHING = threading.RLock()
 
 
@@ -159,36 +161,35 @@ def trace(model: Any, inputs: Any, known: Callable[[Any], bool]) -> Trace:
     Raises:
         TraceError: the call failed.
     """
-    watcher = _Watcher(known)
-    signature = tf.nest.map_structure(_spec, inputs)
+    error: Exception | None = None
+    # Python's control flow on tensors needs autograph, which is slower and not always right.
+    for status in (ag_ctx.Status.DISABLED, ag_ctx.Status.ENABLED):
+        try:
+            return _traced(model, inputs, _Watcher(known), status)
+        except UnbuiltModelError:
+            raise
+        except Exception as failure:  # a user's call may raise anything
+            logger.debug("tracing with autograph %s failed: %s", status.name, failure)
+            error = error or failure
+    shapes = ", ".join(str(tuple(np.shape(array))) for array in tf.nest.flatten(inputs))
+    raise TraceError(f"{_name(model)} failed on inputs of shape {shapes}: {error}") from error
+
+
+def _traced(model: Any, inputs: Any, watcher: _Watcher, status: ag_ctx.Status) -> Trace:
     captured: dict[str, Any] = {}
 
     def forward(*flat: Any) -> Any:
         watcher.root = tf.compat.v1.get_default_graph()
         captured["inputs"] = list(flat)
-        result = _call(model, tf.nest.pack_sequence_as(inputs, list(flat)))
+        with ag_ctx.ControlStatusCtx(status, tf.autograph.experimental.Feature.ALL):
+            result = _call(model, tf.nest.pack_sequence_as(inputs, list(flat)))
         captured["outputs"] = _tensors(result)
         return captured["outputs"]
 
-    try:
-        try:
-            graph = _traced(forward, signature, watcher)
-        except tf.errors.OperatorNotAllowedInGraphError:
-            # Control flow on tensors, which autograph turns into operations.
-            watcher = _Watcher(known)
-            with ag_ctx.ControlStatusCtx(ag_ctx.Status.ENABLED, tf.autograph.experimental.Feature.ALL):
-                graph = _traced(forward, signature, watcher)
-    except UnbuiltModelError:
-        raise
-    except Exception as failure:  # a user's call may raise anything
-        shapes = ", ".join(str(tuple(spec.shape)) for spec in tf.nest.flatten(signature))
-        raise TraceError(f"{_name(model)} failed on inputs of shape {shapes}: {failure}") from failure
-    return Trace(graph, captured["inputs"], captured["outputs"], watcher.calls, watcher.scopes)
-
-
-def _traced(forward: Callable[..., Any], signature: Any, watcher: _Watcher) -> Any:
+    signature = [_spec(array) for array in tf.nest.flatten(inputs)]
     with _watch(watcher):
-        return tf.function(forward, autograph=False).get_concrete_function(*tf.nest.flatten(signature)).graph
+        graph = tf.function(forward, autograph=False).get_concrete_function(*signature).graph
+    return Trace(graph, captured["inputs"], captured["outputs"], watcher.calls, watcher.scopes)
 
 
 def _spec(array: Any) -> Any:

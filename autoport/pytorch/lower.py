@@ -16,7 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._pytree import tree_leaves, tree_map
 
 from autoport.graph import Graph, Tensor, Value
-from autoport.graph.build import LARGEST_CONSTANT, Builder, digest
+from autoport.graph.build import Builder
 from autoport.pytorch.inputs import Named
 from autoport.pytorch.trace import TensorMeta, stored_tensors
 
@@ -191,9 +191,10 @@ class Lowering:
 
     def _constant(self, tensor: torch.Tensor) -> Value:
         held = not tensor.is_meta and not isinstance(tensor, FakeTensor)
-        small = held and tensor.numel() <= LARGEST_CONSTANT
-        values = digest(tensor.detach().cpu().float().numpy()) if small else None
-        return self.builder.emit("constant", [], tuple(tensor.shape), values=values)
+        plain = tensor.detach().cpu() if held else None
+        if plain is not None and plain.is_floating_point():
+            plain = plain.float()
+        return self.builder.constant(None if plain is None else plain.numpy(), tuple(tensor.shape))
 
 
 def _unknown(call: Call) -> Any:

@@ -66,6 +66,8 @@ class Recorder(TorchFunctionMode):
     def __torch_function__(self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
+        if torch._C._functorch.peek_interpreter_stack() is not None:
+            return result  # inside of a vmap: its tensors mean nothing outside, where the result is a constant
         if func is torch.Tensor.__setitem__:
             self._record(assign_item, args, {}, args[0])
         elif any(isinstance(leaf, torch.Tensor) for leaf in tree_leaves(result)):

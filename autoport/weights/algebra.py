@@ -58,7 +58,11 @@ def _normal_form(part: Part) -> tuple[Any, ...]:
         tuple(tuple(number.get(n, n) for n in names if n not in joined) for names in layout) for layout in layouts
     ]
     facts = [
-        (piece.tensor, sorted((number.get(n, n), k, piece.sizes[n]) for n, k in piece.select.items()), dict(piece.narrow))
+        (
+            piece.tensor,
+            sorted((number.get(n, n), k, piece.sizes[n]) for n, k in piece.select.items()),
+            dict(piece.narrow),
+        )
         for piece in pieces
     ]
     return spelled, facts, [term.factor for term in part.terms], part.fill if not part.terms else None

@@ -124,7 +124,6 @@ def unbound(y: torch.Tensor) -> Any:
     return y.reshape(*y.shape[:2], 3, HEADS, DEPTH).permute(2, 0, 3, 1, 4).unbind(0)
 
 
-
 def chunked(y: torch.Tensor) -> Any:
     return map(split, y.chunk(3, -1))
 

@@ -65,6 +65,9 @@ def binary(raw: RawOp) -> Any:
     """Arithmetic of two tensors, or of a tensor and a number."""
     kind = BINARY[raw.op.type]
     constants = [raw.constant(k) for k in (0, 1)]
+    for k, array in enumerate(constants):
+        if array is not None and _changes_nothing(kind, k, array) and raw.out == raw.build.graph.shape(raw.data(1 - k)):
+            return raw.source(1 - k)
     numbers = [k for k, array in enumerate(constants) if array is not None and np.size(array) == 1]
     if len(numbers) != 1:
         return raw.emit(kind)
@@ -75,10 +78,16 @@ def binary(raw: RawOp) -> Any:
     return raw.emit(kind, [1 - place], constant=value, constant_first=place == 0)
 
 
-@op_rule("Const")
-def constant(raw: RawOp) -> Any:
-    """Becomes an operation only where something reads it as data."""
-    return None
+def _changes_nothing(kind: str, place: int, array: Any) -> bool:
+    """x + 0, x - 0, x * 1, x / 1"""
+    neutral = {"add": 0, "mul": 1} | ({"sub": 0, "div": 1} if place == 1 else {})
+    return kind in neutral and array.dtype.kind in "fiu" and bool(np.all(array == neutral[kind]))
+
+
+@op_rule("IdentityN")
+def same_each(raw: RawOp) -> Any:
+    """Functions with gradients of their own end in one: the same values, tensor by tensor."""
+    return [raw.source(k) for k in range(len(raw.op.outputs))]
 
 
 @op_rule("AddN")

@@ -136,6 +136,12 @@ def pad(raw: RawOp) -> Any:
     return raw.emit("pad", [0], padding=padding, mode=mode, value=value)
 
 
+@op_rule("SelectV2 Select")
+def where(raw: RawOp) -> Any:
+    """`tf.where(condition, x, y)`."""
+    return raw.emit("where")
+
+
 @op_rule("Tile BroadcastTo")
 def expand(raw: RawOp) -> Any:
     """Copies along dimensions."""

@@ -123,14 +123,22 @@ def reflected(call: Call) -> Any:
 
 def _arithmetic(call: Call, kind: str, left: Any, right: Any) -> Any:
     scale = call.get("alpha", 1)
-    numbers = [x for x in (left, right) if isinstance(x, (int, float)) and not isinstance(x, bool)]
+    values = [_number(call, x) for x in (left, right)]
+    numbers = [value for value in values if value is not None]
     attrs: dict[str, Any] = {}
-    if numbers:
-        attrs = {"constant": float(numbers[0]), "constant_first": numbers[0] is left}
+    if len(numbers) == 1:
+        attrs = {"constant": numbers[0], "constant_first": values[0] is not None}
     if scale != 1:
         attrs["factor"] = scale
-    operands = [call.lowering.data(x) for x in (left, right) if _is_tensor(call, x)]
-    return call.emit(kind, operands, **attrs)
+    kept = [x for x, value in zip((left, right), values, strict=True) if value is None or len(numbers) > 1]
+    return call.emit(kind, [call.lowering.data(x) for x in kept if _is_tensor(call, x)], **attrs)
+
+
+def _number(call: Call, x: Any) -> float | None:
+    """A number, also one that is held in a tensor."""
+    if isinstance(x, Value):
+        return call.build.number(x)
+    return float(x) if isinstance(x, (int, float)) and not isinstance(x, bool) else None
 
 
 def _is_tensor(call: Call, x: Any) -> bool:

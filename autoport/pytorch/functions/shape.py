@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from autoport.graph import Value
-from autoport.graph.build import digest
 from autoport.pytorch.lower import Call, register
 
 
@@ -62,6 +61,9 @@ def _transpose(call: Call, order: list[int]) -> Any:
 def concat(call: Call) -> Any:
     """`torch.cat`."""
     values = [call.lowering.data(x) for x in call.arguments["tensors"]]
+    values = [value for value in values if 0 not in call.build.graph.shape(value)]
+    if len(values) == 1:
+        return values[0]
     return call.emit("concat", values, axis=call.get("dim", 0) % len(call.out))
 
 
@@ -99,7 +101,11 @@ def _split(call: Call, dim: int) -> Any:
 @register("getitem", "input index")
 def getitem(call: Call) -> Any:
     """`x[index]`; on stacked values an integer picks the one that was stacked."""
-    x, index = call.value("input"), call.get("index")
+    index = call.get("index")
+    path = call.stored("input")
+    if path is not None and isinstance(index, Value) and len(call.build.graph.tensors[path].shape) == 2:
+        return call.build.embedding(index, call.build.piece(path, "v c"), call.out)
+    x = call.value("input")
     if any(isinstance(leaf, Value) for leaf in _leaves(index)):
         return call.emit("gather")
     producer = call.build.graph.op(x.op)
@@ -134,6 +140,14 @@ def _leaves(index: Any) -> list[Any]:
     return [index]
 
 
+@register("index_select", "input dim index")
+def index_select(call: Call) -> Any:
+    """Positions along a dimension; consecutive ones are a slice."""
+    run = call.build.run(call.value("index"))
+    dim = call.get("dim", 0) % len(call.out)
+    return call.emit("gather") if run is None else call.build.slice(call.value("input"), {dim: (*run, 1)}, call.out)
+
+
 @register("select", "input dim index")
 def select(call: Call) -> Any:
     """One position along a dimension."""
@@ -159,10 +173,19 @@ def tensor(call: Call) -> Any:
     data = call.get("data")
     if isinstance(data, Value):
         return data
-    return call.emit("constant", [], values=digest(np.asarray(data)))
+    return call.build.constant(np.asarray(data), call.out)
 
 
-@register("expand expand_as repeat tile broadcast_to", "input")
+@register("arange")
+def arange(call: Call) -> Any:
+    """Numbers counted up."""
+    bounds = [call.get(f"argument_{k}") for k in range(3)]
+    given = [bound for bound in bounds if isinstance(bound, (int, float))]
+    bounds = [call.get("start", 0), call.get("end"), call.get("step", 1)] if not given else given
+    return call.build.constant(np.arange(*bounds), call.out) if None not in bounds else call.emit("arange")
+
+
+@register("expand expand_as repeat tile broadcast_to repeat_interleave", "input")
 def expand(call: Call) -> Any:
     """Copies along dimensions."""
     return call.emit("expand", [call.value("input")])

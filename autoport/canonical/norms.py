@@ -1,0 +1,84 @@
+"""Normalisations spelled out in arithmetic become one operation, and take up their weights.
+
+rms_norm(x)   = x / sqrt(mean(x^2) + epsilon)
+layer_norm(x) = rms_norm(x - mean(x))
+"""
+
+from __future__ import annotations
+
+from autoport.canonical.views import stored_vector
+from autoport.graph import Graph, Op, Value
+
+ROLES = {"mul": "scale", "add": "offset"}
+KINDS = {"layer_norm", "rms_norm"}
+
+
+def fold_norms(graph: Graph) -> None:
+    """Applies the rule everywhere."""
+    for op in list(graph.ops()):
+        if op.name not in graph:
+            continue
+        found = _norm(graph, op)
+        if found is not None:
+            _become_norm(graph, op, *found)
+        elif op.kind in ROLES and len(op.inputs) == 2:
+            _take_up(graph, op)
+
+
+def _norm(graph: Graph, op: Op) -> tuple[Value, tuple[int, ...], float] | None:
+    """What is normalised, along which dimensions, and the epsilon."""
+    if op.kind not in ("mul", "div") or len(op.inputs) != 2:
+        return None
+    root = {"mul": "rsqrt", "div": "sqrt"}[op.kind]
+    for x, factor in (op.inputs, op.inputs[::-1]) if op.kind == "mul" else (op.inputs,):
+        inverse = graph.op(factor.op)
+        shifted = graph.op(inverse.inputs[0].op) if inverse.kind == root else None
+        if shifted is None or shifted.kind != "add" or "constant" not in shifted.attrs:
+            continue
+        mean = graph.op(shifted.inputs[0].op)
+        if mean.kind == "reduce_mean" and _is_square(graph, mean.inputs[0], x):
+            return x, mean.attrs["dims"], shifted.attrs["constant"]
+    return None
+
+
+def _is_square(graph: Graph, value: Value, x: Value) -> bool:
+    op = graph.op(value.op)
+    power = op.kind == "square" or (op.kind == "pow" and op.attrs.get("constant") == 2)
+    return op.inputs == (x,) if power else op.kind == "mul" and op.inputs == (x, x)
+
+
+def _become_norm(graph: Graph, op: Op, x: Value, dims: tuple[int, ...], epsilon: float) -> None:
+    centred = graph.op(x.op)
+    kind = "rms_norm"
+    if centred.kind == "sub" and len(centred.inputs) == 2:
+        mean = graph.op(centred.inputs[1].op)
+        if mean.kind == "reduce_mean" and mean.inputs == centred.inputs[:1] and mean.attrs["dims"] == dims:
+            kind, x = "layer_norm", centred.inputs[0]
+    shape = graph.shape(x)
+    binds = {name: (0, dim) for name, dim in _axes(dims).items()}
+    graph.become(op, kind, x, epsilon=epsilon, binds=binds)
+    features = 1
+    for dim in dims:
+        features *= shape[dim]
+    op.colour = (kind, features)
+
+
+def _axes(dims: tuple[int, ...]) -> dict[str, int]:
+    return {"c" if len(dims) == 1 else f"c{k}": dim for k, dim in enumerate(dims)}
+
+
+def _take_up(graph: Graph, op: Op) -> None:
+    """A stored vector that a norm is multiplied with is its scale, one that is added its offset."""
+    role = ROLES[op.kind]
+    for product, vector in (op.inputs, op.inputs[::-1]):
+        norm = graph.op(product.op)
+        free = norm.kind in KINDS and not norm.weights.keys() & {role, "offset"} and graph.out_degree(norm.name) == 1
+        if not free or op.shapes[0] != norm.shapes[0] or any(value.op == norm.name for value in graph.outputs):
+            continue
+        axes = {name: dim for name, (_, dim) in norm.attrs["binds"].items()}
+        weight = stored_vector(graph, vector, norm.shapes[0], axes)
+        if weight is not None:
+            norm.weights[role] = weight
+            graph.bypass(op.name, product)
+            graph.drop_unused(vector.op)
+            return

@@ -1,0 +1,59 @@
+"""Values that a TensorFlow graph computes from constants alone: position numbers, masks, scale factors."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Container
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from autoport.graph.build import LARGEST_CONSTANT
+
+logger = logging.getLogger(__name__)
+
+
+def fold_constants(graph: Any) -> tuple[set[str], dict[str, Any]]:
+    """Computes what inputs and variables do not take part in, where something else reads it.
+
+    Args:
+        graph: the traced graph.
+
+    Returns:
+        Names of the operations that only constants take part in, and arrays by tensor name.
+    """
+    fixed: set[str] = set()
+    wanted: dict[str, Any] = {}
+    for op in graph.get_operations():
+        if _is_fixed(op, fixed):
+            fixed.add(op.name)
+        else:
+            wanted.update({t.name: t for t in op.inputs if t.op.name in fixed and _is_worth_it(t)})
+    wanted.update({t.name: t for t in graph.outputs if t.op.name in fixed and _is_worth_it(t)})
+    return fixed, _evaluated(graph, list(wanted)) if wanted else {}
+
+
+def _is_fixed(op: Any, fixed: Container[str]) -> bool:
+    if op.type == "Const":
+        return True
+    pure = not op.op_def.is_stateful and op.type not in ("Placeholder", "NoOp") and not op.control_inputs
+    return pure and bool(op.inputs or op.outputs) and all(t.op.name in fixed for t in op.inputs)
+
+
+def _is_worth_it(tensor: Any) -> bool:
+    size = tensor.shape.num_elements()
+    computed = tensor.op.type != "Const" and tensor.dtype not in (tf.resource, tf.variant, tf.string)
+    return computed and size is not None and size <= LARGEST_CONSTANT
+
+
+def _evaluated(graph: Any, names: list[str]) -> dict[str, Any]:
+    definition = tf.compat.v1.graph_util.extract_sub_graph(
+        graph.as_graph_def(), list({name.split(":")[0] for name in names})
+    )
+    try:
+        run = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(definition, return_elements=names), [])
+        return {name: np.asarray(value) for name, value in zip(names, run(), strict=True)}
+    except (tf.errors.OpError, ValueError, TypeError) as failure:
+        logger.debug("constants were not computed: %s", failure)
+        return {}
