@@ -32,6 +32,7 @@ IGNORED = {
     "sequence",
     "tokens",
     "unordered",
+    "whole",
 }
 # What an attribute is where an operation does not have it; None: it is not compared then.
 DEFAULTS: Mapping[str, Any] = {

@@ -71,11 +71,22 @@ def _origins(matching: Matching) -> Iterator[tuple[str, str, bool]]:
 
 
 def _rearranged(a: Edge, b: Edge) -> bool:
-    if a.expression != b.expression:
-        return bool(REARRANGING & (_kinds(a.expression) | _kinds(b.expression)))
-    pairs = zip(a.expression.ops(), b.expression.ops(), strict=True)
+    first, second = (_arrangement(edge.expression) for edge in (a, b))
+    if first != second:
+        return bool(REARRANGING & (_kinds(first) | _kinds(second)))
+    pairs = zip(first.ops(), second.ops(), strict=True)
     taken = [(first.attrs.get("taken"), second.attrs.get("taken")) for first, second in pairs]
     return any(x != y and "c" in dict(x or ()) | dict(y or ()) for x, y in taken)
+
+
+def _arrangement(expression: Expression) -> Expression:
+    """An expression without what happens to every element alike before it is rearranged, and after."""
+    varying = [operand for operand in expression.operands if operand.label != "constant"]
+    if len(varying) == 1 and expression.label not in REARRANGING:
+        return _arrangement(varying[0])
+    if len(varying) == 1 and expression.op is not None:
+        return Expression(expression.label, (_arrangement(varying[0]),), expression.op)
+    return expression
 
 
 def _kinds(expression: Expression) -> set[str]:

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field, replace
 
 from autoport.graph import Graph, Op, Value
 
-# What an operand is masked by: the place of what passes.
-CHOICES = {"where": 1, "select": 1, "masked_fill": 0}
+# Where masking by choice may have what it lets pass.
+CHOICES = {"where": (1, 2), "masked_fill": (0,)}
 MOVING = {"reshape", "transpose"}
 
 
@@ -137,7 +137,7 @@ def _scaled(scores: _Scores | None, factor: float) -> _Scores | None:
 
 def _merged(known: _Graph, op: Op) -> _Scores | None:
     """Scores with a bias or a mask."""
-    places = range(len(op.inputs)) if op.kind in ("add", "mul") else [CHOICES.get(op.kind, 0)]
+    places = range(len(op.inputs)) if op.kind in ("add", "mul") else CHOICES.get(op.kind, (0,))
     found = [(place, _scores(known, op.inputs[place])) for place in places if place < len(op.inputs)]
     inner = [(place, scores) for place, scores in found if scores is not None]
     if len(inner) != 1:
@@ -160,7 +160,7 @@ def _values(graph: Graph, softmax: Op) -> tuple[Op, int] | None:
             op = graph.op(reader)
             if op.kind == "matmul":
                 found += [(op, place) for place in graph.edges[name, reader]["positions"]]
-            elif op.kind == "reshape" and op.shapes[0][-2:] == graph.shape(op.inputs[0])[-2:]:
+            elif op.kind in CHOICES or (op.kind == "reshape" and op.shapes[0][-2:] == graph.shape(op.inputs[0])[-2:]):
                 waiting.append(reader)
     return found[0] if len(found) == 1 else None
 

@@ -8,6 +8,7 @@ from autoport.canonical import (
     bias,
     clamp,
     dims,
+    duplicates,
     fused,
     gelu,
     last_state,
@@ -29,6 +30,7 @@ def canonicalize(graph: Graph) -> Graph:
     padded axis. A fused layer is split when its axes have names, before its weights are spelled in them.
     """
     neutral.drop_neutral(graph)
+    duplicates.merge_duplicates(graph)
     last_state.fold_last_step(graph)
     products.fold_products(graph)
     bias.fold_bias(graph)

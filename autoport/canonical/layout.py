@@ -266,9 +266,13 @@ def _expand(op: Op, name: str, data: Axis) -> None:
     """
     if ax.is_plain(data) and not NUMBERED.fullmatch(name):
         return
+    if not ax.is_known(data) and NUMBERED.fullmatch(name):
+        data = ((ax.Atom(ax.axis_size(data), f"c{int(name[1:]) + 1}"),),)
     if not ax.is_known(data):
         op.attrs.setdefault("unordered", []).append(name)
         return
+    if len(data) > 1:
+        op.attrs.setdefault("whole", {}).update(op.weights)
     op.weights = {
         key: weight for role, old in op.weights.items() for key, weight in _expanded(role, old, name, data).items()
     }

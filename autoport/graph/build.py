@@ -10,7 +10,7 @@ import hashlib
 import math
 import string
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,19 @@ INPUT_AXES: Mapping[int, tuple[str, ...]] = {
     3: ("n", "t", "c"),
     4: ("n", "h", "w", "c"),
     5: ("n", "d", "h", "w", "c"),
+}
+# What is computed of numbers alone.
+ON_NUMBERS: Mapping[str, Callable[..., Any]] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "pow": np.power,
+    "neg": np.negative,
+    "sqrt": np.sqrt,
+    "rsqrt": lambda x: 1 / np.sqrt(x),
+    "exp": np.exp,
+    "log": np.log,
 }
 # Letters of the dimensions of two operands and of their product, as in an einsum.
 Equation = tuple[str, str, str]
@@ -137,6 +150,9 @@ class Builder:
         Returns:
             The first output.
         """
+        numbers = [self.number(value) for value in inputs]
+        if kind in ON_NUMBERS and numbers and None not in numbers and not shapes[0]:
+            return self._computed(kind, [float(n) for n in numbers if n is not None], attrs)
         self._count[self.path, kind] += 1
         number = self._count[self.path, kind]
         name = f"{self.path or 'model'}:{kind}" + (f"#{number}" if number > 1 else "")
@@ -152,6 +168,13 @@ class Builder:
             self.type,
         )
         return self.graph.add_op(op)
+
+    def _computed(self, kind: str, numbers: list[float], attrs: Mapping[str, Any]) -> Value:
+        """Arithmetic on numbers, of which the result is a number."""
+        if "constant" in attrs:
+            numbers.insert(0 if attrs.get("constant_first") else 1, attrs["constant"])
+        with np.errstate(all="ignore"):
+            return self.constant(np.asarray(ON_NUMBERS[kind](*numbers)), ())
 
     def tensor(self, tensor: Tensor) -> str:
         """Registers a stored tensor and returns its path."""

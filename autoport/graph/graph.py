@@ -63,12 +63,18 @@ class Graph(nx.DiGraph):
             if value.op in self:
                 self.drop_unused(value.op)
 
+    def redirect(self, old: Value, new: Value) -> None:
+        """Lets whoever reads one value read another instead."""
+        for consumer in list(self.successors(old.op)):
+            op = self.op(consumer)
+            if old in op.inputs:
+                self.replace_inputs(op, tuple(new if value == old else value for value in op.inputs))
+        self.outputs = [new if value == old else value for value in self.outputs]
+
     def bypass(self, name: str, value: Value) -> None:
         """Lets whoever reads an operation read `value` instead, and removes it."""
-        for consumer in list(self.successors(name)):
-            op = self.op(consumer)
-            self.replace_inputs(op, tuple(value if v.op == name else v for v in op.inputs))
-        self.outputs = [value if v.op == name else v for v in self.outputs]
+        for output in range(max(1, len(self.op(name).shapes))):
+            self.redirect(Value(name, output), value)
         self.remove_node(name)
 
     def drop_unused(self, name: str) -> None:

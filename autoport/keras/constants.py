@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Container
+from collections.abc import Container, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,12 @@ from autoport.graph.build import LARGEST_CONSTANT
 logger = logging.getLogger(__name__)
 
 
-def fold_constants(graph: Any) -> tuple[set[str], dict[str, Any]]:
+def fold_constants(graph: Any, given: Mapping[str, Any] = MappingProxyType({})) -> tuple[set[str], dict[str, Any]]:
     """Computes what inputs and variables do not take part in, where something else reads it.
 
     Args:
-        graph: the traced graph.
+        graph: the traced graph, or the body of a function that it calls.
+        given: arrays that are known for some inputs of the body, by tensor name.
 
     Returns:
         Names of the operations that only constants take part in, and arrays by tensor name.
@@ -26,12 +28,13 @@ def fold_constants(graph: Any) -> tuple[set[str], dict[str, Any]]:
     fixed: set[str] = set()
     wanted: dict[str, Any] = {}
     for op in graph.get_operations():
-        if _is_fixed(op, fixed):
+        if _is_fixed(op, fixed) or (op.outputs and op.outputs[0].name in given):
             fixed.add(op.name)
         else:
             wanted.update({t.name: t for t in op.inputs if t.op.name in fixed and _is_worth_it(t)})
     wanted.update({t.name: t for t in graph.outputs if t.op.name in fixed and _is_worth_it(t)})
-    return fixed, _evaluated(graph, list(wanted)) if wanted else {}
+    found = _evaluated(graph, list(wanted.keys() - given.keys()), given) if wanted else {}
+    return fixed, {**found, **given}
 
 
 def _is_fixed(op: Any, fixed: Container[str]) -> bool:
@@ -47,12 +50,16 @@ def _is_worth_it(tensor: Any) -> bool:
     return computed and size is not None and size <= LARGEST_CONSTANT
 
 
-def _evaluated(graph: Any, names: list[str]) -> dict[str, Any]:
-    definition = tf.compat.v1.graph_util.extract_sub_graph(
-        graph.as_graph_def(), list({name.split(":")[0] for name in names})
-    )
+def _evaluated(graph: Any, names: list[str], given: Mapping[str, Any]) -> dict[str, Any]:
+    nodes = list({name.split(":")[0] for name in (*names, *given)})
+    definition = tf.compat.v1.graph_util.extract_sub_graph(graph.as_graph_def(), nodes)
+
+    def compute() -> Any:
+        fed = {name: tf.constant(array) for name, array in given.items()}
+        return tf.graph_util.import_graph_def(definition, input_map=fed, return_elements=names)
+
     try:
-        run = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(definition, return_elements=names), [])
+        run = tf.compat.v1.wrap_function(compute, [])
         return {name: np.asarray(value) for name, value in zip(names, run(), strict=True)}
     except (tf.errors.OpError, ValueError, TypeError) as failure:
         logger.debug("constants were not computed: %s", failure)

@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
 from autoport.graph import Graph, Tensor, Value
 from autoport.graph.build import Builder
 from autoport.keras.constants import fold_constants
-from autoport.keras.trace import LayerCall, Trace
+from autoport.keras.trace import BRANCHES, LayerCall, Trace
 
 LayerRule = Callable[["Layer"], Any]
 OpRule = Callable[["RawOp"], Any]
+CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
 LAYERS: dict[str, LayerRule] = {}
 OPS: dict[str, OpRule] = {}
 
@@ -87,7 +89,7 @@ class Layer(_Source):
     def inputs(self, *names: str) -> list[Value]:
         """Tensors among the arguments, in order; only those of the named parameters, if any."""
         chosen = [self.call.arguments.get(name) for name in names] if names else list(self.call.arguments.values())
-        return [self.lowering.value(t) for t in tf.nest.flatten(chosen) if isinstance(t, tf.Tensor)]
+        return [self.lowering.value(t) for t in tf.nest.flatten(chosen) if isinstance(t, (tf.Tensor, tf.Variable))]
 
     @property
     def x(self) -> Value:
@@ -102,7 +104,7 @@ class Layer(_Source):
     @property
     def out(self) -> tuple[int, ...]:
         """Shape of its first output."""
-        return shape_of(self.call.outputs[0])
+        return self.lowering.shape_of(self.call.outputs[0])
 
     def weights(self, **patterns: tuple[Any, str]) -> Any:
         """Weights by role from `role=(variable, layout)`; a variable that is None gives none."""
@@ -127,7 +129,7 @@ class RawOp(_Source):
     @property
     def out(self) -> tuple[int, ...]:
         """Shape of its first output."""
-        return shape_of(self.op.outputs[0])
+        return self.lowering.shape_of(self.op.outputs[0])
 
     def source(self, index: int) -> Any:
         """What its input `index` is: `Value`, `Stored`, or a constant array."""
@@ -149,14 +151,8 @@ class RawOp(_Source):
     def emit(self, kind: str, inputs: Iterable[int] | None = None, **attrs: Any) -> Value:
         """One operation with these outputs; `inputs` are indices, all of them when left out."""
         chosen = range(len(self.op.inputs)) if inputs is None else inputs
-        shapes = [shape_of(t) for t in self.op.outputs]
+        shapes = [self.lowering.shape_of(t) for t in self.op.outputs]
         return self.build.emit(kind, [self.data(k) for k in chosen], *shapes, **attrs)
-
-
-def shape_of(tensor: Any) -> tuple[int, ...]:
-    """Shape of a symbolic tensor; -1 for an open size."""
-    shape = tensor.shape
-    return () if shape.rank is None else tuple(-1 if d is None else int(d) for d in shape)
 
 
 class Lowering:
@@ -171,7 +167,9 @@ class Lowering:
         self._parameters: dict[str, Value] = {}
         for variable in variables:
             self._register(variable)
-        self._fixed, self._static = fold_constants(trace.graph)
+        self._shapes = {name: tuple(map(int, value)) for name, value in trace.ran.items() if value.dtype != bool}
+        conditions = {name: value for name, value in trace.ran.items() if value.dtype == bool}
+        self._fixed, self._static = fold_constants(trace.graph, {**self._known_shapes(trace.graph), **conditions})
         for external, internal in trace.graph.captures:
             path = self._captured(external)
             self.env[internal.name] = Stored(path) if path else None
@@ -212,7 +210,7 @@ class Lowering:
         """Lowers everything; `input_axes` names the data axes of each input."""
         for place, (tensor, axes) in enumerate(zip(self.trace.inputs, input_axes, strict=True)):
             self.builder.type = "input"
-            self.env[tensor.name] = self.builder.emit("input", [], shape_of(tensor), axes=list(axes), position=place)
+            self.env[tensor.name] = self.builder.emit("input", [], self.shape_of(tensor), axes=list(axes), position=place)
         operations = self.trace.graph.get_operations()
         calls = iter(self.trace.calls)
         call = next(calls, None)
@@ -237,17 +235,54 @@ class Lowering:
         for tensor, value in zip(call.outputs, values, strict=False):
             self.env[tensor.name] = value
 
-    def _op(self, op: Any, index: int) -> None:
+    def _op(self, op: Any, index: int | None) -> None:
         if not op.outputs or op.outputs[0].name in self.env or op.type == "Placeholder" or op.name in self._fixed:
             return
-        self.builder.path, self.builder.type = self._scope(index), op.type
-        result = OPS.get(op.type, _unknown)(RawOp(op, self))
+        if index is not None:
+            self.builder.path = self._scope(index)
+        self.builder.type = op.type
+        body = called_body(op, self)
+        result = self._inline(op, *body) if body else OPS.get(op.type, _unknown)(RawOp(op, self))
         several = isinstance(result, list)
         for number, tensor in enumerate(op.outputs):
             if several:
                 self.env[tensor.name] = result[number]
             else:
                 self.env[tensor.name] = Value(result.op, number) if number else result
+
+    def shape_of(self, tensor: Any) -> tuple[int, ...]:
+        """Shape of a symbolic tensor; -1 for an open size."""
+        shape = tensor.shape
+        if tensor.name in self._shapes:
+            return self._shapes[tensor.name]
+        return () if shape.rank is None else tuple(-1 if d is None else int(d) for d in shape)
+
+    def _known_shapes(self, graph: Any) -> dict[str, Any]:
+        """What operations that ask for a shape will answer."""
+        asking = [op for op in graph.get_operations() if op.type == "Shape"]
+        shapes = [(op.outputs[0], self.shape_of(op.inputs[0])) for op in asking]
+        known = [(t, s) for t, s in shapes if -1 not in s and len(s) == t.shape[0]]
+        return {t.name: np.asarray(s, t.dtype.as_numpy_dtype) for t, s in known}
+
+    def _inline(self, op: Any, body: Any, arguments: Sequence[Any]) -> list[Any]:
+        """Lowers the body of a called function in place, in a namespace of its own."""
+        outside = self.env, self._fixed, self._static, self._shapes
+        given = {}
+        inner: dict[str, Any] = {}
+        for tensor, argument in zip(body.inputs, arguments, strict=True):
+            array = None if tensor.dtype == tf.resource else self.static_value(argument)
+            if array is not None:
+                given[tensor.name] = np.asarray(array)
+            else:
+                inner[tensor.name] = self.env[argument.name] if argument.name in self.env else self.value(argument)
+        self.env, self._shapes = inner, {}
+        self._fixed, self._static = fold_constants(body, {**self._known_shapes(body), **given})
+        try:
+            for inner_op in body.get_operations():
+                self._op(inner_op, None)
+            return [self.env[t.name] if t.name in self.env else self.value(t) for t in body.outputs]
+        finally:
+            self.env, self._fixed, self._static, self._shapes = outside
 
     def _scope(self, index: int) -> str:
         place = bisect_right(self.trace.scopes, index, key=lambda scope: scope[0]) - 1
@@ -257,19 +292,47 @@ class Lowering:
         """A constant as an array, also one that was made outside of the graph; None for anything else."""
         return self._static[tensor.name] if tensor.name in self._static else tf.get_static_value(tensor)
 
+    def _parameter(self, path: str) -> Value:
+        """A variable as data; whole numbers that are not trained are a constant table."""
+        variable = self.variables[path]
+        if tf.as_dtype(variable.dtype).is_integer:
+            return self.builder.constant(np.asarray(variable), tuple(variable.shape))
+        return self.builder.parameter(path)
+
     def value(self, tensor: Any) -> Value:
-        """A symbolic tensor as data, whatever it was."""
-        found = self.env.get(tensor.name)
+        """A symbolic tensor or a variable as data, whatever it was."""
+        found = Stored(self.path_of(tensor)) if isinstance(tensor, tf.Variable) else self.env.get(tensor.name)
         if isinstance(found, Value):
             return found
         if isinstance(found, Stored):
             if found.path not in self._parameters:
-                self._parameters[found.path] = self.builder.parameter(found.path)
+                self._parameters[found.path] = self._parameter(found.path)
             return self._parameters[found.path]
         array = self.static_value(tensor)
-        made = self.builder.constant(None if array is None else np.asarray(array), shape_of(tensor))
+        made = self.builder.constant(None if array is None else np.asarray(array), self.shape_of(tensor))
         self.env[tensor.name] = made
         return made
+
+
+def called_body(op: Any, lowering: Lowering) -> tuple[Any, list[Any]] | None:
+    """The graph of the function that an operation certainly runs, and its arguments."""
+    if op.type in CALLS:
+        name, arguments = op.get_attr("f").name, list(op.inputs)
+    elif op.type in BRANCHES:
+        condition = lowering.static_value(op.inputs[0])
+        if condition is None:
+            return None
+        name, arguments = op.get_attr("then_branch" if condition else "else_branch").name, list(op.inputs)[1:]
+    else:
+        return None
+    function = op.graph._get_function(name)
+    if function is None:
+        return None
+    shapes = [lowering.shape_of(t) if t.dtype != tf.resource else () for t in arguments]
+    if -1 in {size for shape in shapes for size in shape}:
+        return function.graph, arguments
+    with op.graph.as_default():
+        return function_def_to_graph(function.cached_definition, list(map(tf.TensorShape, shapes))), arguments
 
 
 def _unknown(raw: RawOp) -> Any:

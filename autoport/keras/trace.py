@@ -23,6 +23,8 @@ from tensorflow.python.autograph.core import ag_ctx
 from autoport.errors import TraceError, UnbuiltModelError
 
 logger = logging.getLogger(__name__)
+# Operations that run one of two functions.
+BRANCHES = {"If", "StatelessIf"}
 _PATCHING = threading.RLock()
 
 
@@ -57,6 +59,8 @@ class Trace:
         outputs: its symbolic outputs, in order.
         calls: calls of known layers, in order.
         scopes: path of the innermost composite layer, for the operations from an index on.
+        ran: what one run told of the tensors that tracing leaves open: their shapes, or what a
+            condition is.
     """
 
     graph: Any
@@ -64,6 +68,7 @@ class Trace:
     outputs: list[Any]
     calls: list[LayerCall] = field(default_factory=list)
     scopes: list[tuple[int, str]] = field(default_factory=list)
+    ran: dict[str, Any] = field(default_factory=dict)
 
 
 def layer_classes() -> list[Any]:
@@ -184,12 +189,26 @@ def _traced(model: Any, inputs: Any, watcher: _Watcher, status: ag_ctx.Status) -
         with ag_ctx.ControlStatusCtx(status, tf.autograph.experimental.Feature.ALL):
             result = _call(model, tf.nest.pack_sequence_as(inputs, list(flat)))
         captured["outputs"] = _tensors(result)
-        return captured["outputs"]
+        captured["open"] = _left_open(watcher.root)
+        sizes = [tf.shape(t) if t.dtype != tf.bool else t for t in captured["open"]]
+        return captured["outputs"], sizes
 
-    signature = [_spec(array) for array in tf.nest.flatten(inputs)]
+    arrays = tf.nest.flatten(inputs)
     with _watch(watcher):
-        graph = tf.function(forward, autograph=False).get_concrete_function(*signature).graph
-    return Trace(graph, captured["inputs"], captured["outputs"], watcher.calls, watcher.scopes)
+        function = tf.function(forward, autograph=False).get_concrete_function(*map(_spec, arrays))
+    trace = Trace(function.graph, captured["inputs"], captured["outputs"], watcher.calls, watcher.scopes)
+    if captured["open"]:
+        _, found = function(*map(tf.convert_to_tensor, arrays))
+        trace.ran = {t.name: np.asarray(value) for t, value in zip(captured["open"], found, strict=True)}
+    return trace
+
+
+def _left_open(graph: Any) -> list[Any]:
+    """What tracing leaves open and one run tells: tensors of open shape, and conditions of branches."""
+    operations = graph.get_operations()
+    tensors = [t for op in operations for t in op.outputs if t.dtype.is_floating or t.dtype.is_integer]
+    conditions = [op.inputs[0] for op in operations if op.type in BRANCHES]
+    return [*(t for t in tensors if not t.shape.is_fully_defined()), *(t for t in conditions if t.dtype == tf.bool)]
 
 
 def _spec(array: Any) -> Any:

@@ -27,6 +27,9 @@ ACTIVATIONS = {
     "Erfc": "erfc",
     "Square": "square",
     "Reciprocal": "reciprocal",
+    "LogicalNot": "not",
+    "Sin": "sin",
+    "Cos": "cos",
 }
 BINARY = {
     "Add": "add",
@@ -38,6 +41,15 @@ BINARY = {
     "Maximum": "maximum",
     "Minimum": "minimum",
     "Pow": "pow",
+    "FloorDiv": "floor_divide",
+    "Equal": "eq",
+    "NotEqual": "ne",
+    "Greater": "gt",
+    "GreaterEqual": "ge",
+    "Less": "lt",
+    "LessEqual": "le",
+    "LogicalAnd": "and",
+    "LogicalOr": "or",
 }
 
 

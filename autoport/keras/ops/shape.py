@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from autoport.graph import Value
-from autoport.keras.lower import RawOp, op_rule, shape_of, static_axes
+from autoport.keras.lower import RawOp, op_rule, static_axes
 
 
 @op_rule("Reshape Squeeze ExpandDims")
@@ -58,7 +58,7 @@ def unstack(raw: RawOp) -> Any:
 
 def _split(raw: RawOp, index: int, axis: int) -> list[Value]:
     x = raw.data(index)
-    return raw.build.split(x, axis % len(raw.build.graph.shape(x)), [shape_of(t) for t in raw.op.outputs])
+    return raw.build.split(x, axis % len(raw.build.graph.shape(x)), [raw.lowering.shape_of(t) for t in raw.op.outputs])
 
 
 @op_rule("StridedSlice")
@@ -133,6 +133,8 @@ def pad(raw: RawOp) -> Any:
     value = float(raw.constant(2)) if raw.op.type == "PadV2" else 0.0
     mode = raw.op.get_attr("mode").decode().lower() if raw.op.type == "MirrorPad" else "constant"
     padding = tuple((int(low), int(high)) for low, high in pads)
+    if not any(low or high for low, high in padding):
+        return raw.source(0)
     return raw.emit("pad", [0], padding=padding, mode=mode, value=value)
 
 
@@ -140,6 +142,16 @@ def pad(raw: RawOp) -> Any:
 def where(raw: RawOp) -> Any:
     """`tf.where(condition, x, y)`."""
     return raw.emit("where")
+
+
+@op_rule("Roll")
+def roll(raw: RawOp) -> Any:
+    """`tf.roll`."""
+    shift, axes = raw.constant(1), raw.constant(2)
+    if shift is None or axes is None:
+        return raw.emit("roll", [0])
+    dims = tuple(int(axis) % len(raw.out) for axis in np.ravel(axes))
+    return raw.emit("roll", [0], shifts=tuple(int(s) for s in np.ravel(shift)), dims=dims)
 
 
 @op_rule("Tile BroadcastTo")

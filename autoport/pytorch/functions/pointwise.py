@@ -35,6 +35,10 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "erfc": ("erfc", {}),
     "square": ("square", {}),
     "reciprocal": ("reciprocal", {}),
+    "invert": ("not", {}),
+    "logical_not": ("not", {}),
+    "sin": ("sin", {}),
+    "cos": ("cos", {}),
 }
 
 BINARY = {
@@ -56,6 +60,16 @@ BINARY = {
     "maximum": "maximum",
     "minimum": "minimum",
     "pow": "pow",
+    "eq": "eq",
+    "ne": "ne",
+    "gt": "gt",
+    "ge": "ge",
+    "lt": "lt",
+    "le": "le",
+    "and": "and",
+    "logical_and": "and",
+    "or": "or",
+    "logical_or": "or",
 }
 REFLECTED = {"rsub": "sub", "rtruediv": "div", "rdiv": "div", "rpow": "pow"}
 

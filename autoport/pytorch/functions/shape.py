@@ -181,8 +181,19 @@ def arange(call: Call) -> Any:
     """Numbers counted up."""
     bounds = [call.get(f"argument_{k}") for k in range(3)]
     given = [bound for bound in bounds if isinstance(bound, (int, float))]
-    bounds = [call.get("start", 0), call.get("end"), call.get("step", 1)] if not given else given
+    bounds = given or [call.get("start", 0), call.get("end"), call.get("step", 1)]
     return call.build.constant(np.arange(*bounds), call.out) if None not in bounds else call.emit("arange")
+
+
+@register("roll", "input shifts dims")
+def roll(call: Call) -> Any:
+    """`torch.roll`; without dimensions it rolls the flattened tensor."""
+    shifts, dims = call.get("shifts"), call.get("dims")
+    if dims is None:
+        return call.emit("roll_flat", [call.value("input")], shifts=shifts)
+    shifts, dims = ([v] if isinstance(v, int) else list(v) for v in (shifts, dims))
+    attrs = {"shifts": tuple(shifts), "dims": tuple(dim % len(call.out) for dim in dims)}
+    return call.emit("roll", [call.value("input")], **attrs)
 
 
 @register("expand expand_as repeat tile broadcast_to repeat_interleave", "input")

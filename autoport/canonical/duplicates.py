@@ -1,0 +1,26 @@
+"""What is computed twice from the same values is computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+
+from autoport.graph import Graph, Op, Value
+
+RANDOM = {"dropout"}
+
+
+def merge_duplicates(graph: Graph) -> None:
+    """Applies the rule everywhere."""
+    first: dict[Hashable, str] = {}
+    for op in list(graph.ops()):
+        if op.weights or not op.inputs or op.kind in RANDOM or "rand" in op.kind.lower():
+            continue
+        known = first.setdefault(_key(op), op.name)
+        if known != op.name:
+            for output in range(len(op.shapes)):
+                graph.redirect(Value(op.name, output), Value(known, output))
+            graph.remove_node(op.name)
+
+
+def _key(op: Op) -> Hashable:
+    return op.kind, op.inputs, op.shapes, repr(sorted(op.attrs.items(), key=lambda item: item[0]))
