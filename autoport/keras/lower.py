@@ -210,7 +210,9 @@ class Lowering:
         """Lowers everything; `input_axes` names the data axes of each input."""
         for place, (tensor, axes) in enumerate(zip(self.trace.inputs, input_axes, strict=True)):
             self.builder.type = "input"
-            self.env[tensor.name] = self.builder.emit("input", [], self.shape_of(tensor), axes=list(axes), position=place)
+            self.env[tensor.name] = self.builder.emit(
+                "input", [], self.shape_of(tensor), axes=list(axes), position=place
+            )
         operations = self.trace.graph.get_operations()
         calls = iter(self.trace.calls)
         call = next(calls, None)
@@ -300,7 +302,9 @@ class Lowering:
         return self.builder.parameter(path)
 
     def value(self, tensor: Any) -> Value:
-        """A symbolic tensor or a variable as data, whatever it was."""
+        """A tensor or a variable as data, whatever it was."""
+        if isinstance(tensor, tf.__internal__.EagerTensor):
+            return self.builder.constant(np.asarray(tensor), tuple(tensor.shape))
         found = Stored(self.path_of(tensor)) if isinstance(tensor, tf.Variable) else self.env.get(tensor.name)
         if isinstance(found, Value):
             return found

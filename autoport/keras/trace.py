@@ -122,7 +122,7 @@ class _Watcher:
         try:
             arguments = bound(*args, **kwargs).arguments
         except TypeError:  # arguments that `__call__` itself consumed
-            arguments = {str(place): value for place, value in enumerate(args)}
+            arguments = {str(place): value for place, value in enumerate(args)} | dict(kwargs)
         outputs = [t for t in tf.nest.flatten(result) if isinstance(t, tf.Tensor)]
         self.calls.append(LayerCall(layer, self._path(), arguments, outputs, start, self.root.version))
         return result
