@@ -246,6 +246,7 @@ CVT = {
     "embed_dim": [12, 16, 20],
     "num_heads": [1, 2, 4],
     "depth": [1, 2, 3],
+    "image_size": 64,
     "mlp_ratio": [2.0, 3.0, 4.0],
 }
 REGNET = {"embedding_size": 10, "hidden_sizes": [12, 16, 20, 24], "depths": [1, 2, 1, 1], "groups_width": 4}
