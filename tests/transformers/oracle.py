@@ -69,6 +69,7 @@ class Outcome:
         missing: what autoport reports as missing, with reasons.
         lost: TensorFlow weights that autoport reports without a place, with reasons.
         strict: a strict transfer ran.
+        equal: the target computes what the source computes, bit by bit.
         tied: groups of paths that share a tensor.
         seconds: time of `autoport.match`.
         match: the match.
@@ -82,6 +83,7 @@ class Outcome:
     lost: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
     strict: bool = True
+    equal: bool = False
     tied: list[list[str]] = field(default_factory=list)
     seconds: float = 0.0
     match: Any = None
@@ -148,6 +150,7 @@ def judge(built: Built) -> Outcome:
     outcome.overlooked = [path for path in outcome.unused if _matters(built, path)]
     outcome.unused = [path for path in outcome.unused if path not in outcome.overlooked]
     (outcome.wrong if outcome.strict else outcome.unmatched).extend(outcome.overlooked)
+    outcome.equal = _equal(_torch_outputs(built.target, built), _torch_outputs(built.source, built))
     return outcome
 
 
@@ -175,11 +178,11 @@ def _matters(built: Built, path: str) -> bool:
     tensor = built.source.state_dict()[path]
     if not tensor.is_floating_point():
         return False
-    reference, kept = _torch_outputs(built), tensor.clone()
+    reference, kept = _torch_outputs(built.source, built), tensor.clone()
     tensor.mul_(3.0).add_(1.0)
-    changed = _torch_outputs(built)
+    changed = _torch_outputs(built.source, built)
     tensor.copy_(kept)
-    return any(not np.array_equal(array, changed[key], equal_nan=True) for key, array in reference.items())
+    return not _equal(reference, changed)
 
 
 def apart(built: Built) -> float:
@@ -189,13 +192,17 @@ def apart(built: Built) -> float:
         float(np.abs(array.ravel() - np.asarray(ours[key]).ravel()).max() / max(array.std(), 1e-6))
         if array.size == np.size(ours[key])
         else float("inf")
-        for key, array in _torch_outputs(built).items()
+        for key, array in _torch_outputs(built.source, built).items()
         if hasattr(ours.get(key), "shape") and key != "loss"
     ]
     return max(errors, default=float("nan"))
 
 
-def _torch_outputs(built: Built) -> dict[str, np.ndarray[Any, Any]]:
+def _torch_outputs(module: nn.Module, built: Built) -> Arrays:
     with torch.no_grad():
-        outputs = built.source(**built.torch_inputs)
-    return {key: value.numpy() for key, value in outputs.items() if isinstance(value, torch.Tensor)}
+        outputs = module(**built.torch_inputs)
+    return {key: value.numpy() for key, value in outputs.items() if type(value) is torch.Tensor}
+
+
+def _equal(left: Arrays, right: Arrays) -> bool:
+    return left.keys() == right.keys() and all(np.array_equal(left[k], right[k], equal_nan=True) for k in left)

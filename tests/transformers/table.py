@@ -57,6 +57,8 @@ def measure(pair: Pair) -> dict[str, Any]:
         error = f"{type(failure).__name__}: {' '.join(str(failure).split())[:600]} ({where})"
         return dict.fromkeys(COLUMNS, "") | {"pair": pair.name, "error": error, "note": "; ".join([error, *notes])}
     notes += [f"tied: {' = '.join(paths)}" for paths in outcome.tied]
+    if outcome.strict and not outcome.equal:
+        notes.append("the target computes something else than the source")
     if outcome.overlooked:
         notes.append(f"read, but autoport says not: {', '.join(outcome.overlooked)}")
     return {

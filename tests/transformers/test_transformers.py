@@ -17,3 +17,4 @@ def test_weights_land(pair: Pair) -> None:
     assert not outcome.wrong
     assert not outcome.unmatched, str(outcome.match)
     assert outcome.strict, outcome.lost
+    assert outcome.equal
