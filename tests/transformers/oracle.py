@@ -5,24 +5,23 @@ The way into TensorFlow is transformers' own converter, which knows the names; t
 
 from __future__ import annotations
 
-import logging
-import os
+import copy
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 import numpy as np
 import torch
 from torch import nn
 
 import autoport
+from autoport.errors import IncompleteMatchError
 from tests.support import import_torchvision, randomise_torch
 from tests.transformers.pairs import Arrays, Pair
 
 CLOSE = 1e-3
+COUNTER = "num_batches_tracked"
 
 
 @dataclass
@@ -62,14 +61,16 @@ class Outcome:
 
     Attributes:
         right: equal to the source, bit by bit.
-        wrong: written or claimed, and not equal to the source.
+        wrong: neither equal to the source nor reported.
         unmatched: read by the forward pass and reported as missing.
-        unused: not read by the forward pass.
+        unused: without any effect on the outputs, and left alone.
+        overlooked: with an effect on the outputs, although autoport says that nothing reads them; they are wrong
+            after a strict transfer, and unmatched where it was refused for another reason.
+        missing: what autoport reports as missing, with reasons.
         lost: TensorFlow weights that autoport reports without a place, with reasons.
-        missing: `unmatched` with reasons.
-        complete: a strict transfer would have run.
+        strict: a strict transfer ran.
+        equal: the target computes what the source computes, bit by bit.
         tied: groups of paths that share a tensor.
-        apart: largest relative difference between the outputs of the TensorFlow model and of the source.
         seconds: time of `autoport.match`.
         match: the match.
     """
@@ -78,11 +79,12 @@ class Outcome:
     wrong: list[str] = field(default_factory=list)
     unmatched: list[str] = field(default_factory=list)
     unused: list[str] = field(default_factory=list)
+    overlooked: list[str] = field(default_factory=list)
     lost: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
-    complete: bool = False
+    strict: bool = True
+    equal: bool = False
     tied: list[list[str]] = field(default_factory=list)
-    apart: float = float("nan")
     seconds: float = 0.0
     match: Any = None
 
@@ -98,10 +100,10 @@ def build(pair: Pair) -> Built:
     tf.random.set_seed(0)
     torch.manual_seed(0)
     torch_class, tf_class = getattr(transformers, pair.torch), getattr(transformers, pair.tf)
-    source, target = (torch_class(torch_class.config_class(**pair.config)).eval() for _ in range(2))
+    source, target = (torch_class(config_of(torch_class, pair)).eval() for _ in range(2))
     for module, seed in ((source, 1), (target, 2)):
         randomise(module, seed, pair.computed)
-    model = tf_class(torch_class.config_class(**pair.config))
+    model = tf_class(config_of(torch_class, pair))
     built = Built(model, source, target, pair.inputs(np.random.default_rng(3)), [], [])
     _, said = load_pytorch_state_dict_in_tf2_model(
         model,
@@ -111,8 +113,14 @@ def build(pair: Pair) -> Built:
         output_loading_info=True,
         tf_to_pt_weight_rename=getattr(model, "tf_to_pt_weight_rename", None),
     )
-    built.not_in_torch, built.not_in_tf = sorted(said["missing_keys"]), sorted(said["unexpected_keys"])
+    built.not_in_torch = sorted(said["missing_keys"])
+    built.not_in_tf = sorted(path for path in said["unexpected_keys"] if not path.endswith(COUNTER))
     return built
+
+
+def config_of(torch_class: Any, pair: Pair) -> Any:
+    """A config of its own for each model: some models change theirs, some configs what they are made of."""
+    return torch_class.config_class(**copy.deepcopy(dict(pair.config)))
 
 
 def randomise(module: nn.Module, seed: int, computed: Iterable[str] = ()) -> None:
@@ -131,51 +139,70 @@ def judge(built: Built) -> Outcome:
     before = {path: tensor.clone() for path, tensor in built.target.state_dict().items()}
     start = time.perf_counter()
     match = autoport.match(built.tf, built.target, inputs=built.tf_inputs, torch_inputs=built.torch_inputs)
-    outcome = Outcome(seconds=time.perf_counter() - start, match=match, complete=match.complete)
+    outcome = Outcome(seconds=time.perf_counter() - start, match=match)
     outcome.missing, outcome.lost = match.missing("torch"), match.unexpected("torch")
-    read = match.graph_torch.read_tensors()
-    match.assign(strict=False)
-    expected, aliases = built.source.state_dict(), match.graph_torch.aliases
+    try:
+        match.assign()
+    except IncompleteMatchError:
+        outcome.strict = False
+        match.assign(strict=False)
+    _compare(built, before, outcome)
+    outcome.overlooked = [path for path in outcome.unused if _matters(built, path)]
+    outcome.unused = [path for path in outcome.unused if path not in outcome.overlooked]
+    (outcome.wrong if outcome.strict else outcome.unmatched).extend(outcome.overlooked)
+    outcome.equal = _equal(_torch_outputs(built.target, built), _torch_outputs(built.source, built))
+    return outcome
+
+
+def _compare(built: Built, before: Mapping[str, torch.Tensor], outcome: Outcome) -> None:
+    """Sorts the tensors of the target by what became of them."""
+    expected, aliases = built.source.state_dict(), outcome.match.graph_torch.aliases
+    read = outcome.match.graph_torch.read_tensors()
     groups: dict[str, list[str]] = {}
     for path, tensor in built.target.state_dict().items():
-        name = aliases.get(path, path)
-        groups.setdefault(name, []).append(path)
-        if name != path:
+        groups.setdefault(aliases.get(path, path), []).append(path)
+        if path in aliases or path.endswith(COUNTER):
             continue
-        if name not in read and torch.equal(tensor, before[path]):
-            outcome.unused.append(path)
-        elif name in outcome.missing and torch.equal(tensor, before[path]):
+        untouched = torch.equal(tensor, before[path])
+        if path in outcome.missing and untouched:
             outcome.unmatched.append(path)
+        elif path not in read and untouched:
+            outcome.unused.append(path)
         else:
             (outcome.right if torch.equal(tensor, expected[path]) else outcome.wrong).append(path)
     outcome.tied = [paths for paths in groups.values() if len(paths) > 1]
-    return outcome
+
+
+def _matters(built: Built, path: str) -> bool:
+    """Whether other numbers in a tensor of the source change its outputs."""
+    tensor = built.source.state_dict()[path]
+    if not tensor.is_floating_point():
+        return False
+    reference, kept = _torch_outputs(built.source, built), tensor.clone()
+    tensor.mul_(3.0).add_(1.0)
+    changed = _torch_outputs(built.source, built)
+    tensor.copy_(kept)
+    return not _equal(reference, changed)
 
 
 def apart(built: Built) -> float:
     """Largest difference between the outputs of the TensorFlow model and of the source, relative to their spread."""
-    with torch.no_grad():
-        theirs = built.source(**built.torch_inputs)
     ours = built.tf(built.tf_inputs, training=False)
     errors = [
-        float(np.abs(array - np.asarray(ours[key])).max() / max(array.std(), 1e-6))
-        if array.shape == tuple(ours[key].shape)
+        float(np.abs(array.ravel() - np.asarray(ours[key]).ravel()).max() / max(array.std(), 1e-6))
+        if array.size == np.size(ours[key])
         else float("inf")
-        for key, array in _arrays(theirs)
-        if hasattr(ours.get(key), "shape")
+        for key, array in _torch_outputs(built.source, built).items()
+        if hasattr(ours.get(key), "shape") and key != "loss"
     ]
     return max(errors, default=float("nan"))
 
 
-def _arrays(outputs: Mapping[str, Any]) -> list[tuple[str, np.ndarray[Any, Any]]]:
-    return [(key, value.numpy()) for key, value in outputs.items() if isinstance(value, torch.Tensor)]
+def _torch_outputs(module: nn.Module, built: Built) -> Arrays:
+    with torch.no_grad():
+        outputs = module(**built.torch_inputs)
+    return {key: value.numpy() for key, value in outputs.items() if type(value) is torch.Tensor}
 
 
-def check(pair: Pair) -> Outcome:
-    """Build a pair, port it, judge it."""
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
-    built = build(pair)
-    difference = apart(built)
-    outcome = judge(built)
-    outcome.apart = difference
-    return outcome
+def _equal(left: Arrays, right: Arrays) -> bool:
+    return left.keys() == right.keys() and all(np.array_equal(left[k], right[k], equal_nan=True) for k in left)

@@ -70,6 +70,11 @@ def whole(name: str, below: int, *shape: int) -> Draw:
     return lambda rng: {name: rng.integers(0, below, (BATCH, *shape))}
 
 
+def boxes(rng: np.random.Generator) -> Arrays:
+    """Boxes around the tokens of a page: left, top, right, bottom."""
+    return {"bbox": np.sort(rng.integers(0, 20, (BATCH, LENGTH, 2, 2)), axis=2).reshape(BATCH, LENGTH, 4)}
+
+
 def both(*draws: Draw) -> Draw:
     """Several draws together."""
     return lambda rng: {name: array for draw in draws for name, array in draw(rng).items()}
@@ -208,12 +213,12 @@ VIT = {
 VIT_MAE = {
     **VIT,
     "decoder_num_attention_heads": 2,
-    "decoder_hidden_size": 18,
+    "decoder_hidden_size": 20,
     "decoder_num_hidden_layers": 2,
     "decoder_intermediate_size": 44,
 }
 SWIN = {"image_size": 32, "patch_size": 2, "embed_dim": 12, "depths": [2, 2], "num_heads": [2, 3], "window_size": 4}
-SMALL_VISION = {**VIT, "hidden_size": 30, "intermediate_size": 44}
+SMALL_VISION = {**VIT, "hidden_size": 30, "intermediate_size": 44, "num_channels": 3}
 CLIP = {
     "text_config": {**ENCODER, "eos_token_id": 2, "bos_token_id": 1},
     "vision_config": SMALL_VISION,
@@ -240,7 +245,8 @@ CONVNEXT = {"hidden_sizes": [8, 12, 16, 20], "depths": [1, 2, 1, 1], "image_size
 CVT = {
     "embed_dim": [12, 16, 20],
     "num_heads": [1, 2, 4],
-    "depth": [1, 2, 1],
+    "depth": [1, 2, 3],
+    "image_size": 64,
     "mlp_ratio": [2.0, 3.0, 4.0],
 }
 REGNET = {"embedding_size": 10, "hidden_sizes": [12, 16, 20, 24], "depths": [1, 2, 1, 1], "groups_width": 4}
@@ -320,7 +326,7 @@ IDEFICS = {
         "qk_layer_norms_perceiver": True,
     },
 }
-LAYOUT = both(TYPED, whole("bbox", 20, LENGTH, 4))
+LAYOUT = both(TYPED, boxes)
 LAYOUTLM = {**ENCODER, "max_2d_position_embeddings": 30}
 LAYOUTLMV3 = {
     **ENCODER,
@@ -345,7 +351,7 @@ PAIRS = (
     pair("albert-mlm", "AlbertForMaskedLM", FACTORISED, TYPED),
     pair("bart", "BartModel", BART, SEQ2SEQ),
     pair("bart-lm", "BartForConditionalGeneration", BART, SEQ2SEQ),
-    pair("bert", "BertModel", ENCODER, TYPED),
+    pair("bert", "BertModel", ENCODER, TYPED, small=True),
     pair("bert-mlm", "BertForMaskedLM", ENCODER, TYPED),
     pair("bert-pretraining", "BertForPreTraining", ENCODER, TYPED),
     pair("bert-classification", "BertForSequenceClassification", {**ENCODER, "num_labels": 5}, TYPED),
@@ -394,7 +400,8 @@ PAIRS = (
     pair("deit-teacher", "DeiTForImageClassificationWithTeacher", {**VIT, "num_labels": 5}, images(20, 20)),
     pair("distilbert", "DistilBertModel", DISTILBERT, tokens()),
     pair("distilbert-mlm", "DistilBertForMaskedLM", DISTILBERT, tokens()),
-    pair("dpr-question", "DPRQuestionEncoder", {**ENCODER, "projection_dim": 14}, TYPED),
+    pair("dpr-question", "DPRQuestionEncoder", ENCODER, TYPED),
+    pair("dpr-context", "DPRContextEncoder", ENCODER, TYPED),
     pair("dpr-reader", "DPRReader", ENCODER, tokens()),
     pair("electra", "ElectraModel", FACTORISED, TYPED),
     pair("electra-pretraining", "ElectraForPreTraining", FACTORISED, TYPED),
@@ -409,14 +416,14 @@ PAIRS = (
         "esm",
         "EsmModel",
         {**ROBERTA, "emb_layer_norm_before": True, "mask_token_id": 4},
-        tokens(),
+        tokens(padded=False),
         computed=("inv_freq",),
     ),
     pair(
         "esm-rotary",
         "EsmForMaskedLM",
         {**ROBERTA, "position_embedding_type": "rotary", "mask_token_id": 4},
-        tokens(),
+        tokens(padded=False),
         computed=("inv_freq",),
     ),
     pair("flaubert", "FlaubertModel", XLM, tokens()),
@@ -472,8 +479,8 @@ PAIRS = (
         {**MOBILEVIT, "num_labels": 5, "aspp_out_channels": 28},
         images(64, 64),
     ),
-    pair("mpnet", "MPNetModel", {**ROBERTA, "relative_attention_num_buckets": 12}, tokens()),
-    pair("mpnet-mlm", "MPNetForMaskedLM", {**ROBERTA, "relative_attention_num_buckets": 12}, tokens()),
+    pair("mpnet", "MPNetModel", {**ROBERTA, "relative_attention_num_buckets": 32}, tokens()),
+    pair("mpnet-mlm", "MPNetForMaskedLM", {**ROBERTA, "relative_attention_num_buckets": 32}, tokens()),
     pair("mt5", "MT5Model", GATED_T5, SEQ2SEQ),
     pair("mt5-lm", "MT5ForConditionalGeneration", GATED_T5, SEQ2SEQ),
     pair("openai-gpt", "OpenAIGPTModel", GPT2, tokens()),
@@ -507,7 +514,7 @@ PAIRS = (
     pair("swiftformer", "SwiftFormerModel", SWIFTFORMER, images(64, 64)),
     pair("swin", "SwinModel", SWIN, images(32, 32)),
     pair("swin-classification", "SwinForImageClassification", {**SWIN, "num_labels": 5}, images(32, 32)),
-    pair("t5", "T5Model", T5, SEQ2SEQ),
+    pair("t5", "T5Model", T5, SEQ2SEQ, small=True),
     pair("t5-lm", "T5ForConditionalGeneration", T5, SEQ2SEQ),
     pair("t5-gated", "T5ForConditionalGeneration", GATED_T5, SEQ2SEQ),
     pair("t5-encoder", "T5EncoderModel", T5, tokens()),
@@ -528,7 +535,7 @@ PAIRS = (
         },
         both(tokens(), images(20, 20)),
     ),
-    pair("vit", "ViTModel", VIT, images(20, 20)),
+    pair("vit", "ViTModel", VIT, images(20, 20), small=True),
     pair("vit-classification", "ViTForImageClassification", {**VIT, "num_labels": 5}, images(20, 20)),
     pair("vit-mae", "ViTMAEModel", VIT_MAE, both(images(20, 20), floats("noise", 25))),
     pair("vit-mae-pretraining", "ViTMAEForPreTraining", VIT_MAE, both(images(20, 20), floats("noise", 25))),

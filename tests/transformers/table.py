@@ -1,7 +1,9 @@
 """The transformers table: `python -m tests.transformers.table [--only NAME ...] [--jsonl FILE]`, one process a pair.
 
 Tensors are those of the PyTorch state dict that the forward pass reads; a tied one counts once. Right is what came
-through the TensorFlow model bit by bit, wrong what came out otherwise, unmatched what is reported as missing.
+through the TensorFlow model bit by bit, wrong what came out otherwise, unmatched what is reported as missing, lost what
+is reported of the TensorFlow side. Strict tells whether a strict transfer ran. Differences are those that autoport
+reports; where no note says that the outputs differ, they are no differences of the functions.
 """
 
 from __future__ import annotations
@@ -18,7 +20,19 @@ from typing import Any
 
 from tests.transformers.pairs import PAIRS, Pair
 
-COLUMNS = ("pair", "tensors", "right", "wrong", "unmatched", "unused", "lost", "seconds", "note")
+COLUMNS = (
+    "pair",
+    "tensors",
+    "right",
+    "wrong",
+    "unmatched",
+    "unused",
+    "lost",
+    "strict",
+    "differences",
+    "seconds",
+    "note",
+)
 TIMEOUT = 300
 
 
@@ -43,6 +57,10 @@ def measure(pair: Pair) -> dict[str, Any]:
         error = f"{type(failure).__name__}: {' '.join(str(failure).split())[:600]} ({where})"
         return dict.fromkeys(COLUMNS, "") | {"pair": pair.name, "error": error, "note": "; ".join([error, *notes])}
     notes += [f"tied: {' = '.join(paths)}" for paths in outcome.tied]
+    if outcome.strict and not outcome.equal:
+        notes.append("the target computes something else than the source")
+    if outcome.overlooked:
+        notes.append(f"read, but autoport says not: {', '.join(outcome.overlooked)}")
     return {
         "pair": pair.name,
         "tensors": len(outcome.right) + len(outcome.wrong) + len(outcome.unmatched),
@@ -53,12 +71,12 @@ def measure(pair: Pair) -> dict[str, Any]:
         "lost": len(outcome.lost),
         "seconds": f"{outcome.seconds:.1f}",
         "note": "; ".join(notes),
-        "complete": outcome.complete,
+        "strict": "yes" if outcome.strict else "no",
         "wrong_paths": outcome.wrong,
-        "missing": {path: outcome.missing[path] for path in outcome.unmatched},
+        "missing": outcome.missing,
         "unexpected": outcome.lost,
         "unused_paths": outcome.unused,
-        "differences": sorted({found.name for found in outcome.match.differences if not found.training_only}),
+        "differences": ", ".join(sorted({d.name for d in outcome.match.differences if not d.training_only})),
     }
 
 

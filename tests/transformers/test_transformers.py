@@ -12,7 +12,9 @@ from tests.transformers.pairs import PAIRS, Pair
     "pair", [pytest.param(pair, id=pair.name, marks=() if pair.small else pytest.mark.transformers) for pair in PAIRS]
 )
 def test_weights_land(pair: Pair) -> None:
-    """Nothing is wrong, and nothing that the forward pass reads is left out."""
+    """Nothing is wrong, nothing that the forward pass reads is left out, and a strict transfer runs."""
     outcome = judge(build(pair))
     assert not outcome.wrong
-    assert not outcome.missing, str(outcome.match)
+    assert not outcome.unmatched, str(outcome.match)
+    assert outcome.strict, outcome.lost
+    assert outcome.equal
