@@ -23,6 +23,8 @@ class Graph(nx.DiGraph):
         aliases: further paths of tied tensors, each with the path it is registered under.
         ignored: paths of stored tensors that belong to preprocessing, with the reason.
         axes: names of the data axes of every value, once `canonical.layout` has found them.
+        origins: what a value was on its own side (name of a TensorFlow tensor; `fx.Node` and place
+            among its results), for the values that were one thing there.
     """
 
     def __init__(self, incoming: Any = None, **attrs: Any) -> None:
@@ -32,6 +34,7 @@ class Graph(nx.DiGraph):
         self.aliases: dict[str, str] = {}
         self.ignored: dict[str, str] = {}
         self.axes: dict[Value, tuple[Axis, ...]] = {}
+        self.origins: dict[Value, Any] = {}
 
     def add_op(self, op: Op) -> Value:
         """Appends an operation and returns its first output."""
@@ -64,11 +67,14 @@ class Graph(nx.DiGraph):
                 self.drop_unused(value.op)
 
     def bypass(self, name: str, value: Value) -> None:
-        """Lets whoever reads an operation read `value` instead, and removes it."""
+        """Lets whoever reads an operation read `value` instead, which stands for its result then, and removes it."""
         for consumer in list(self.successors(name)):
             op = self.op(consumer)
             self.replace_inputs(op, tuple(value if v.op == name else v for v in op.inputs))
         self.outputs = [value if v.op == name else v for v in self.outputs]
+        self.origins.pop(value, None)
+        if Value(name) in self.origins:
+            self.origins[value] = self.origins.pop(Value(name))
         self.remove_node(name)
 
     def drop_unused(self, name: str) -> None:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from autoport.graph import Graph, Tensor, Value
+from autoport.graph import Graph, Op, Tensor, Value
 from autoport.graph.build import Builder
 from autoport.keras.constants import fold_constants
+from autoport.keras.inside import last_reader
 from autoport.keras.trace import LayerCall, Trace
 
 LayerRule = Callable[["Layer"], Any]
@@ -172,9 +173,12 @@ class Lowering:
         for variable in variables:
             self._register(variable)
         self._fixed, self._static = fold_constants(trace.graph)
+        self._handles: dict[str, str] = {}
         for external, internal in trace.graph.captures:
             path = self._captured(external)
             self.env[internal.name] = Stored(path) if path else None
+            if path:
+                self._handles[path] = internal.name
             if external.dtype not in (tf.resource, tf.variant):
                 self._static[internal.name] = np.asarray(external)
 
@@ -227,15 +231,33 @@ class Lowering:
                 self._op(operations[index], index)
                 index += 1
         self.builder.graph.outputs = [self.value(t) for t in self.trace.outputs]
+        self._note_origins()
         return self.builder.graph
 
+    def _note_origins(self) -> None:
+        captured = {internal.name for _, internal in self.trace.graph.captures}
+        for name, found in self.env.items():
+            value = self._parameters.get(found.path) if isinstance(found, Stored) else found
+            if value is not None and name not in captured:
+                self.builder.graph.origins.setdefault(value, name)
+
     def _layer(self, call: LayerCall) -> None:
-        name = str(known_class(call.layer))
+        name, before = str(known_class(call.layer)), len(self.builder.graph)
         self.builder.path, self.builder.type = call.path, type(call.layer).__name__
         result = LAYERS[name](Layer(call, self))
         values = result if isinstance(result, list) else [result]
         for tensor, value in zip(call.outputs, values, strict=False):
             self.env[tensor.name] = value
+        inner = [op for op in list(self.builder.graph.ops())[before:] if Value(op.name) not in values]
+        if inner:
+            self._find_inner(inner, self.trace.graph.get_operations()[call.start : call.stop])
+
+    def _find_inner(self, emitted: Sequence[Op], operations: Sequence[Any]) -> None:
+        """Finds what operations inside of a layer returned: the last thing that reads their weights."""
+        for op in emitted:
+            tensor = last_reader(operations, {self._handles[path] for path in op.tensors if path in self._handles})
+            if tensor is not None and _shape(tensor) == op.shapes[0] and len(op.shapes) == 1:
+                self.builder.graph.origins[Value(op.name)] = tensor.name
 
     def _op(self, op: Any, index: int) -> None:
         if not op.outputs or op.outputs[0].name in self.env or op.type == "Placeholder" or op.name in self._fixed:

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 import autoport.pytorch.functions  # noqa: F401  fills the table
 from autoport.errors import InputError, TraceError
 from autoport.graph import Graph
-from autoport.pytorch.inputs import candidates, named_axes, placed_like
+from autoport.pytorch.inputs import Named, candidates, named_axes, placed_like
 from autoport.pytorch.lower import lower
 from autoport.pytorch.trace import trace
 
@@ -27,12 +27,14 @@ class TorchReading:
         recorded: the same as a `torch.fx` graph.
         args: positional inputs it was recorded on.
         kwargs: keyword inputs it was recorded on.
+        names: for each of its tensors the Keras input that it is, and the names of its axes.
     """
 
     graph: Graph
     recorded: fx.GraphModule
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    names: list[Named]
 
 
 def read(model: nn.Module, arrays: Sequence[Any], given: Any = None) -> TorchReading:
@@ -57,7 +59,7 @@ def read(model: nn.Module, arrays: Sequence[Any], given: Any = None) -> TorchRea
         except TraceError as error:
             failure = failure or error
             continue
-        return TorchReading(lower(model, recorded, names), recorded, tuple(tensors), {})
+        return TorchReading(lower(model, recorded, names), recorded, tuple(tensors), {}, names)
     raise InputError(
         f"no way was found to feed {type(model).__name__} what the Keras model takes; "
         f"pass torch_inputs=. First try: {failure}"
@@ -73,7 +75,7 @@ def _read_given(model: nn.Module, arrays: Sequence[Any], given: Any) -> TorchRea
 
     args, kwargs = tree_map(place, (args, kwargs))
     recorded = trace(model, args, kwargs)
-    return TorchReading(lower(model, recorded, names), recorded, tuple(args), dict(kwargs))
+    return TorchReading(lower(model, recorded, names), recorded, tuple(args), dict(kwargs), names)
 
 
 def as_call(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
