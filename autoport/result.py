@@ -71,6 +71,9 @@ class Match:
         unmatched_tf: what only the Keras model has.
         unmatched_torch: what only the PyTorch model has.
         differences: hyper-parameters of matched operations that disagree.
+        matching: the pairs of all nodes, also of those without weights.
+        readings: both models as they were read.
+        shifted: by direction, values of the side that is written which lack an absorbed bias.
     """
 
     def __init__(self, tf: KerasReading, torch: TorchReading, torch_model: torch.nn.Module, hints: Hints = ()) -> None:
@@ -78,7 +81,7 @@ class Match:
         self.graph_torch: Graph = canonicalize(torch.graph)
         self.readings = tf, torch
         self._variables = tf.variables
-        self._torch_model = torch_model
+        self._torch_model, self._hints = torch_model, hints
         self.matching = match_skeletons(skeleton(self.graph_tf), skeleton(self.graph_torch), hints)
         self.pairs, refusals = _weight_pairs(self.matching)
         self.differences: list[Difference] = find_differences(self.matching)
@@ -142,7 +145,8 @@ class Match:
         Every matched operation of the PyTorch model is fed what its Keras twin was really fed, so
         that one run finds every place at which they differ; then both are run end to end. Neither
         model is changed or called: what runs, in float64, are the recorded graphs on copies of the
-        tensors, so weights are compared as they are now.
+        tensors. The PyTorch model is taken as it is now, the Keras model as it was matched, with the
+        weights that it has now.
 
         Args:
             inputs: what the Keras model takes, of the shapes it was matched on; random when left out.
@@ -162,7 +166,16 @@ class Match:
 
         if dtype != "float64":
             raise ValueError(f"dtype must be 'float64', not {dtype!r}")
-        return verify(self, inputs, rtol, seed)
+        return verify(self.current(), inputs, rtol, seed)
+
+    def current(self) -> Match:
+        """This match; made anew if the PyTorch model computes something else than when it was read."""
+        from autoport.keras.read import read
+        from autoport.pytorch.read import reread
+
+        tf, before = self.readings
+        torch = reread(self._torch_model, before)
+        return self if torch is before else Match(read(tf.model, tf.inputs), torch, self._torch_model, self._hints)
 
     def report(self, format: str | None = None) -> str | None:
         """Shows the match.

@@ -197,7 +197,7 @@ def _read_once(graph: Graph, value: Value) -> bool:
 def _collect_scales(graph: Graph, op: Op) -> None:
     """Factors on the queries and keys become part of the scale."""
     for place in (0, 1):
-        value = op.inputs[place]
+        value, passed = op.inputs[place], []
         while _read_once(graph, value):
             producer = graph.op(value.op)
             factor = _factor(producer)
@@ -205,7 +205,10 @@ def _collect_scales(graph: Graph, op: Op) -> None:
                 op.attrs["scale"] *= factor
                 value = producer.inputs[0]
                 graph.bypass(producer.name, value)
+                for scaled in passed:
+                    graph.origins.pop(scaled, None)
             elif producer.kind in MOVING:
+                passed.append(value)
                 value = producer.inputs[0]
             else:
                 break

@@ -67,14 +67,11 @@ class Graph(nx.DiGraph):
                 self.drop_unused(value.op)
 
     def bypass(self, name: str, value: Value) -> None:
-        """Lets whoever reads an operation read `value` instead, which stands for its result then, and removes it."""
+        """Lets whoever reads an operation read `value` instead, and removes it."""
         for consumer in list(self.successors(name)):
             op = self.op(consumer)
             self.replace_inputs(op, tuple(value if v.op == name else v for v in op.inputs))
         self.outputs = [value if v.op == name else v for v in self.outputs]
-        self.origins.pop(value, None)
-        if Value(name) in self.origins:
-            self.origins[value] = self.origins.pop(Value(name))
         self.remove_node(name)
 
     def drop_unused(self, name: str) -> None:

@@ -256,7 +256,7 @@ class Lowering:
         """Finds what operations inside of a layer returned: the last thing that reads their weights."""
         for op in emitted:
             tensor = last_reader(operations, {self._handles[path] for path in op.tensors if path in self._handles})
-            if tensor is not None and _shape(tensor) == op.shapes[0] and len(op.shapes) == 1:
+            if tensor is not None and shape_of(tensor) == op.shapes[0] and len(op.shapes) == 1:
                 self.builder.graph.origins[Value(op.name)] = tensor.name
 
     def _op(self, op: Any, index: int) -> None:

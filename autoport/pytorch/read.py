@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -85,3 +86,31 @@ def as_call(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if isinstance(given, torch.Tensor) or not isinstance(given, (tuple, list)):
         return (given,), {}
     return tuple(given), {}
+
+
+def reread(model: nn.Module, before: TorchReading) -> TorchReading:
+    """A model as it is now: the same reading if it still computes the same on the same tensors.
+
+    Args:
+        model: the module that `before` was read from; it may have changed since.
+        before: what was read.
+    """
+
+    def place(leaf: Any) -> Any:
+        return placed_like(model, leaf, whole=not leaf.is_floating_point()) if hasattr(leaf, "shape") else leaf
+
+    args, kwargs = tree_map(place, (before.args, before.kwargs))
+    recorded = trace(model, args, kwargs)
+    if _calls(recorded) == _calls(before.recorded) and _same_tensors(recorded, before.recorded):
+        return before
+    return TorchReading(lower(model, recorded, before.names), recorded, args, kwargs, before.names)
+
+
+def _calls(recorded: fx.GraphModule) -> list[str]:
+    return [f"{node.op} {node.target} {node.args} {node.kwargs}" for node in recorded.graph.nodes]
+
+
+def _same_tensors(first: fx.GraphModule, second: fx.GraphModule) -> bool:
+    """Whether both read the very same stored tensors."""
+    stored = [node.target for node in first.graph.nodes if node.op == "get_attr" and node.meta["path"] is not None]
+    return all(attrgetter(str(path))(first) is attrgetter(str(path))(second) for path in stored)
