@@ -197,7 +197,8 @@ def _read_once(graph: Graph, value: Value) -> bool:
 def _collect_scales(graph: Graph, op: Op) -> None:
     """Factors on the queries and keys become part of the scale."""
     for place in (0, 1):
-        value, passed = op.inputs[place], []
+        value = op.inputs[place]
+        passed: list[Value] = []
         while _read_once(graph, value):
             producer = graph.op(value.op)
             factor = _factor(producer)

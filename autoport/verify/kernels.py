@@ -37,6 +37,13 @@ def fused_batch_norm(inputs: list[Any], attrs: Mapping[str, Any]) -> list[Any]:
     return [y, mean, variance, mean, variance, mean]
 
 
+@kernel("LeakyRelu")
+def leaky_relu(inputs: list[Any], attrs: Mapping[str, Any]) -> list[Any]:
+    """TensorFlow keeps the slope, an attribute, in float32 only."""
+    (x,) = inputs
+    return [tf.where(x > 0, x, x * attrs["alpha"])]
+
+
 @kernel("ResizeBilinear")
 def resize_bilinear(inputs: list[Any], attrs: Mapping[str, Any]) -> list[Any]:
     """Linear interpolation along height, then along width, as two matrix products."""

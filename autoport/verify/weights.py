@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from autoport.plan import Entry, WeightPair
-from autoport.weights.algebra import Array, assemble, view
+from autoport.weights.algebra import Array, Term, assemble, view
 from autoport.weights.piece import Weight
 
 if TYPE_CHECKING:
@@ -64,9 +64,10 @@ def compare_weights(match: Match) -> Weights:
         actual = target.read(path)
         expected = _exact(entry, source.read)
         rounded = expected.astype(actual.dtype)
-        if np.array_equal(rounded, actual):
-            if not np.array_equal(expected, rounded) and _is_sum(entry):
-                result.exact[path] = torch.from_numpy(expected)
+        if _is_sum(entry) and np.all(np.abs(actual - expected) <= _rounding(entry, source.read)):
+            result.exact[path] = torch.from_numpy(expected)
+        elif np.array_equal(rounded, actual):
+            continue
         elif not _same_sums(path, pairs, source.read, target.read):
             difference = float(np.abs(actual - expected).max())
             places = _places(match, path, actual, rounded)
@@ -91,6 +92,18 @@ def _exact(entry: Entry, read: Read) -> Array:
         return read(path).astype(np.float64)
 
     return assemble(entry.tensor.shape, np.dtype(np.float64), entry.parts, wide)
+
+
+def _rounding(entry: Entry, read: Read) -> Array:
+    """How far a sum may be from what it should be because it was formed in the type of its terms."""
+
+    def size(path: str) -> Array:
+        return np.abs(read(path).astype(np.float64))
+
+    parts = [replace(part, terms=tuple(Term(t.source, abs(t.factor)) for t in part.terms)) for part in entry.parts]
+    count = max(len(part.terms) for part in parts)
+    epsilon = max(float(np.finfo(read(path).dtype).eps) for path in entry.sources)
+    return assemble(entry.tensor.shape, np.dtype(np.float64), parts, size) * (count * epsilon)
 
 
 def _is_sum(entry: Entry) -> bool:
