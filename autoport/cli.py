@@ -145,8 +145,11 @@ def verify(
     source: Source,
     target: Target,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write everything that was measured, as JSON.")
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write a certificate of the result, as JSON.")
     ] = None,
+    reconcile: Annotated[
+        bool, typer.Option("--reconcile", help="First set on the PyTorch model what makes it equal; prints a patch.")
+    ] = False,
     shapes: Shapes = None,
     debug: Debug = False,
 ) -> None:
@@ -160,10 +163,13 @@ def verify(
         match, _ = _match(source, target, shapes, debug)
         with contextlib.redirect_stdout(sys.stderr):
             match.assign()
+            reconciliation = match.reconcile() if reconcile else None
             verification = match.verify()
+        if reconciliation is not None:
+            typer.echo(_plain(f"{reconciliation}\n\n{reconciliation.patch}"))
         typer.echo(_plain(str(verification)))
         if output is not None:
-            text = json.dumps(verification.to_dict(), indent=2) + "\n"
+            text = json.dumps(match.certificate(verification), indent=2) + "\n"
             write_whole(output, lambda place: _write_text(place, text))
     raise typer.Exit(SAME if verification.ok else DIFFERENT)
 

@@ -106,6 +106,16 @@ def edge_differences(matching: Matching, node: str) -> Iterator[Difference]:
             yield from _edges(left, right, (source, node), edge)
 
 
+def edge_operations(matching: Matching, node: str) -> Iterator[tuple[Op, Op]]:
+    """Contracted operations on the edges to a matched node of the Keras side, each with its twin."""
+    left, right, partner = matching.left, matching.right, matching.partner
+    for source in dict(left.preds.get(node, ())):
+        edge = (partner.get(source, ""), partner[node])
+        for a, b in edge_pairs(left, right, (source, node), edge) if edge in right.edges else ():
+            if a.expression == b.expression:
+                yield from zip(a.expression.ops(), b.expression.ops(), strict=True)
+
+
 def node_differences(matching: Matching, node: str) -> Iterator[Difference]:
     """What disagrees between a node of the Keras side and its partner."""
     a, b = matching.left.op(node), matching.right.op(matching.partner[node])

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from autoport.keras.read import KerasReading
     from autoport.pytorch.read import TorchReading
+    from autoport.verify.reconcile import Reconciliation
     from autoport.verify.verification import Verification
 
 Hints = Sequence[tuple[str, str]]
@@ -73,6 +74,7 @@ class Match:
         differences: hyper-parameters of matched operations that disagree.
         matching: the pairs of all nodes, also of those without weights.
         readings: both models as they were read.
+        reconciled: what `reconcile` has done.
         shifted: by direction, values of the side that is written which lack an absorbed bias.
     """
 
@@ -82,6 +84,7 @@ class Match:
         self.readings = tf, torch
         self._variables = tf.variables
         self._torch_model, self._hints = torch_model, hints
+        self.reconciled: list[Reconciliation] = []
         self.matching = match_skeletons(skeleton(self.graph_tf), skeleton(self.graph_torch), hints)
         self.pairs, refusals = _weight_pairs(self.matching)
         self.differences: list[Difference] = find_differences(self.matching)
@@ -167,6 +170,44 @@ class Match:
         if dtype != "float64":
             raise ValueError(f"dtype must be 'float64', not {dtype!r}")
         return verify(self.current(), inputs, rtol, seed)
+
+    def certificate(self, verification: Verification | None = None) -> dict[str, Any]:
+        """What was verified, on what, with what result, as JSON takes it.
+
+        Args:
+            verification: what `verify` returned; it is run when left out.
+
+        Returns:
+            Versions of all packages, sha256 of the tensors that either forward pass reads, what was
+            reconciled, and everything that was measured.
+
+        Example:
+            >>> json.dump(match.certificate(), file)  # doctest: +SKIP
+        """
+        from autoport.verify.certificate import certificate
+
+        return certificate(self, self.verify() if verification is None else verification)
+
+    def reconcile(self) -> Reconciliation:
+        """Sets hyper-parameters of the PyTorch model to what the Keras model has, where that is possible.
+
+        Returns:
+            What was set and what is left; `undo()` takes it back, `patch` is Python that does the same.
+
+        Example:
+            >>> print(match.reconcile())  # doctest: +SKIP
+            set: bn1.eps = 0.001 (was 1e-05)
+        """
+        from autoport.verify.reconcile import reconcile
+
+        result = reconcile(self.current(), self._torch_model)
+        self.reconciled.append(result)
+        return result
+
+    @property
+    def torch_name(self) -> str:
+        """Class of the PyTorch model."""
+        return type(self._torch_model).__name__
 
     def current(self) -> Match:
         """This match; made anew if the PyTorch model computes something else than when it was read."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import fx
 
-from autoport.differences import Difference, attribute_differences, edge_differences, edge_pairs, node_differences
+from autoport.differences import Difference, attribute_differences, edge_differences, edge_operations, node_differences
 from autoport.graph import Op, Value
 from autoport.verify.lockstep import Apart, Twins
 from autoport.verify.mends import mend, reorder
@@ -175,18 +175,11 @@ class Causes:
                 yield self._attribute(a, b, difference)
 
     def _of_edges(self, node: str) -> Iterator[Hypothesis]:
-        left, right, partner = self._matching.left, self._matching.right, self._matching.partner
         attributes = set()
-        for source in dict(left.preds.get(node, ())):
-            edge = (partner.get(source, ""), partner[node])
-            if edge not in right.edges:
-                continue
-            for a, b in edge_pairs(left, right, (source, node), edge):
-                if a.expression == b.expression:
-                    for first, second in zip(a.expression.ops(), b.expression.ops(), strict=True):
-                        for difference in attribute_differences(first, second):
-                            attributes.add(difference)
-                            yield self._attribute(first, second, difference)
+        for first, second in edge_operations(self._matching, node):
+            for difference in attribute_differences(first, second):
+                attributes.add(difference)
+                yield self._attribute(first, second, difference)
         for difference in edge_differences(self._matching, node):
             if difference not in attributes:
                 yield Hypothesis(_cause(difference))

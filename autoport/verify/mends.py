@@ -128,7 +128,10 @@ def _pool(op: Op, attrs: Attrs) -> Patch:
         folded = _folded_into_pool(given, op)
         pads = [(a - c, b - d) for (a, b), (c, d) in zip(attrs["padding"], folded, strict=True)]
         if op.kind == "max_pool":
-            return function(_padded(x, pads, attrs.get("pad_value", float("-inf"))), **sizes)
+            value = attrs.get("pad_value", float("-inf"))
+            if any(map(any, folded)):  # what was put around the image before is minus infinity
+                x = x.masked_fill(x == float("-inf"), value)
+            return function(_padded(x, pads, value), **sizes)
         total = function(_padded(x, pads, 0.0), **sizes)
         if attrs.get("count_include_pad"):
             return total
