@@ -22,7 +22,7 @@ PACKAGES = ("tensorflow", "keras", "tf_keras", "torch", "numpy")
 
 def certificate(match: Match, verification: Verification) -> dict[str, Any]:
     """See `Match.certificate`."""
-    tf, torch = match.readings
+    tf = match.readings[0]
     return {
         "autoport": autoport.__version__,
         "versions": {"python": platform.python_version(), **_versions()},

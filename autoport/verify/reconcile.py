@@ -43,6 +43,7 @@ class Pad:
         self.pads, self.value = list(pads), value
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Pads the first argument."""
         return (F.pad(args[0], self.pads, value=self.value), *args[1:])
 
 
