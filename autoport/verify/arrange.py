@@ -17,7 +17,7 @@ from einops import rearrange
 
 from autoport.graph import axes as ax
 from autoport.graph.axes import Axis
-from autoport.verify.compare import Size, relative
+from autoport.verify.compare import APART, Gap, Size, gap
 from autoport.weights.algebra import Array
 
 MOST_ORDERS = 24
@@ -32,8 +32,8 @@ class Layouts:
     shape: tuple[int, ...]
 
 
-def arrange(array: Array, layouts: Layouts, like: torch.Tensor | None, limit: float) -> torch.Tensor | None:
-    """The TensorFlow value as PyTorch lays it out.
+def arrange(array: Array, layouts: Layouts, like: torch.Tensor | None, limit: float) -> tuple[torch.Tensor | None, Gap]:
+    """The TensorFlow value as PyTorch lays it out, and how far it is from PyTorch's.
 
     Args:
         array: the TensorFlow value.
@@ -42,27 +42,21 @@ def arrange(array: Array, layouts: Layouts, like: torch.Tensor | None, limit: fl
         limit: a relative error up to which values agree.
 
     Returns:
-        None if no order of axes gives the PyTorch shape.
+        No tensor if no order of axes gives the PyTorch shape.
     """
     named = _by_name(array, layouts)
     if like is None:
         first = named if named is not None else next(_by_shape(array, layouts.shape), None)
-        return None if first is None else torch.from_numpy(first)
-    if named is not None:
-        found = torch.from_numpy(named)
-        if named.shape != tuple(like.shape) or relative(found, like) <= limit:
-            return found
-    best: tuple[float, torch.Tensor] | None = None
-    for candidate in _by_shape(array, tuple(like.shape)):
+        return None if first is None else torch.from_numpy(first), APART
+    best: tuple[torch.Tensor | None, Gap] = None, APART
+    for candidate in itertools.chain([] if named is None else [named], _by_shape(array, tuple(like.shape))):
         tensor = torch.from_numpy(candidate)
-        error = relative(tensor, like)
-        if best is None or error < best[0]:
-            best = error, tensor
-        if error <= limit:
+        found = gap(tensor, like)
+        if best[0] is None or (found.relative < best[1].relative and (named is None or found.relative <= limit)):
+            best = tensor, found
+        if found.relative <= limit:
             break
-    if named is not None and (best is None or best[0] > limit):
-        return torch.from_numpy(named)
-    return best[1] if best is not None else None
+    return best
 
 
 def _spelled(axes: Sequence[Axis]) -> list[list[tuple[str, int]]] | None:
@@ -84,7 +78,7 @@ def _by_name(array: Array, layouts: Layouts) -> Array | None:
     if sizes[0].keys() != sizes[1].keys() or not fits:
         return None
     pattern = f"{_text(source)} -> {_text(target)}"
-    arranged: Array = rearrange(array, pattern, **sizes[0])
+    arranged: Array = np.ascontiguousarray(rearrange(array, pattern, **sizes[0]))
     return arranged
 
 
@@ -102,6 +96,6 @@ def _by_shape(array: Array, shape: Size) -> Iterator[Array]:
     if sorted(array.shape) == sorted(wanted):
         orders = (o for o in itertools.permutations(range(array.ndim)) if [array.shape[d] for d in o] == wanted)
         for order in itertools.islice(orders, MOST_ORDERS):
-            yield array.transpose(order).reshape(shape)
+            yield np.ascontiguousarray(array.transpose(order)).reshape(shape)
     else:
         yield np.ascontiguousarray(array).reshape(shape)

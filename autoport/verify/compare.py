@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 
 Size = tuple[int, ...]
+# Larger numbers stand for infinity, in a mask for example.
+LARGEST = 1e30
 
 
 def absolute(expected: torch.Tensor, actual: torch.Tensor) -> float:
@@ -17,7 +20,7 @@ def absolute(expected: torch.Tensor, actual: torch.Tensor) -> float:
         return 0.0
     if not (expected.is_floating_point() or expected.is_complex()):
         expected, actual = expected.double(), actual.double()
-    difference = float((expected - actual).abs_().max())
+    difference = float(torch.linalg.vector_norm(expected - actual, ord=math.inf))
     if math.isfinite(difference):
         return difference
     same = torch.isclose(expected, actual, rtol=0, atol=0, equal_nan=True)
@@ -27,15 +30,33 @@ def absolute(expected: torch.Tensor, actual: torch.Tensor) -> float:
 
 def spread(expected: torch.Tensor) -> float:
     """What an absolute difference is measured by: the standard deviation, or the size of a constant."""
-    values = expected.double()
-    values = values[values.isfinite() & (values.abs() < 1e30)] if not bool(values.isfinite().all()) else values
-    if not values.numel():
+    if not expected.numel():
         return 1.0
-    deviation = float(values.std(correction=0))
-    return deviation if deviation > 1e-12 * (largest := float(values.abs().max())) else largest or 1.0
+    values = expected.double()
+    deviation, mean = (float(found) for found in torch.std_mean(values, correction=0))
+    if not (math.isfinite(deviation) and deviation < LARGEST):
+        values = values[values.abs() < LARGEST]
+        return spread(values)
+    return deviation if deviation > 1e-12 * abs(mean) else float(values.abs().max()) or 1.0
 
 
-def relative(expected: torch.Tensor, actual: torch.Tensor) -> float:
-    """The largest absolute difference in standard deviations of the expected values."""
+@dataclass(frozen=True)
+class Gap:
+    """How far two tensors are apart.
+
+    Attributes:
+        absolute: the largest absolute difference; infinite if the shapes do not fit.
+        relative: the same in standard deviations of the expected values.
+    """
+
+    absolute: float
+    relative: float
+
+
+APART = Gap(math.inf, math.inf)
+
+
+def gap(expected: torch.Tensor, actual: torch.Tensor) -> Gap:
+    """Compares two tensors."""
     difference = absolute(expected, actual)
-    return difference and difference / spread(expected)
+    return Gap(difference, difference and difference / spread(expected))

@@ -17,7 +17,7 @@ from torch import fx
 
 from autoport.errors import VerificationError
 from autoport.verify.arrange import arrange
-from autoport.verify.compare import absolute, spread
+from autoport.verify.compare import Gap
 from autoport.verify.promote import Promoted, Value
 from autoport.verify.replay import Broken, Patch, Replay
 from autoport.verify.taps import Tap
@@ -29,17 +29,13 @@ AHEAD = 256 * 2**20
 
 
 @dataclass(frozen=True)
-class Apart:
+class Apart(Gap):
     """How far the two values of a tap are apart.
 
     Attributes:
-        absolute: the largest absolute difference; infinite if the shapes do not fit.
-        relative: the same in standard deviations of the Keras value.
         rounded: whether a float32 rounding entered on the Keras side.
     """
 
-    absolute: float
-    relative: float
     rounded: bool = False
 
     def within(self, rtol: float) -> bool:
@@ -122,15 +118,10 @@ class Twins:
         return found, teacher.rest()
 
     def _compare(self, tap: Tap, expected: Value, actual: Any) -> tuple[Apart, torch.Tensor | None]:
-        array = expected.tensor.numpy()
-        if not isinstance(actual, torch.Tensor):
-            return Apart(math.inf, math.inf), arrange(array, tap.layouts, None, self.rtol)
-        arranged = arrange(array, tap.layouts, actual, self.rtol)
-        if arranged is None:
-            return Apart(math.inf, math.inf), None
-        difference = absolute(arranged, actual)
-        apart = Apart(difference, difference and difference / spread(arranged), expected.rounded)
-        return apart, arranged.to(actual.dtype).contiguous()
+        own = actual if isinstance(actual, torch.Tensor) else None
+        arranged, found = arrange(expected.tensor.numpy(), tap.layouts, own, self.rtol)
+        apart = Apart(found.absolute, found.relative, expected.rounded)
+        return apart, arranged if arranged is None or own is None else arranged.to(own.dtype)
 
     def end_to_end(
         self, outputs: Mapping[Tap, Value], stored: Mapping[str, torch.Tensor] | None = None
