@@ -16,7 +16,7 @@ from autoport.errors import InputError, TraceError
 from autoport.graph import Graph
 from autoport.pytorch.inputs import Named, candidates, named_axes, placed_like
 from autoport.pytorch.lower import lower
-from autoport.pytorch.trace import trace
+from autoport.pytorch.trace import holds_values, trace
 
 
 @dataclass
@@ -89,7 +89,7 @@ def as_call(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
 
 def reread(model: nn.Module, before: TorchReading) -> TorchReading:
-    """A model as it is now: the same reading if it still computes the same on the same tensors.
+    """A model as it is now, ready to run: the same reading if it still computes the same on the same tensors.
 
     Args:
         model: the module that `before` was read from; it may have changed since.
@@ -101,8 +101,11 @@ def reread(model: nn.Module, before: TorchReading) -> TorchReading:
 
     args, kwargs = tree_map(place, (before.args, before.kwargs))
     recorded = trace(model, args, kwargs)
-    if _calls(recorded) == _calls(before.recorded) and _same_tensors(recorded, before.recorded):
+    same = _calls(recorded) == _calls(before.recorded) and _same_tensors(recorded, before.recorded)
+    if same and holds_values(before.recorded):
         return before
+    if not holds_values(recorded):
+        recorded = trace(model, args, kwargs, real=True)
     return TorchReading(lower(model, recorded, before.names), recorded, args, kwargs, before.names)
 
 

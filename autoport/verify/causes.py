@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 COMPUTED = "computed with Keras' value, PyTorch agrees"
 HELD = "given the tensor that belongs there, PyTorch agrees"
 LOCATED = "the values part here, between two operations"
+# Operations without a partner that are listed by name.
+MOST_SHOWN = 3
 ONLY = "nothing else is known to differ here"
 
 
@@ -145,9 +147,12 @@ class Causes:
             if node in self._matching.partner:
                 yield from self._of_weights(node)
                 yield from self._of_node(node)
-            else:
-                op = self._matching.left.op(node)
-                yield Hypothesis(Cause("operation", str(op or node), "no operation that matches it"))
+        alone = [str(self._matching.left.op(n) or n) for n in region.nodes if n not in self._matching.partner]
+        if alone:
+            shown = ", ".join(alone[:MOST_SHOWN]) + (
+                f" and {len(alone) - MOST_SHOWN} more" if alone[MOST_SHOWN:] else ""
+            )
+            yield Hypothesis(Cause("operation", shown, "nothing that matches"))
         for node in region.edges:
             yield from self._of_edges(node)
 

@@ -92,7 +92,7 @@ class Twins:
         for tap in taps:
             if tap.reader is None:
                 by_node[tap.torch[0]].append(tap)
-            elif tap.reader.op == "output" or tap.torch[0] in tap.reader.all_input_nodes:
+            elif tap.torch[0] in tap.reader.all_input_nodes:
                 by_reader[tap.reader].append(tap)
         found: dict[Tap, Apart] = {}
 
@@ -114,8 +114,14 @@ class Twins:
                     others[tap.torch[0]] = forced
             return others
 
-        Replay(self.recorded, watch, {**self.stored, **(stored or {})}, patches, before).run(*self.args)
+        self._run(Replay(self.recorded, watch, {**self.stored, **(stored or {})}, patches, before))
         return found, teacher.rest()
+
+    def _run(self, replay: Replay) -> None:
+        try:
+            replay.run(*self.args)
+        except (RuntimeError, IndexError, ValueError, TypeError) as failure:
+            raise VerificationError(f"the PyTorch model fails on these inputs: {failure}") from failure
 
     def _compare(self, tap: Tap, expected: Value, actual: Any) -> tuple[Apart, torch.Tensor | None]:
         own = actual if isinstance(actual, torch.Tensor) else None
@@ -137,7 +143,7 @@ class Twins:
                 made[node, place] = result if place is None else result[place]
             return result
 
-        Replay(self.recorded, watch, {**self.stored, **(stored or {})}).run(*self.args)
+        self._run(Replay(self.recorded, watch, {**self.stored, **(stored or {})}))
         return {tap: self._compare(tap, value, made[tap.torch])[0] for tap, value in outputs.items()}
 
 
