@@ -174,6 +174,7 @@ class Lowering:
             self._register(variable)
         self._fixed, self._static = fold_constants(trace.graph)
         self._handles: dict[str, str] = {}
+        self._operations = trace.graph.get_operations()
         for external, internal in trace.graph.captures:
             path = self._captured(external)
             self.env[internal.name] = Stored(path) if path else None
@@ -217,7 +218,7 @@ class Lowering:
         for place, (tensor, axes) in enumerate(zip(self.trace.inputs, input_axes, strict=True)):
             self.builder.type = "input"
             self.env[tensor.name] = self.builder.emit("input", [], shape_of(tensor), axes=list(axes), position=place)
-        operations = self.trace.graph.get_operations()
+        operations = self._operations
         calls = iter(self.trace.calls)
         call = next(calls, None)
         index = 0
@@ -242,15 +243,16 @@ class Lowering:
                 self.builder.graph.origins.setdefault(value, name)
 
     def _layer(self, call: LayerCall) -> None:
-        name, before = str(known_class(call.layer)), len(self.builder.graph)
+        name = str(known_class(call.layer))
+        self.builder.latest.clear()
         self.builder.path, self.builder.type = call.path, type(call.layer).__name__
         result = LAYERS[name](Layer(call, self))
         values = result if isinstance(result, list) else [result]
         for tensor, value in zip(call.outputs, values, strict=False):
             self.env[tensor.name] = value
-        inner = [op for op in list(self.builder.graph.ops())[before:] if Value(op.name) not in values]
+        inner = [op for op in self.builder.latest if op.weights and Value(op.name) not in values]
         if inner:
-            self._find_inner(inner, self.trace.graph.get_operations()[call.start : call.stop])
+            self._find_inner(inner, self._operations[call.start : call.stop])
 
     def _find_inner(self, emitted: Sequence[Op], operations: Sequence[Any]) -> None:
         """Finds what operations inside of a layer returned: the last thing that reads their weights."""

@@ -10,8 +10,8 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from autoport.graph import Graph
-from autoport.graph.build import input_axes
 from autoport.keras.read import KerasReading, flat_inputs
+from autoport.pytorch.inputs import axes_of
 from autoport.pytorch.read import TorchReading
 from autoport.verify.replay import wide
 from autoport.weights.algebra import Array
@@ -65,6 +65,6 @@ def _placed(leaf: Any, place: int | None, axes: Sequence[str], arrays: Sequence[
     if place is None:
         return wide(leaf)
     array = arrays[place]
-    order = [input_axes(array.ndim).index(name) for name in axes]
+    order = [axes_of(array).index(name) for name in axes]
     tensor = torch.from_numpy(np.ascontiguousarray(array.transpose(order)))
     return wide(tensor.to(leaf.dtype) if not leaf.is_floating_point() else tensor)
