@@ -19,16 +19,21 @@ PARAMETERS = {
     "epsilon": "eps",
     "approximate": "approximate",
     "negative_slope": "negative_slope",
-    "alpha": "argument_1",
-    "beta": "argument_1",
+    "alpha": "alpha",
+    "beta": "beta",
     "align_corners": "align_corners",
     "groups": "num_groups",
     "scale": "scale",
     "stride": "stride",
     "dilation": "dilation",
 }
-# Functions that take a parameter by keyword only, whatever the table calls it.
-KEYWORDS = {"negative_slope": "argument_1"}
+# Attributes of activations, whose arguments the table does not name, and the functions that have them.
+OWN = {
+    "approximate": {"gelu"},
+    "negative_slope": {"leaky_relu"},
+    "alpha": {"elu", "celu"},
+    "beta": {"softplus"},
+}
 Pads = Sequence[tuple[int, int]]
 
 
@@ -45,7 +50,7 @@ def mend(node: fx.Node, op: Op, values: Attrs) -> Patch | None:
         return _conv(op, attrs) if values.keys() <= {"padding", "stride", "dilation"} else None
     if op.kind in ("max_pool", "avg_pool"):
         return _pool(op, attrs)
-    if values.keys() - PARAMETERS.keys() or node.op != "call_function":
+    if node.op != "call_function" or not all(_takes(node.target, name) for name in values):
         return None
     return _with_parameters({PARAMETERS[name]: value for name, value in values.items()})
 
@@ -59,18 +64,23 @@ def reorder(order: Sequence[int]) -> Patch:
     return patch
 
 
+def _takes(function: Any, attribute: str) -> bool:
+    """Whether a function has a parameter for an attribute, and is not the last of several that spell the operation."""
+    if attribute in OWN:
+        return bare_name(function) in OWN[attribute]
+    return PARAMETERS.get(attribute) in _names(function)
+
+
 def _with_parameters(values: Attrs) -> Patch:
     def patch(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         arguments, keywords = list(args), dict(kwargs)
         names = _names(function)
         for name, value in values.items():
-            place = names.index(name) if name in names else len(arguments)
-            if name not in names and KEYWORDS.get(name) in names:
-                place = names.index(KEYWORDS[name])
+            place = names.index(name if name in names else "argument_1")
             if place < len(arguments):
                 arguments[place] = value
             else:
-                keywords[_spelled(function, name)] = value
+                keywords[name] = value
         return function(*arguments, **keywords)
 
     return patch
@@ -78,11 +88,6 @@ def _with_parameters(values: Attrs) -> Patch:
 
 def _names(function: Callable[..., Any]) -> tuple[str, ...]:
     return TABLE.get(bare_name(function), (None, ()))[1]
-
-
-def _spelled(function: Callable[..., Any], name: str) -> str:
-    """What the table calls the first argument of an activation is a name of the function's own."""
-    return {"elu": "alpha", "celu": "alpha", "softplus": "beta"}.get(bare_name(function), name)
 
 
 def _bound(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
