@@ -21,7 +21,7 @@ from autoport.weights.piece import Piece
 TRANSPARENT = {"max_pool", "avg_pool", "transpose", "slice", "dropout"}
 
 
-def find_absorptions(target: Graph, biases: Mapping[str, Piece]) -> tuple[list[Absorption], dict[str, str]]:
+def find_absorptions(target: Graph, biases: Mapping[str, Piece]) -> tuple[list[Absorption], dict[str, str], set[Value]]:
     """Follows missing biases through the target graph.
 
     Args:
@@ -29,7 +29,8 @@ def find_absorptions(target: Graph, biases: Mapping[str, Piece]) -> tuple[list[A
         biases: source bias, by the name of the target operation that lacks it.
 
     Returns:
-        What can be absorbed, and for every bias (by path) that cannot the reason.
+        What can be absorbed, for every bias (by path) that cannot the reason, and the values that
+        lack a bias that is absorbed further on.
     """
     shifts: dict[Value, dict[str, Piece]] = {}
     found: list[Absorption] = []
@@ -43,7 +44,8 @@ def find_absorptions(target: Graph, biases: Mapping[str, Piece]) -> tuple[list[A
     for value in target.outputs:
         for path in shifts.get(value, {}):
             refused.setdefault(path, "the target has no such bias, and it reaches an output of the model")
-    return [a for a in found if a.bias.tensor not in refused], refused
+    shifted = {value for value, shift in shifts.items() if shift.keys() - refused.keys()}
+    return [a for a in found if a.bias.tensor not in refused], refused, shifted
 
 
 def _passed(

@@ -6,6 +6,7 @@ Frameworks are imported inside the commands, so that `autoport --help` answers a
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import re
@@ -19,10 +20,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import autoport
-from autoport.errors import AutoportError
+from autoport.errors import AutoportError, VerificationError
 
 if TYPE_CHECKING:
     from autoport.result import Match
+    from autoport.verify.verification import Verification
 
 logger = logging.getLogger("autoport")
 
@@ -116,6 +118,7 @@ def port(
         ),
     ],
     to: Annotated[Direction, typer.Option("--to", help="Whose weights to write.")] = Direction.torch,
+    verify: Annotated[bool, typer.Option(help="Run both models with the weights and compare them.")] = True,
     shapes: Shapes = None,
     debug: Debug = False,
 ) -> None:
@@ -133,7 +136,42 @@ def port(
         typer.echo(f"wrote {_plain(str(output))}: {len(match.plan(to).entries)} tensors", err=True)
         for difference in match.differences:
             typer.echo(_plain(f"difference: {difference}"), err=True)
-    _exit(match)
+        verification = _verified(match, to) if verify else None
+    _exit(match, verification is None or verification.ok)
+
+
+@app.command()
+def verify(
+    source: Source,
+    target: Target,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write a certificate of the result, as JSON.")
+    ] = None,
+    reconcile: Annotated[
+        bool, typer.Option("--reconcile", help="First set on the PyTorch model what makes it equal; prints a patch.")
+    ] = False,
+    shapes: Shapes = None,
+    debug: Debug = False,
+) -> None:
+    """Carry the Keras weights over and prove in float64, operation by operation, that both models compute the same.
+
+    Exit code 1: they do not; what differs is listed with its cause.
+    """
+    from autoport.saving import write_whole
+
+    with _trouble(debug):
+        match, _ = _match(source, target, shapes, debug)
+        with contextlib.redirect_stdout(sys.stderr):
+            match.assign()
+            reconciliation = match.reconcile() if reconcile else None
+            verification = match.verify()
+        if reconciliation is not None:
+            typer.echo(_plain(f"{reconciliation}\n\n{reconciliation.patch}"))
+        typer.echo(_plain(str(verification)))
+        if output is not None:
+            text = json.dumps(match.certificate(verification), indent=2) + "\n"
+            write_whole(output, lambda place: _write_text(place, text))
+    raise typer.Exit(SAME if verification.ok else DIFFERENT)
 
 
 def main() -> None:
@@ -141,10 +179,24 @@ def main() -> None:
     app()
 
 
-def _exit(match: Match) -> None:
+def _exit(match: Match, verified: bool = True) -> None:
     from autoport.report import build_report
 
-    raise typer.Exit(SAME if build_report(match).same else DIFFERENT)
+    raise typer.Exit(SAME if build_report(match).same and verified else DIFFERENT)
+
+
+def _verified(match: Match, to: str) -> Verification | None:
+    """Says on standard error what a verification found; None if the models could not be run."""
+    with contextlib.redirect_stdout(sys.stderr):
+        if to == Direction.torch:
+            match.assign()
+        try:
+            verification = match.verify()
+        except VerificationError as error:
+            typer.echo(_plain(f"not verified: {error}"), err=True)
+            return None
+    typer.echo(_plain(str(verification)), err=True)
+    return verification
 
 
 @contextlib.contextmanager

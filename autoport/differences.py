@@ -91,20 +91,38 @@ class Difference:
 
 def find_differences(matching: Matching) -> list[Difference]:
     """Every disagreement, in the order of the Keras model."""
-    left, right, partner = matching.left, matching.right, matching.partner
     found = list(_outputs(matching))
-    for node in left.nodes:
-        if node not in partner:
-            continue
-        a, b = left.op(node), right.op(partner[node])
-        for source, _ in dict(left.preds.get(node, ())).items():
-            edge = (partner.get(source, ""), partner[node])
-            if edge in right.edges:
-                found += _edges(left, right, (source, node), edge)
-        if a is not None and b is not None:
-            here = [*_attributes(a, b), *wiring(matching, a, b)]
-            found += here or _shapes(matching, a, b)
+    for node in matching.left.nodes:
+        if node in matching.partner:
+            found += [*edge_differences(matching, node), *node_differences(matching, node)]
     return list(dict.fromkeys(found))
+
+
+def edge_differences(matching: Matching, node: str) -> Iterator[Difference]:
+    """What disagrees on the edges to a matched node of the Keras side."""
+    left, right, partner = matching.left, matching.right, matching.partner
+    for source in dict(left.preds.get(node, ())):
+        edge = (partner.get(source, ""), partner[node])
+        if edge in right.edges:
+            yield from _edges(left, right, (source, node), edge)
+
+
+def edge_operations(matching: Matching, node: str) -> Iterator[tuple[Op, Op]]:
+    """Contracted operations on the edges to a matched node of the Keras side, each with its twin."""
+    left, right, partner = matching.left, matching.right, matching.partner
+    for source in dict(left.preds.get(node, ())):
+        edge = (partner.get(source, ""), partner[node])
+        for a, b in edge_pairs(left, right, (source, node), edge) if edge in right.edges else ():
+            if a.expression == b.expression:
+                yield from zip(a.expression.ops(), b.expression.ops(), strict=True)
+
+
+def node_differences(matching: Matching, node: str) -> Iterator[Difference]:
+    """What disagrees between a node of the Keras side and its partner."""
+    a, b = matching.left.op(node), matching.right.op(matching.partner[node])
+    if a is not None and b is not None:
+        here = [*attribute_differences(a, b), *wiring(matching, a, b)]
+        yield from here or _shapes(matching, a, b)
 
 
 def _outputs(matching: Matching) -> Iterator[Difference]:
@@ -140,7 +158,8 @@ def _composite_axes(left: Graph, right: Graph, first: Value, second: Value, *, w
         yield Difference("axis", *WHOLE, f"{what} along {texts[0]}", f"{what} along {texts[1]}")
 
 
-def _attributes(a: Op, b: Op) -> Iterator[Difference]:
+def attribute_differences(a: Op, b: Op) -> Iterator[Difference]:
+    """Hyper-parameters of two operations that disagree."""
     for name in dict.fromkeys((*a.attrs, *b.attrs)):
         if name in IGNORED:
             continue
@@ -244,7 +263,7 @@ def _edges(
             yield Difference("preprocessing", str(op), places[1], detail, "none")
         if a.expression == b.expression:
             for first, second in zip(a.expression.ops(), b.expression.ops(), strict=True):
-                yield from _attributes(first, second)
+                yield from attribute_differences(first, second)
         else:
             yield Difference("operation", *places, _listed(a.expression), _listed(b.expression))
 

@@ -56,3 +56,7 @@ class IncompleteMatchError(AutoportError):
 
 class TransferError(AutoportError):
     """A weight cannot be carried over as it is; nothing was assigned."""
+
+
+class VerificationError(AutoportError):
+    """The two models could not be run side by side."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autoport.absorption import find_absorptions
 from autoport.canonical import canonicalize, skeleton
 from autoport.differences import Difference, find_differences
 from autoport.doubts import find_doubts
 from autoport.errors import IncompleteMatchError
-from autoport.graph import Graph, Op
+from autoport.graph import Graph, Op, Value
 from autoport.matching import Matching, match_skeletons
 from autoport.plan import Plan, WeightPair, build_plan, pair_weights
 from autoport.transfer import KerasStore, Store, TorchStore, carry_out, check, produce
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from autoport.keras.read import KerasReading
     from autoport.pytorch.read import TorchReading
+    from autoport.verify.reconcile import Reconciliation
+    from autoport.verify.verification import Verification
 
 Hints = Sequence[tuple[str, str]]
 
@@ -70,16 +72,23 @@ class Match:
         unmatched_tf: what only the Keras model has.
         unmatched_torch: what only the PyTorch model has.
         differences: hyper-parameters of matched operations that disagree.
+        matching: the pairs of all nodes, also of those without weights.
+        readings: both models as they were read.
+        reconciled: what `reconcile` has done.
+        shifted: by direction, values of the side that is written which lack an absorbed bias.
     """
 
     def __init__(self, tf: KerasReading, torch: TorchReading, torch_model: torch.nn.Module, hints: Hints = ()) -> None:
         self.graph_tf: Graph = canonicalize(tf.graph)
         self.graph_torch: Graph = canonicalize(torch.graph)
+        self.readings = tf, torch
         self._variables = tf.variables
-        self._torch_model = torch_model
-        self._matching = match_skeletons(skeleton(self.graph_tf), skeleton(self.graph_torch), hints)
-        self.pairs, refusals = _weight_pairs(self._matching)
-        self.differences: list[Difference] = find_differences(self._matching)
+        self._torch_model, self._hints = torch_model, hints
+        self.reconciled: list[Reconciliation] = []
+        self.matching = match_skeletons(skeleton(self.graph_tf), skeleton(self.graph_torch), hints)
+        self.pairs, refusals = _weight_pairs(self.matching)
+        self.differences: list[Difference] = find_differences(self.matching)
+        self.shifted: dict[str, set[Value]] = {}
         self._plans = {to: self._plan(to) for to in ("torch", "tf")}
         self.unmatched_tf = self._unmatched("tf", refusals[0])
         self.unmatched_torch = self._unmatched("torch", refusals[1])
@@ -106,7 +115,7 @@ class Match:
         import torch
 
         self._require_complete("torch", strict)
-        plan, read = self.plan("torch"), self._store("tf").read
+        plan, read = self.plan("torch"), self.store("tf").read
         check(plan, read)
         made = {path: torch.from_numpy(produce(plan, path, read)) for path in plan.entries}
         result = {}
@@ -131,7 +140,83 @@ class Match:
         """
         self._require_complete(_direction(to), strict)
         source = "tf" if to == "torch" else "torch"
-        carry_out(self.plan(to), self._store(source), self._store(to))
+        carry_out(self.plan(to), self.store(source), self.store(to))
+
+    def verify(self, inputs: Any = None, *, dtype: str = "float64", rtol: float = 1e-9, seed: int = 0) -> Verification:
+        """Runs both models side by side and says whether, where and why they differ.
+
+        Every matched operation of the PyTorch model is fed what its Keras twin was really fed, so
+        that one run finds every place at which they differ; then both are run end to end. Neither
+        model is changed or called: what runs, in float64, are the recorded graphs on copies of the
+        tensors. The PyTorch model is taken as it is now, the Keras model as it was matched, with the
+        weights that it has now.
+
+        Args:
+            inputs: what the Keras model takes, of the shapes it was matched on; random when left out.
+            dtype: what to compute in; only `float64`.
+            rtol: the largest difference, in standard deviations, that counts as rounding.
+            seed: of the random inputs.
+
+        Raises:
+            VerificationError: the models could not be run side by side.
+            ValueError: there is no such dtype.
+
+        Example:
+            >>> print(match.verify())  # doctest: +SKIP
+            verified: relative error 2.6e-15 end to end in float64, 138 places compared
+        """
+        from autoport.verify.verify import verify
+
+        if dtype != "float64":
+            raise ValueError(f"dtype must be 'float64', not {dtype!r}")
+        return verify(self.current(), inputs, rtol, seed)
+
+    def certificate(self, verification: Verification | None = None) -> dict[str, Any]:
+        """What was verified, on what, with what result, as JSON takes it.
+
+        Args:
+            verification: what `verify` returned; it is run when left out.
+
+        Returns:
+            Versions of all packages, sha256 of the tensors that either forward pass reads, what was
+            reconciled, and everything that was measured.
+
+        Example:
+            >>> json.dump(match.certificate(), file)  # doctest: +SKIP
+        """
+        from autoport.verify.certificate import certificate
+
+        return certificate(self, self.verify() if verification is None else verification)
+
+    def reconcile(self) -> Reconciliation:
+        """Sets hyper-parameters of the PyTorch model to what the Keras model has, where that is possible.
+
+        Returns:
+            What was set and what is left; `undo()` takes it back, `patch` is Python that does the same.
+
+        Example:
+            >>> print(match.reconcile())  # doctest: +SKIP
+            set: bn1.eps = 0.001 (was 1e-05)
+        """
+        from autoport.verify.reconcile import reconcile
+
+        result = reconcile(self.current(), self._torch_model)
+        self.reconciled.append(result)
+        return result
+
+    @property
+    def torch_name(self) -> str:
+        """Class of the PyTorch model."""
+        return type(self._torch_model).__name__
+
+    def current(self) -> Match:
+        """This match; made anew if the PyTorch model computes something else than when it was read."""
+        from autoport.keras.read import read
+        from autoport.pytorch.read import reread
+
+        tf, before = self.readings
+        torch = reread(self._torch_model, before)
+        return self if torch is before else Match(read(tf.model, tf.inputs), torch, self._torch_model, self._hints)
 
     def report(self, format: str | None = None) -> str | None:
         """Shows the match.
@@ -156,7 +241,8 @@ class Match:
         state = "complete" if self.complete else "incomplete"
         return f"<Match {state}: {len(self.pairs)} pairs, {len(self.differences)} differences>"
 
-    def _store(self, side: str) -> Store:
+    def store(self, side: str) -> Store:
+        """Reads and writes the tensors of one side, `tf` or `torch`, by path."""
         from autoport.pytorch.trace import stored_tensors
 
         if side == "tf":
@@ -173,7 +259,7 @@ class Match:
                 if weight.role == "bias" and target is None and source is not None:
                     op = pair.torch if to == "torch" else pair.tf
                     biases[op.name] = source.pieces[0]
-        absorbed, refused = find_absorptions(graph, biases)
+        absorbed, refused, self.shifted[to] = find_absorptions(graph, biases)
         plan = build_plan(weights, graph, to=to, absorptions=absorbed)
         plan.refused.update(refused)
         return plan
@@ -207,7 +293,7 @@ class Match:
         """
         if not strict:
             return
-        read = self._store("tf" if to == "torch" else "torch").read
+        read = self.store("tf" if to == "torch" else "torch").read
         neutral = self._plans[to].neutral
         missing = self.missing(to)
         unexpected = {
@@ -228,8 +314,8 @@ class Match:
     def _unmatched(self, side: str, refused: dict[str, str]) -> list[Unmatched]:
         graph = self._side(side)
         index = 1 if side == "torch" else 0
-        free = self._matching.free_right if side == "torch" else self._matching.free_left
-        ambiguous = self._matching.ambiguous[index]
+        free = self.matching.free_right if side == "torch" else self.matching.free_left
+        ambiguous = self.matching.ambiguous[index]
         rows = [
             Unmatched(op, tuple(op.tensors), ambiguous.get(op.name, "no operation of the other model matches"))
             for op in graph.ops()

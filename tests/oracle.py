@@ -69,6 +69,10 @@ def assert_ports(
             arrays = example(model)
             error = relative_error(run_torch(module, arrays, orders), run_keras(model, arrays))
             assert error < 1e-9, error
+        verification = match.verify()
+        assert verification.ok or not equal, str(verification)
+        assert not verification.ok or equal or not differences, str(verification)
+        assert not verification.ok or not verification.divergences
         if recovers:
             assert_recovers(match, model)
     return match

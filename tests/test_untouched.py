@@ -67,6 +67,38 @@ def test_match_changes_neither_model_nor_any_global_state(training: bool) -> Non
     assert_same(before, snapshot(model, module))
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_verifying_changes_neither_model_nor_any_global_state(training: bool) -> None:
+    model, module = keras_model(), torch_model().train(training)
+    randomise_keras(model, 1)
+    match = autoport.match(model, module)
+    match.assign()
+    before, default = snapshot(model, module), torch.get_default_dtype()
+    assert match.verify().ok
+    assert_same(before, snapshot(model, module))
+    with torch.no_grad():
+        module[4].weight.mul_(2)
+    before = snapshot(model, module)
+    assert not match.verify().ok
+    assert_same(before, snapshot(model, module))
+    assert torch.get_default_dtype() == default
+
+
+def test_a_verification_that_fails_changes_nothing_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, module = keras_model(), torch_model()
+    match = autoport.match(model, module)
+    before, default = snapshot(model, module), torch.get_default_dtype()
+
+    def fail(*args: Any, **kwargs: Any) -> Any:
+        raise MemoryError("in the middle")
+
+    monkeypatch.setattr("autoport.verify.lockstep.Twins._compare", fail)
+    with pytest.raises(MemoryError):
+        match.verify()
+    assert_same(before, snapshot(model, module))
+    assert torch.get_default_dtype() == default
+
+
 class Fails(nn.Module):
     """A module that fails in the middle of its forward pass."""
 

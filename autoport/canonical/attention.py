@@ -198,6 +198,7 @@ def _collect_scales(graph: Graph, op: Op) -> None:
     """Factors on the queries and keys become part of the scale."""
     for place in (0, 1):
         value = op.inputs[place]
+        passed: list[Value] = []
         while _read_once(graph, value):
             producer = graph.op(value.op)
             factor = _factor(producer)
@@ -205,7 +206,10 @@ def _collect_scales(graph: Graph, op: Op) -> None:
                 op.attrs["scale"] *= factor
                 value = producer.inputs[0]
                 graph.bypass(producer.name, value)
+                for scaled in passed:
+                    graph.origins.pop(scaled, None)
             elif producer.kind in MOVING:
+                passed.append(value)
                 value = producer.inputs[0]
             else:
                 break

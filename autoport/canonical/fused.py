@@ -62,7 +62,8 @@ def _root_of_outputs(graph: Graph, op: Op) -> ax.Atom | None:
     dim = op.attrs["outputs"]["o"]
     if dim >= len(axes) or len(axes[dim]) != 1 or len(axes[dim][0]) != 1:
         return None
-    return axes[dim][0][0]
+    atom: ax.Atom = axes[dim][0][0]
+    return atom
 
 
 def _cuts(graph: Graph, op: Op, root: ax.Atom) -> list[_Cut] | None:

@@ -6,6 +6,7 @@ x @ W = x @ V.T = einsum("bti,ihd->bthd", x, W) = dense(x)
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 from autoport.canonical.views import View, stored_view
 from autoport.graph import Graph, Op
@@ -32,7 +33,9 @@ def _become_dense(graph: Graph, op: Op, view: View, place: int) -> bool:
     if set(own) != {*summed, *free} or any(c not in out and c not in own for c in other) or not summed:
         return False
     named = dict(zip(own, view.dims, strict=True))
-    piece, binds, outputs = view.piece, {}, {}
+    piece = view.piece
+    binds: dict[str, Any] = {}
+    outputs: dict[str, Any] = {}
     for base, letters, data, places in (("i", summed, other, binds), ("o", free, out, outputs)):
         for number, letter in enumerate(letters):
             axis = named[letter]

@@ -120,12 +120,14 @@ class Builder:
         graph: what has been built so far.
         path: layer or module that following operations belong to.
         type: class or function they come from.
+        latest: operations in the order they were appended; whoever asks for the latest ones clears it first.
     """
 
     def __init__(self) -> None:
         self.graph = Graph()
         self.path = ""
         self.type = ""
+        self.latest: list[Op] = []
         self._count: Counter[tuple[str, str]] = Counter()
 
     def emit(
@@ -167,6 +169,7 @@ class Builder:
             (kind, *features),
             self.type,
         )
+        self.latest.append(op)
         return self.graph.add_op(op)
 
     def _computed(self, kind: str, numbers: list[float], attrs: Mapping[str, Any]) -> Value:

@@ -23,6 +23,8 @@ class Graph(nx.DiGraph):
         aliases: further paths of tied tensors, each with the path it is registered under.
         ignored: paths of stored tensors that belong to preprocessing, with the reason.
         axes: names of the data axes of every value, once `canonical.layout` has found them.
+        origins: what a value was on its own side (name of a TensorFlow tensor; `fx.Node` and place
+            among its results), for the values that were one thing there.
     """
 
     def __init__(self, incoming: Any = None, **attrs: Any) -> None:
@@ -32,6 +34,7 @@ class Graph(nx.DiGraph):
         self.aliases: dict[str, str] = {}
         self.ignored: dict[str, str] = {}
         self.axes: dict[Value, tuple[Axis, ...]] = {}
+        self.origins: dict[Value, Any] = {}
 
     def add_op(self, op: Op) -> Value:
         """Appends an operation and returns its first output."""

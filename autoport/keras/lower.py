@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
-from autoport.graph import Graph, Tensor, Value
+from autoport.graph import Graph, Op, Tensor, Value
 from autoport.graph.build import Builder
 from autoport.keras.constants import fold_constants
+from autoport.keras.inside import last_reader
 from autoport.keras.trace import BRANCHES, LayerCall, Trace
 
 LayerRule = Callable[["Layer"], Any]
@@ -170,9 +171,13 @@ class Lowering:
         self._shapes = {name: tuple(map(int, value)) for name, value in trace.ran.items() if value.dtype != bool}
         conditions = {name: value for name, value in trace.ran.items() if value.dtype == bool}
         self._fixed, self._static = fold_constants(trace.graph, {**self._known_shapes(trace.graph), **conditions})
+        self._handles: dict[str, str] = {}
+        self._operations = trace.graph.get_operations()
         for external, internal in trace.graph.captures:
             path = self._captured(external)
             self.env[internal.name] = Stored(path) if path else None
+            if path:
+                self._handles[path] = internal.name
             if external.dtype not in (tf.resource, tf.variant):
                 self._static[internal.name] = np.asarray(external)
 
@@ -213,7 +218,7 @@ class Lowering:
             self.env[tensor.name] = self.builder.emit(
                 "input", [], self.shape_of(tensor), axes=list(axes), position=place
             )
-        operations = self.trace.graph.get_operations()
+        operations = self._operations
         calls = iter(self.trace.calls)
         call = next(calls, None)
         index = 0
@@ -227,15 +232,34 @@ class Lowering:
                 self._op(operations[index], index)
                 index += 1
         self.builder.graph.outputs = [self.value(t) for t in self.trace.outputs]
+        self._note_origins()
         return self.builder.graph
+
+    def _note_origins(self) -> None:
+        captured = {internal.name for _, internal in self.trace.graph.captures}
+        for name, found in self.env.items():
+            value = self._parameters.get(found.path) if isinstance(found, Stored) else found
+            if value is not None and name not in captured:
+                self.builder.graph.origins.setdefault(value, name)
 
     def _layer(self, call: LayerCall) -> None:
         name = str(known_class(call.layer))
+        self.builder.latest.clear()
         self.builder.path, self.builder.type = call.path, type(call.layer).__name__
         result = LAYERS[name](Layer(call, self))
         values = result if isinstance(result, list) else [result]
         for tensor, value in zip(call.outputs, values, strict=False):
             self.env[tensor.name] = value
+        inner = [op for op in self.builder.latest if op.weights and Value(op.name) not in values]
+        if inner:
+            self._find_inner(inner, self._operations[call.start : call.stop])
+
+    def _find_inner(self, emitted: Sequence[Op], operations: Sequence[Any]) -> None:
+        """Finds what operations inside of a layer returned: the last thing that reads their weights."""
+        for op in emitted:
+            tensor = last_reader(operations, {self._handles[path] for path in op.tensors if path in self._handles})
+            if tensor is not None and self.shape_of(tensor) == op.shapes[0] and len(op.shapes) == 1:
+                self.builder.graph.origins[Value(op.name)] = tensor.name
 
     def _op(self, op: Any, index: int | None) -> None:
         if not op.outputs or op.outputs[0].name in self.env or op.type == "Placeholder" or op.name in self._fixed:
@@ -244,10 +268,9 @@ class Lowering:
             self.builder.path = self._scope(index)
         self.builder.type = op.type
         body = called_body(op, self)
-        result = self._inline(op, *body) if body else OPS.get(op.type, _unknown)(RawOp(op, self))
-        several = isinstance(result, list)
+        result: Any = self._inline(op, *body) if body else OPS.get(op.type, _unknown)(RawOp(op, self))
         for number, tensor in enumerate(op.outputs):
-            if several:
+            if isinstance(result, list):
                 self.env[tensor.name] = result[number]
             else:
                 self.env[tensor.name] = Value(result.op, number) if number else result

@@ -15,7 +15,7 @@ from autoport.graph import Graph
 from autoport.graph.build import input_axes
 from autoport.keras.inputs import is_keras_model
 from autoport.keras.lower import known_class, lower
-from autoport.keras.trace import trace
+from autoport.keras.trace import Trace, trace
 
 
 @dataclass
@@ -26,11 +26,15 @@ class KerasReading:
         graph: the shared form.
         variables: the variable behind each path of `graph.tensors`.
         inputs: what it was traced on.
+        model: the model itself.
+        trace: the TensorFlow graph behind `graph`.
     """
 
     graph: Graph
     variables: dict[str, Any]
     inputs: Any
+    model: Any
+    trace: Trace
 
 
 def flat_inputs(inputs: Any) -> list[Any]:
@@ -59,4 +63,4 @@ def read(model: Any, inputs: Any) -> KerasReading:
     weights = list(getattr(model, name, ()))
     names = [input_axes(len(tensor.shape), whole=not tensor.dtype.is_floating) for tensor in traced.inputs]
     graph, variables = lower(traced, weights, names)
-    return KerasReading(graph, variables, inputs)
+    return KerasReading(graph, variables, inputs, model, traced)

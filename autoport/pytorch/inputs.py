@@ -61,11 +61,12 @@ def candidates(model: nn.Module, arrays: Sequence[Any]) -> Iterator[tuple[list[t
     )
     for arrangement, whole, orders in itertools.islice(plans, MOST_COMBINATIONS):
         tensors = [placed_like(model, arrays[k], orders[k], whole=whole) for k in arrangement]
-        names: list[Named] = [(k, tuple(_axes(arrays[k])[d] for d in orders[k])) for k in arrangement]
+        names: list[Named] = [(k, tuple(axes_of(arrays[k])[d] for d in orders[k])) for k in arrangement]
         yield tensors, names
 
 
-def _axes(array: Any) -> tuple[str, ...]:
+def axes_of(array: Any) -> tuple[str, ...]:
+    """Names of the axes of a Keras input."""
     return input_axes(np.ndim(array), whole=np.asarray(array).dtype.kind in "iub")
 
 
@@ -78,6 +79,6 @@ def named_axes(array: Any, tensors: Sequence[Any]) -> Named:
         for order in ORDERS.get(other.ndim, (tuple(range(other.ndim)),)):
             turned = other.transpose(order)
             if turned.shape == values.shape and np.allclose(turned, values, atol=1e-6):
-                names = _axes(other)
+                names = axes_of(other)
                 return place, tuple(names[d] for d in order)
     return None, ("?",) * values.ndim

@@ -142,7 +142,16 @@ class Lowering:
             else:
                 values = [self._env[arg] for arg in node.args[0]]
                 self.builder.graph.outputs = [self.data(value) for value in values]
+        self._note_origins()
         return self.builder.graph
+
+    def _note_origins(self) -> None:
+        for node, found in self._env.items():
+            parts = found if isinstance(found, (list, tuple)) and not isinstance(found, Value) else [found]
+            for place, part in enumerate(parts):
+                value = self._parameters.get(part.path) if isinstance(part, Stored) else part
+                if isinstance(value, Value):
+                    self.builder.graph.origins.setdefault(value, (node, None if parts[0] is found else place))
 
     def _leaf(self, node: fx.Node) -> Any:
         path = node.meta["path"]
@@ -154,7 +163,7 @@ class Lowering:
     def _call(self, node: fx.Node) -> Any:
         path, kind = (node.meta.get("nn_module_stack") or (("", ""),))[-1]
         self.builder.path, self.builder.type = path, kind
-        name, given = _bare_name(node.target), node.args
+        name, given = bare_name(node.target), node.args
         if node.target is getattr:
             name, given = f"get_{node.args[1]}", node.args[:1]
         if name == "_getitem":
@@ -206,7 +215,8 @@ def _tensor(path: str, tensor: torch.Tensor) -> Tensor:
     return Tensor(path, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), trainable)
 
 
-def _bare_name(func: Any) -> str:
+def bare_name(func: Any) -> str:
+    """A function's name without the underscores of its spellings."""
     name = str(getattr(func, "__name__", func))
     return name if name == "_getitem" else name.strip("_")
 

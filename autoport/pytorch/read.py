@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -13,9 +14,9 @@ from torch.utils._pytree import tree_leaves, tree_map
 import autoport.pytorch.functions  # noqa: F401  fills the table
 from autoport.errors import InputError, TraceError
 from autoport.graph import Graph
-from autoport.pytorch.inputs import candidates, named_axes, placed_like
+from autoport.pytorch.inputs import Named, candidates, named_axes, placed_like
 from autoport.pytorch.lower import lower
-from autoport.pytorch.trace import trace
+from autoport.pytorch.trace import holds_values, trace
 
 
 @dataclass
@@ -27,12 +28,14 @@ class TorchReading:
         recorded: the same as a `torch.fx` graph.
         args: positional inputs it was recorded on.
         kwargs: keyword inputs it was recorded on.
+        names: for each of its tensors the Keras input that it is, and the names of its axes.
     """
 
     graph: Graph
     recorded: fx.GraphModule
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
+    names: list[Named]
 
 
 def read(model: nn.Module, arrays: Sequence[Any], given: Any = None) -> TorchReading:
@@ -57,7 +60,7 @@ def read(model: nn.Module, arrays: Sequence[Any], given: Any = None) -> TorchRea
         except TraceError as error:
             failure = failure or error
             continue
-        return TorchReading(lower(model, recorded, names), recorded, tuple(tensors), {})
+        return TorchReading(lower(model, recorded, names), recorded, tuple(tensors), {}, names)
     raise InputError(
         f"no way was found to feed {type(model).__name__} what the Keras model takes; "
         f"pass torch_inputs=. First try: {failure}"
@@ -73,7 +76,7 @@ def _read_given(model: nn.Module, arrays: Sequence[Any], given: Any) -> TorchRea
 
     args, kwargs = tree_map(place, (args, kwargs))
     recorded = trace(model, args, kwargs)
-    return TorchReading(lower(model, recorded, names), recorded, tuple(args), dict(kwargs))
+    return TorchReading(lower(model, recorded, names), recorded, tuple(args), dict(kwargs), names)
 
 
 def as_call(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -83,3 +86,34 @@ def as_call(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     if isinstance(given, torch.Tensor) or not isinstance(given, (tuple, list)):
         return (given,), {}
     return tuple(given), {}
+
+
+def reread(model: nn.Module, before: TorchReading) -> TorchReading:
+    """A model as it is now, ready to run: the same reading if it still computes the same on the same tensors.
+
+    Args:
+        model: the module that `before` was read from; it may have changed since.
+        before: what was read.
+    """
+
+    def place(leaf: Any) -> Any:
+        return placed_like(model, leaf, whole=not leaf.is_floating_point()) if hasattr(leaf, "shape") else leaf
+
+    args, kwargs = tree_map(place, (before.args, before.kwargs))
+    recorded = trace(model, args, kwargs)
+    same = _calls(recorded) == _calls(before.recorded) and _same_tensors(recorded, before.recorded)
+    if same and holds_values(before.recorded):
+        return before
+    if not holds_values(recorded):
+        recorded = trace(model, args, kwargs, real=True)
+    return TorchReading(lower(model, recorded, before.names), recorded, args, kwargs, before.names)
+
+
+def _calls(recorded: fx.GraphModule) -> list[str]:
+    return [f"{node.op} {node.target} {node.args} {node.kwargs}" for node in recorded.graph.nodes]
+
+
+def _same_tensors(first: fx.GraphModule, second: fx.GraphModule) -> bool:
+    """Whether both read the very same stored tensors."""
+    stored = [node.target for node in first.graph.nodes if node.op == "get_attr" and node.meta["path"] is not None]
+    return all(attrgetter(str(path))(first) is attrgetter(str(path))(second) for path in stored)

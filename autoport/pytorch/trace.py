@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from torch import fx, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
@@ -219,13 +219,14 @@ def _drop(record: logging.LogRecord) -> bool:
     return False
 
 
-def trace(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> fx.GraphModule:
+def trace(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], *, real: bool = False) -> fx.GraphModule:
     """Records `model(*args, **kwargs)` in evaluation mode.
 
     Args:
         model: any module that runs; neither its weights nor its mode are changed.
         args: positional inputs; tensors are only read for shape, dtype and, if need be, values.
         kwargs: keyword inputs.
+        real: whether to compute, so that constants which the forward pass makes have values.
 
     Returns:
         The recorded graph. Nodes carry `meta["tensor_meta"]` (a `TensorMeta`) and
@@ -235,7 +236,7 @@ def trace(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]) -> f
         TraceError: the forward pass failed.
     """
     meta = any(parameter.is_meta for parameter in model.parameters())
-    attempts = [nullcontext()] if meta else [FakeTensorMode(allow_non_fake_inputs=True), nullcontext()]
+    attempts = [nullcontext()] if meta or real else [FakeTensorMode(allow_non_fake_inputs=True), nullcontext()]
     error: Exception | None = None
     for mode in attempts:
         try:
@@ -285,3 +286,9 @@ def _finish(model: nn.Module, recorder: Recorder, outputs: Any) -> fx.GraphModul
 def _shapes(args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
     leaves = [leaf for leaf in tree_leaves((tuple(args), dict(kwargs))) if isinstance(leaf, torch.Tensor)]
     return "inputs of shape " + ", ".join(str(tuple(leaf.shape)) for leaf in leaves)
+
+
+def holds_values(recorded: fx.GraphModule) -> bool:
+    """Whether every constant that a forward pass made has values; under fake tensors some have not."""
+    made = [node.target for node in recorded.graph.nodes if node.op == "get_attr" and node.meta["path"] is None]
+    return not any(isinstance(getattr(recorded, str(name)), FakeTensor) for name in made)

@@ -1,0 +1,61 @@
+"""What was verified, on what, with what result: data that a later reader can check."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import autoport
+from autoport.transfer import Store
+
+if TYPE_CHECKING:
+    from autoport.result import Match
+    from autoport.verify.verification import Verification
+
+PACKAGES = ("tensorflow", "keras", "tf_keras", "torch", "numpy")
+
+
+def certificate(match: Match, verification: Verification) -> dict[str, Any]:
+    """See `Match.certificate`."""
+    tf = match.readings[0]
+    return {
+        "autoport": autoport.__version__,
+        "versions": {"python": platform.python_version(), **_versions()},
+        "models": {"tf": _name(tf.model), "torch": match.torch_name},
+        "weights": {
+            "tf": fingerprint(match.store("tf"), match.graph_tf.read_tensors()),
+            "torch": fingerprint(match.store("torch"), match.graph_torch.read_tensors()),
+        },
+        "complete": match.complete,
+        "reconciled": [text for reconciliation in match.reconciled for text in reconciliation.done],
+        "verification": verification.to_dict(),
+    }
+
+
+def fingerprint(store: Store, paths: Iterable[str]) -> str:
+    """The sha256 of every tensor that a forward pass reads: path, type, shape and bytes, in the order of paths."""
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        array = np.ascontiguousarray(store.read(path))
+        digest.update(f"{path} {array.dtype} {array.shape}\n".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _name(model: Any) -> str:
+    return str(getattr(model, "name", None) or getattr(model, "__name__", type(model).__name__))

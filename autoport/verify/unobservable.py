@@ -1,0 +1,65 @@
+"""Weights whose value cannot show, whatever they are: a difference there is none of the function.
+
+softmax((q + bq) · (k + bk)) = softmax((q + bq) · k)      the bias of a key shifts every score of a row alike
+norm(x + b) = norm(x)                                     a norm over each channel by itself removes its bias
+"""
+
+from __future__ import annotations
+
+from autoport.graph import Graph, Op, Value
+
+SILENT = {"reshape", "transpose", "expand"}
+FUSED = {"attention", "keras_attention"}
+
+
+def cannot_show(graph: Graph, name: str, role: str) -> str | None:
+    """The reason why a weight of an operation cannot show; None if it can.
+
+    Args:
+        graph: the whole graph.
+        name: the operation.
+        role: the weight's.
+    """
+    if not role.startswith("bias"):
+        return None
+    if _always(graph, Value(name), _is_key):
+        return "the bias of a key adds the same to every score that a softmax compares"
+    if _always(graph, Value(name), _is_removed):
+        return "the norm behind it works on each channel by itself and removes a bias"
+    return None
+
+
+def _always(graph: Graph, value: Value, rule: object) -> bool:
+    """Whether a rule holds for everything that reads a value, directly or in another shape."""
+    if value in graph.outputs:
+        return False
+    readers = [graph.op(name) for name in graph.successors(value.op)]
+    return bool(readers) and all(_holds(graph, op, value, rule) for op in readers)
+
+
+def _holds(graph: Graph, op: Op, value: Value, rule: object) -> bool:
+    scaled = op.kind in ("mul", "div") and "constant" in op.attrs and not op.attrs.get("constant_first")
+    if op.kind in SILENT or scaled:
+        return _always(graph, Value(op.name), rule)
+    return rule(graph, op, value)  # type: ignore[operator, no-any-return]
+
+
+def _is_key(graph: Graph, op: Op, value: Value) -> bool:
+    if op.kind in FUSED:
+        return op.inputs[1] == value and value not in (op.inputs[0], *op.inputs[2:3])
+    if op.kind != "matmul" or op.inputs[0] == value or op.inputs[1:2] != (value,):
+        return False
+    return _always(graph, Value(op.name), _is_softmax)
+
+
+def _is_softmax(graph: Graph, op: Op, value: Value) -> bool:
+    """Scores may be shifted by a mask on the way."""
+    if op.kind == "add":
+        return _always(graph, Value(op.name), _is_softmax)
+    last = len(graph.shape(value)) - 1
+    return op.kind == "softmax" and tuple(op.attrs.get("dims", ())) == (last,)
+
+
+def _is_removed(graph: Graph, op: Op, value: Value) -> bool:
+    channels = [size for weight in op.weights.values() for size in weight.axes.values()]
+    return op.kind == "group_norm" and op.attrs.get("groups") in channels

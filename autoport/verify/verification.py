@@ -1,0 +1,133 @@
+"""What a verification found."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why two values differ.
+
+    Attributes:
+        name: `epsilon`, `padding`, `weights`, `preprocessing`, ...; `unknown` if nothing explains it.
+        tf_value: what it is in the Keras model.
+        torch_value: what it is in the PyTorch model.
+        evidence: why this is held to be the cause.
+        confirmed: whether PyTorch, given what Keras has, computes the same.
+    """
+
+    name: str
+    tf_value: str = ""
+    torch_value: str = ""
+    evidence: str = ""
+    confirmed: bool = False
+
+    def __str__(self) -> str:
+        values = (
+            f": {self.tf_value} in Keras, {self.torch_value} in PyTorch" if self.tf_value or self.torch_value else ""
+        )
+        return f"{self.name}{values} ({self.evidence})" if self.evidence else f"{self.name}{values}"
+
+
+@dataclass(frozen=True)
+class NodeError:
+    """How far two values are apart.
+
+    Attributes:
+        tf: the place in the Keras model.
+        torch: the place in the PyTorch model.
+        kind: `node` for what an operation makes, `edge` for what it reads, `output` for what is returned.
+        absolute: the largest absolute difference; infinite if the shapes do not fit.
+        relative: the same in standard deviations of the Keras value.
+    """
+
+    tf: str
+    torch: str
+    kind: str
+    absolute: float
+    relative: float
+
+
+@dataclass(frozen=True)
+class Divergence(NodeError):
+    """A place at which the models differ although they were fed the same.
+
+    Attributes:
+        causes: why; the certain ones first.
+    """
+
+    causes: tuple[Cause, ...] = ()
+
+    @property
+    def cause(self) -> str:
+        """Name of the first cause."""
+        return self.causes[0].name if self.causes else UNKNOWN
+
+    def __str__(self) -> str:
+        where = {"edge": f"what {self.tf} and {self.torch} read", "output": f"{self.tf} and {self.torch}"}
+        size = "the shapes differ" if math.isinf(self.relative) else f"relative error {self.relative:.2g}"
+        place = where.get(self.kind, f"{self.tf} and {self.torch}")
+        return f"{place}: {size}; " + "; ".join(str(cause) for cause in self.causes or (Cause(UNKNOWN),))
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The numeric proof of a match, or the disproof.
+
+    Attributes:
+        ok: the two models compute the same.
+        rtol: the largest relative difference that counts as rounding.
+        dtype: what was computed in.
+        seed: of the random inputs; None if they were given.
+        outputs: end to end, one for each output.
+        nodes: one for each place that was compared, each fed what its Keras twin was fed.
+        divergences: where they differ, in the order of the computation, with causes.
+        unobservable: tensors that differ, but provably cannot show.
+        notes: what the proof could not look at as closely.
+    """
+
+    ok: bool
+    rtol: float
+    dtype: str
+    seed: int | None
+    outputs: tuple[NodeError, ...]
+    nodes: tuple[NodeError, ...]
+    divergences: tuple[Divergence, ...] = ()
+    unobservable: tuple[str, ...] = ()
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def absolute(self) -> float:
+        """The largest absolute difference of the outputs."""
+        return max((output.absolute for output in self.outputs), default=math.inf)
+
+    @property
+    def relative(self) -> float:
+        """The largest difference of the outputs, in standard deviations of the output."""
+        return max((output.relative for output in self.outputs), default=math.inf)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as JSON takes it: an infinite error is null."""
+        return {**_plain(asdict(self)), "absolute": _plain(self.absolute), "relative": _plain(self.relative)}
+
+    def __str__(self) -> str:
+        state = "verified" if self.ok else "not the same function"
+        error = "the shapes differ" if math.isinf(self.relative) else f"relative error {self.relative:.2g}"
+        lines = [f"{state}: {error} end to end in {self.dtype}, {len(self.nodes)} places compared"]
+        lines += [f"divergence at {divergence}" for divergence in self.divergences]
+        lines += [f"not observable: {text}" for text in self.unobservable]
+        lines += [f"note: {text}" for text in self.notes]
+        return "\n".join(lines)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

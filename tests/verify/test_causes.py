@@ -1,0 +1,214 @@
+"""Every difference is named with its cause, where it is, and nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import pytest
+import torch
+import torch.nn.functional as F
+from keras import layers, ops
+from torch import nn
+
+import autoport
+from tests.support import randomise_keras, randomise_torch
+from tests.verify.models import ported
+
+
+class Net(nn.Module):
+    """A convolution, something, a convolution."""
+
+    def __init__(self, between: Callable[[torch.Tensor], Any], first: nn.Module | None = None) -> None:
+        super().__init__()
+        self.first, self.between, self.last = first or nn.Conv2d(3, 4, 1), between, nn.Conv2d(4, 5, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last(self.between(self.first(x)))
+
+
+def keras_net(between: Callable[[Any], Any], first: Any = None) -> keras.Model:
+    image = keras.Input((9, 12, 3))
+    return keras.Model(image, layers.Conv2D(5, 1)(between((first or layers.Conv2D(4, 1))(image))))
+
+
+def verified(model: keras.Model, module: nn.Module) -> Any:
+    randomise_keras(model, 1)
+    randomise_torch(module, 2)
+    match = autoport.match(model, module)
+    match.assign()
+    return match.verify()
+
+
+BETWEEN = {
+    "GELU": (lambda x: ops.gelu(x, approximate=False), lambda x: F.gelu(x, approximate="tanh"), "approximate", True),
+    "a slope": (
+        lambda x: layers.LeakyReLU(negative_slope=0.3)(x),
+        lambda x: F.leaky_relu(x, 0.1),
+        "negative_slope",
+        True,
+    ),
+    "an upper bound": (lambda x: layers.ReLU(6.0)(4 * x), lambda x: F.relu(4 * x), "activation", True),
+    "a gate": (lambda x: layers.Activation("hard_silu")(x), F.silu, "activation", True),
+    "a softmax": (lambda x: layers.Softmax()(x), lambda x: x, "softmax", True),
+    "averages over padding": (
+        lambda x: layers.AveragePooling2D(3, 1, padding="same")(x),
+        lambda x: F.avg_pool2d(x, 3, 1, 1),
+        "count_include_pad",
+        True,
+    ),
+    "zeros around a maximum": (
+        lambda x: layers.MaxPooling2D(3, 2)(layers.ZeroPadding2D(1)(x)),
+        lambda x: F.max_pool2d(x, 3, 2, 1),
+        "pad_value",
+        True,
+    ),
+    "corners": (
+        lambda x: layers.UpSampling2D(2, interpolation="bilinear")(x),
+        lambda x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True),
+        "align_corners",
+        True,
+    ),
+    "dropout": (lambda x: layers.Dropout(0.5)(x), lambda x: F.dropout(x, 0.5, training=True), "dropout", True),
+    "a slice": (lambda x: x[:, 1:5], lambda x: x[:, :, 2:6], "taken", True),
+    "a factor": (lambda x: x * 0.5, lambda x: x * 0.25, "constant", True),
+}
+
+
+@pytest.mark.parametrize("case", BETWEEN)
+def test_what_lies_between_two_layers_is_named(case: str) -> None:
+    keras_between, torch_between, cause, confirmed = BETWEEN[case]
+    verification = verified(keras_net(keras_between), Net(torch_between))
+    assert not verification.ok
+    (divergence,) = verification.divergences
+    assert divergence.cause == cause, str(verification)
+    assert divergence.causes[0].confirmed is confirmed
+    assert divergence.kind == "edge"
+
+
+FIRST = {
+    "same under stride": (
+        lambda: layers.Conv2D(4, 3, strides=2, padding="same"),
+        lambda: nn.Conv2d(3, 4, 3, 2, 1),
+        {"padding"},
+    ),
+    "a stride": (lambda: layers.Conv2D(4, 1, strides=2), lambda: nn.Conv2d(3, 4, 1), {"stride"}),
+    "a dilation": (
+        lambda: layers.Conv2D(4, 3, dilation_rate=2),
+        lambda: nn.Conv2d(3, 4, 3),
+        {"dilation"},
+    ),
+    "what a transposed convolution crops": (
+        lambda: layers.Conv2DTranspose(4, 3, strides=2, padding="same"),
+        lambda: nn.ConvTranspose2d(3, 4, 3, 2, 1, 1),
+        {"padding"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", FIRST)
+def test_a_hyper_parameter_of_a_layer_is_named(case: str) -> None:
+    layer, module, causes = FIRST[case]
+    verification = verified(keras_net(lambda x: x, layer()), Net(lambda x: x, module()))
+    assert not verification.ok
+    (divergence,) = verification.divergences
+    assert {cause.name for cause in divergence.causes} == causes, str(verification)
+    assert all(cause.confirmed for cause in divergence.causes)
+    assert "first" in divergence.torch
+
+
+def test_a_stride_in_another_place_is_named_in_both() -> None:
+    image = keras.Input((16, 12, 3))
+    model = keras.Model(image, layers.Conv2D(5, 3)(layers.Conv2D(4, 1, strides=2)(image)))
+    module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 5, 3, stride=2))
+    verification = verified(model, module)
+    assert [d.cause for d in verification.divergences] == ["stride", "stride"]
+    assert all(d.causes[0].confirmed for d in verification.divergences)
+
+
+PREPROCESSING = {
+    "rescaling": lambda x: layers.Rescaling(1 / 127.5, -1.0)(x),
+    "by hand": lambda x: x / 127.5 - 1.0,
+    "blue before red": lambda x: x[..., ::-1],
+}
+
+
+@pytest.mark.parametrize("case", PREPROCESSING)
+def test_missing_preprocessing_is_named(case: str) -> None:
+    image = keras.Input((9, 12, 3))
+    model = keras.Model(image, layers.Conv2D(4, 3)(PREPROCESSING[case](image)))
+    randomise_keras(model, 1)
+    module = nn.Sequential(nn.Conv2d(3, 4, 3))
+    match = autoport.match(model, module)
+    match.assign(strict=False)
+    verification = match.verify()
+    assert not verification.ok
+    causes = {cause.name for d in verification.divergences for cause in d.causes}
+    assert causes <= {"preprocessing", "operation", "weights"}, str(verification)
+    assert case == "blue before red" or causes == {"preprocessing"}
+
+
+def test_other_spellings_of_one_function_are_no_divergence() -> None:
+    def attend(x: Any) -> Any:
+        scores = ops.softmax((x * 0.5) @ ops.transpose(x, (0, 2, 1)))
+        return scores @ x
+
+    class Attend(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.last = nn.Linear(6, 8), nn.Linear(8, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.first(x)
+            return self.last(torch.softmax(x @ x.transpose(1, 2) / 2, -1) @ x)
+
+    steps = keras.Input((7, 6))
+    model = keras.Model(steps, layers.Dense(3)(attend(layers.Dense(8)(steps))))
+    verification = verified(model, Attend())
+    assert verification.ok, str(verification)
+    assert not verification.divergences
+
+
+def test_constants_of_a_graph_are_what_they_stand_for() -> None:
+    image = keras.Input((9, 12, 3))
+    x = layers.Activation("gelu")(layers.Rescaling(1 / 255)(layers.Conv2D(4, 3)(image)))
+    model = keras.Model(image, layers.Conv2D(3, 1)(layers.BatchNormalization(epsilon=1.001e-5)(x)))
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 3), Scale(1 / 255), nn.GELU(), nn.BatchNorm2d(4, eps=1.001e-5), nn.Conv2d(4, 3, 1)
+    )
+    verification = verified(model, module)
+    assert verification.relative < 1e-12, str(verification)
+
+
+class Scale(nn.Module):
+    """A factor."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.factor
+
+
+def test_a_hyper_parameter_that_was_set_after_the_match_counts() -> None:
+    match, module = ported("convolutions")
+    assert match.verify().ok
+    module.norm.eps = 1e-5
+    assert [d.cause for d in match.verify().divergences] == ["epsilon"]
+
+
+def test_weights_that_no_input_shows_are_looked_at_too() -> None:
+    ids = keras.Input((5,), dtype="int32")
+    model = keras.Model(ids, layers.Dense(3)(layers.Embedding(1000, 4)(ids)))
+    module = nn.Sequential(nn.Embedding(1000, 4), nn.Linear(4, 3))
+    randomise_keras(model, 1)
+    match = autoport.match(model, module)
+    match.assign()
+    assert match.verify().ok
+    with torch.no_grad():
+        module[0].weight[777, 2] += 1.0
+    verification = match.verify(inputs=torch.zeros((2, 5), dtype=torch.int32).numpy())
+    assert not verification.ok
+    assert verification.divergences[0].cause == "weights"

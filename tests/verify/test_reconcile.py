@@ -1,0 +1,112 @@
+"""Reconciling makes functions equal, says what it did, and can take it back."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import pytest
+import torch
+from keras import layers
+from torch import nn
+
+import autoport
+from tests.support import randomise_keras, randomise_torch
+
+
+def pair(keras_layers: list[Any], module: nn.Module) -> tuple[autoport.Match, nn.Module]:
+    model = keras.Sequential([keras.Input((10, 12, 3)), *keras_layers])
+    randomise_keras(model, 1)
+    randomise_torch(module, 2)
+    match = autoport.match(model, module)
+    match.assign()
+    return match, module
+
+
+CASES: dict[str, tuple[Callable[[], list[Any]], Callable[[], nn.Module]]] = {
+    "epsilon and slope": (
+        lambda: [layers.Conv2D(4, 3), layers.BatchNormalization(), layers.LeakyReLU(0.3), layers.Conv2D(2, 1)],
+        lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.LeakyReLU(0.1), nn.Conv2d(4, 2, 1)),
+    ),
+    "GELU and averages": (
+        lambda: [
+            layers.Conv2D(4, 3, activation="gelu"),
+            layers.AveragePooling2D(3, 1, padding="same"),
+            layers.Conv2D(2, 1),
+        ],
+        lambda: nn.Sequential(nn.Conv2d(3, 4, 3), nn.GELU("tanh"), nn.AvgPool2d(3, 1, 1), nn.Conv2d(4, 2, 1)),
+    ),
+    "padding": (
+        lambda: [
+            layers.Conv2D(4, 3, strides=2, padding="same"),
+            layers.MaxPooling2D(2, 2, padding="same"),
+            layers.Conv2D(2, 1),
+        ],
+        lambda: nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.MaxPool2d(2, 2, 1), nn.Conv2d(4, 2, 1)),
+    ),
+    "stride": (
+        lambda: [layers.Conv2D(4, 1, strides=2), layers.Conv2D(2, 3)],
+        lambda: nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 2, 3, 2)),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_can_be_set_is_set_and_verifies(case: str) -> None:
+    build, twin = CASES[case]
+    match, module = pair(build(), twin())
+    fresh, keys = copy.deepcopy(module), list(module.state_dict())
+    x = torch.randn(2, 3, 10, 12)
+    with torch.no_grad():
+        before = module.eval()(x)
+    assert not match.verify().ok
+    reconciliation = match.reconcile()
+    assert reconciliation.done
+    assert not reconciliation.left
+    verification = match.verify()
+    assert verification.ok, str(verification)
+    assert list(module.state_dict()) == keys
+    exec(reconciliation.patch, {"model": fresh})
+    with torch.no_grad():
+        assert torch.equal(fresh.eval()(x), module(x))
+        reconciliation.undo()
+        assert torch.equal(module(x), before)
+    assert not match.verify().ok
+
+
+def test_what_is_written_in_a_forward_is_left() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.b(nn.functional.leaky_relu(self.a(x), 0.1))
+
+    match, _ = pair([layers.Conv2D(4, 3), layers.LeakyReLU(0.3), layers.Conv2D(2, 1)], Net())
+    reconciliation = match.reconcile()
+    assert not reconciliation.done
+    assert "it is written in the forward of Net" in reconciliation.left[0]
+
+
+def test_a_certificate_says_what_was_verified() -> None:
+    import json
+
+    match, module = pair(
+        [layers.Conv2D(4, 3), layers.BatchNormalization()], nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    )
+    match.reconcile()
+    first = match.certificate()
+    assert json.loads(json.dumps(first)) == first
+    assert first["verification"]["ok"]
+    assert first["verification"]["seed"] == 0
+    assert "1.eps = 0.001 (was 1e-05)" in first["reconciled"]
+    assert {"python", "tensorflow", "keras", "torch"} <= first["versions"].keys()
+    with torch.no_grad():
+        module[0].bias[0] += 1.0
+    second = match.certificate()
+    assert not second["verification"]["ok"]
+    assert first["weights"]["tf"] == second["weights"]["tf"]
+    assert first["weights"]["torch"] != second["weights"]["torch"]
