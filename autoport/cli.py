@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 import autoport
-from autoport.errors import AutoportError, VerificationError
+from autoport.errors import AutoportError, HintError, VerificationError
 
 if TYPE_CHECKING:
     from autoport.result import Match
@@ -69,6 +69,12 @@ Shapes = Annotated[
     list[str] | None,
     typer.Option("--input", metavar="SHAPE", help="Example input as Keras takes it, like 2x224x224x3; once for each."),
 ]
+Hinted = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hint", metavar="KERAS=TORCH", help="Two paths that belong together, where the report says ambiguous."
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and what the frameworks log.")]
 
 
@@ -98,11 +104,12 @@ def report(
     format: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
     output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")] = None,
     shapes: Shapes = None,
+    hints: Hinted = None,
     debug: Debug = False,
 ) -> None:
     """Show what two models have in common, and everything that differs."""
     with _trouble(debug):
-        match, _ = _match(source, target, shapes, debug)
+        match, _ = _match(source, target, shapes, hints, debug)
         _answer(match, format, output)
     _exit(match)
 
@@ -120,6 +127,7 @@ def port(
     to: Annotated[Direction, typer.Option("--to", help="Whose weights to write.")] = Direction.torch,
     verify: Annotated[bool, typer.Option(help="Run both models with the weights and compare them.")] = True,
     shapes: Shapes = None,
+    hints: Hinted = None,
     debug: Debug = False,
 ) -> None:
     """Write the weights of one model as the other takes them.
@@ -130,7 +138,7 @@ def port(
 
     with _trouble(debug):
         check_destination(output, to)
-        match, keras_model = _match(source, target, shapes, debug)
+        match, keras_model = _match(source, target, shapes, hints, debug)
         with contextlib.redirect_stdout(sys.stderr):
             save_weights(match, keras_model, output, to)
         typer.echo(f"wrote {_plain(str(output))}: {len(match.plan(to).entries)} tensors", err=True)
@@ -151,6 +159,7 @@ def verify(
         bool, typer.Option("--reconcile", help="First set on the PyTorch model what makes it equal; prints a patch.")
     ] = False,
     shapes: Shapes = None,
+    hints: Hinted = None,
     debug: Debug = False,
 ) -> None:
     """Carry the Keras weights over and prove in float64, operation by operation, that both models compute the same.
@@ -160,7 +169,7 @@ def verify(
     from autoport.saving import write_whole
 
     with _trouble(debug):
-        match, _ = _match(source, target, shapes, debug)
+        match, _ = _match(source, target, shapes, hints, debug)
         with contextlib.redirect_stdout(sys.stderr):
             match.assign()
             reconciliation = match.reconcile() if reconcile else None
@@ -225,17 +234,27 @@ def _plain(text: str) -> str:
     return "\n".join(printable(line) for line in ESCAPES.sub("", text).splitlines())
 
 
-def _match(source: str, target: str, shapes: Sequence[str] | None, debug: bool) -> tuple[Match, Any]:
+def _match(
+    source: str, target: str, shapes: Sequence[str] | None, hints: Sequence[str] | None, debug: bool
+) -> tuple[Match, Any]:
     """Loads both models and matches them; what they print meanwhile goes to standard error."""
     from autoport.api import match
     from autoport.loading import example_inputs, load_keras, load_torch, parse_shape
 
     sizes = [parse_shape(shape) for shape in shapes or ()]
+    named = [_hint(text) for text in hints or ()]
     with contextlib.redirect_stdout(sys.stderr):
         _import_tensorflow(debug)
         keras_model, module = load_keras(source), load_torch(target)
         inputs = example_inputs(keras_model, sizes) if sizes else None
-        return match(keras_model, module, inputs=inputs), keras_model
+        return match(keras_model, module, inputs=inputs, hints=named), keras_model
+
+
+def _hint(text: str) -> tuple[str, str]:
+    left, sign, right = text.partition("=")
+    if not (left and sign and right):
+        raise HintError(f"a hint is KERAS_PATH=TORCH_PATH, not {text!r}")
+    return left, right
 
 
 def _import_tensorflow(debug: bool) -> None:

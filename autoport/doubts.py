@@ -22,6 +22,7 @@ REARRANGING = {
     "DepthToSpace",
     "flip",
     "gather",
+    "lookup",
     "GatherV2",
     "index_select",
     "pixel_shuffle",

@@ -115,11 +115,21 @@ def _scores(known: _Graph, value: Value) -> _Scores | None:
         return _scaled(_scores(known, op.inputs[0]), factor)
     if op.kind == "reshape" and op.shapes[0][-2:] == known.graph.shape(op.inputs[0])[-2:]:
         return _scores(known, op.inputs[0])
-    if op.kind in ("add", "sub") and "constant" in op.attrs:
+    if op.kind in ("add", "sub") and ("constant" in op.attrs or _is_shift(known.graph, op)):
         return _scores(known, op.inputs[0])
     if op.kind in ("add", "sub", "mul", "maximum", *CHOICES):
         return _merged(known, op)
     return None
+
+
+def _is_shift(graph: Graph, op: Op) -> bool:
+    """x - max(x), which the softmax behind it does not see."""
+    if op.kind != "sub" or len(op.inputs) != 2:
+        return False
+    shift = graph.op(op.inputs[1].op)
+    while shift.kind == "reshape":
+        shift = graph.op(shift.inputs[0].op)
+    return shift.kind == "reduce_max" and shift.inputs == op.inputs[:1]
 
 
 def _factor(op: Op) -> float | None:

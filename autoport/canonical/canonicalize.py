@@ -13,6 +13,7 @@ from autoport.canonical import (
     gelu,
     last_state,
     layout,
+    lookups,
     neutral,
     norms,
     padding,
@@ -33,6 +34,7 @@ def canonicalize(graph: Graph) -> Graph:
     duplicates.merge_duplicates(graph)
     last_state.fold_last_step(graph)
     products.fold_products(graph)
+    lookups.fold_lookups(graph)
     bias.fold_bias(graph)
     norms.fold_norms(graph)
     attention.fold_attention(graph)

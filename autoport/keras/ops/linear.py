@@ -34,7 +34,8 @@ def gather(raw: RawOp) -> Any:
     """A look-up in a stored table is an embedding."""
     path = raw.stored(0)
     if path is None or len(raw.build.graph.tensors[path].shape) != 2:
-        return raw.emit("gather", [0, 1])
+        first = raw.op.type == "ResourceGather" or (raw.constant(2) == 0 and not raw.op.get_attr("batch_dims"))
+        return raw.emit("lookup" if first else "gather", [0, 1])
     return raw.build.embedding(raw.data(1), raw.build.piece(path, "v c"), raw.out)
 
 

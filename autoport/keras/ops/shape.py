@@ -144,6 +144,14 @@ def where(raw: RawOp) -> Any:
     return raw.emit("where")
 
 
+@op_rule("OneHot")
+def one_hot(raw: RawOp) -> Any:
+    """`tf.one_hot`, with ones in rows of zeros along the last dimension."""
+    values = [raw.constant(k) for k in (2, 3)]
+    usual = values == [1, 0] and raw.op.get_attr("axis") == -1
+    return raw.emit("one_hot" if usual else "OneHot", [0])
+
+
 @op_rule("Roll")
 def roll(raw: RawOp) -> Any:
     """`tf.roll`."""

@@ -106,6 +106,8 @@ def getitem(call: Call) -> Any:
     if path is not None and isinstance(index, Value) and len(call.build.graph.tensors[path].shape) == 2:
         return call.build.embedding(index, call.build.piece(path, "v c"), call.out)
     x = call.value("input")
+    if isinstance(index, Value):
+        return call.emit("lookup", [x, index])
     if any(isinstance(leaf, Value) for leaf in _leaves(index)):
         return call.emit("gather")
     producer = call.build.graph.op(x.op)
@@ -183,6 +185,12 @@ def arange(call: Call) -> Any:
     given = [bound for bound in bounds if isinstance(bound, (int, float))]
     bounds = given or [call.get("start", 0), call.get("end"), call.get("step", 1)]
     return call.build.constant(np.arange(*bounds), call.out) if None not in bounds else call.emit("arange")
+
+
+@register("one_hot", "input num_classes")
+def one_hot(call: Call) -> Any:
+    """`F.one_hot`."""
+    return call.emit("one_hot", [call.value("input")])
 
 
 @register("roll", "input shifts dims")
