@@ -168,6 +168,9 @@ class _Run:
     def _notes(self, passes: _Passes) -> Iterator[str]:
         if self.twins.tf.in_float32:
             yield "computed in float32: " + ", ".join(sorted(self.twins.tf.in_float32))
+        held = sum(a.rounded and a.relative > self.rtol and a.within(self.rtol) for a in passes.forced.values())
+        if held:
+            yield f"{held} places behind constants that float32 has rounded agree to {FLOAT32:g} only"
         unmatched = len(self.match.matching.left.output_position) - len(passes.outputs)
         if unmatched > 0:
             yield f"{unmatched} outputs of the Keras model have no partner and were not compared"
