@@ -140,6 +140,7 @@ def port(
         check_destination(output, to)
         match, keras_model = _match(source, target, shapes, hints, debug)
         with contextlib.redirect_stdout(sys.stderr):
+            _settle(match)
             save_weights(match, keras_model, output, to)
         typer.echo(f"wrote {_plain(str(output))}: {len(match.plan(to).entries)} tensors", err=True)
         for difference in match.differences:
@@ -171,6 +172,7 @@ def verify(
     with _trouble(debug):
         match, _ = _match(source, target, shapes, hints, debug)
         with contextlib.redirect_stdout(sys.stderr):
+            _settle(match)
             match.assign()
             reconciliation = match.reconcile() if reconcile else None
             verification = match.verify()
@@ -192,6 +194,17 @@ def _exit(match: Match, verified: bool = True) -> None:
     from autoport.report import build_report
 
     raise typer.Exit(SAME if build_report(match).same and verified else DIFFERENT)
+
+
+def _settle(match: Match) -> None:
+    """Lets numbers decide what structure leaves in doubt."""
+    if match.complete:
+        return
+    try:
+        for path in match.settle():
+            typer.echo(_plain(f"proved by running both models: {path}"), err=True)
+    except VerificationError as error:
+        logger.info("what is in doubt could not be settled: %s", error)
 
 
 def _verified(match: Match, to: str) -> Verification | None:

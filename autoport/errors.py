@@ -48,7 +48,10 @@ class IncompleteMatchError(AutoportError):
     def __init__(self, missing: Sequence[tuple[str, str]], unexpected: Sequence[tuple[str, str]]) -> None:
         self.missing = list(missing)
         self.unexpected = list(unexpected)
-        lines = ["the match is incomplete, nothing was assigned (strict=False assigns what is matched)"]
+        lines = [
+            "the match is incomplete, nothing was assigned (match.settle() proves what is in doubt by running both "
+            "models, strict=False assigns what is matched)"
+        ]
         for title, rows in (("missing", self.missing), ("unexpected", self.unexpected)):
             lines += [f"  {title}: {path}: {reason}" for path, reason in rows]
         super().__init__("\n".join(lines))

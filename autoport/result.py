@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -86,9 +87,13 @@ class Match:
         self._torch_model, self._hints = torch_model, hints
         self.reconciled: list[Reconciliation] = []
         self.matching = match_skeletons(skeleton(self.graph_tf), skeleton(self.graph_torch), hints)
-        self.pairs, refusals = _weight_pairs(self.matching)
         self.differences: list[Difference] = find_differences(self.matching)
         self.shifted: dict[str, set[Value]] = {}
+        self._conclude(find_doubts(self.matching))
+
+    def _conclude(self, doubts: Mapping[str, str]) -> None:
+        """Works out which tensors belong together, but for the weights of doubtful nodes."""
+        self.pairs, refusals = _weight_pairs(self.matching, doubts)
         self._plans = {to: self._plan(to) for to in ("torch", "tf")}
         self.unmatched_tf = self._unmatched("tf", refusals[0])
         self.unmatched_torch = self._unmatched("torch", refusals[1])
@@ -187,6 +192,37 @@ class Match:
         from autoport.verify.certificate import certificate
 
         return certificate(self, self.verify() if verification is None else verification)
+
+    def settle(self, inputs: Any = None, *, rtol: float = 1e-9, seed: int = 0) -> list[str]:
+        """Runs both models to prove weights that were refused because structure left them in doubt.
+
+        What proves right belongs to the match from then on; nothing else changes.
+
+        Args:
+            inputs: what the Keras model takes, of the shapes it was matched on; random when left out.
+            rtol: the largest difference, in standard deviations, that counts as rounding.
+            seed: of the random inputs.
+
+        Returns:
+            Paths of the PyTorch tensors that were proved.
+
+        Raises:
+            VerificationError: the models could not be run side by side.
+
+        Example:
+            >>> match.settle()  # doctest: +SKIP
+            ['layernorm.weight', 'layernorm.bias']
+        """
+        from autoport.verify.settle import provable
+
+        trial = copy(self)
+        trial.shifted = dict(self.shifted)
+        trial._conclude({})
+        proved = provable(self, trial, inputs, rtol, seed)
+        before = self.plan("torch").entries.keys()
+        doubts = find_doubts(self.matching)
+        self._conclude({node: reason for node, reason in doubts.items() if node not in proved})
+        return [path for path in self.plan("torch").entries if path not in before]
 
     def reconcile(self) -> Reconciliation:
         """Sets hyper-parameters of the PyTorch model to what the Keras model has, where that is possible.
@@ -337,18 +373,19 @@ def _direction(to: str) -> str:
     return to
 
 
-def _weights(tf: Op, torch: Op, doubts: dict[str, str]) -> tuple[list[WeightPair], list[str]]:
+def _weights(tf: Op, torch: Op, doubts: Mapping[str, str]) -> tuple[list[WeightPair], list[str]]:
     """Weights by role, or the reasons for which they are refused."""
     if tf.name in doubts:
         return [], [f"{role}: {doubts[tf.name]}" for role in dict.fromkeys((*tf.weights, *torch.weights))]
     return pair_weights(tf, torch)
 
 
-def _weight_pairs(matching: Matching) -> tuple[list[Pair], tuple[dict[str, str], dict[str, str]]]:
+def _weight_pairs(
+    matching: Matching, doubts: Mapping[str, str]
+) -> tuple[list[Pair], tuple[dict[str, str], dict[str, str]]]:
     """Pairs with weights, and refused tensors of each side with reasons."""
     reasons = {pair.left: pair.reason for pair in matching.pairs}
     pairs: list[Pair] = []
-    doubts = find_doubts(matching)
     refused: tuple[dict[str, str], dict[str, str]] = {}, {}
     for node in matching.left.nodes:
         tf = matching.left.op(node)

@@ -163,3 +163,29 @@ def test_importing_autoport_loads_no_framework() -> None:
     code = "import autoport, sys; print([m for m in ('torch', 'tensorflow', 'keras') if m in sys.modules])"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+class Caching(nn.Module):
+    """Keeps tables of positions on itself, as rotary embeddings do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = nn.Linear(4, 4)
+        self.table: torch.Tensor | None = None
+        self.cache: dict[int, torch.Tensor] = {}
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        length = x.shape[1]
+        if self.table is None:
+            self.table = torch.arange(length).float()
+        self.cache.setdefault(length, torch.ones(length))
+        return self.dense(x) + (self.table * self.cache[length])[:, None]
+
+
+def test_a_module_that_caches_tensors_on_itself_is_left_as_it_was() -> None:
+    tokens = keras.Input((5, 4))
+    module = Caching()
+    match = autoport.match(keras.Model(tokens, layers.Dense(4)(tokens)), module)
+    assert (module.table, module.cache) == (None, {})
+    match.assign()
+    assert torch.isfinite(module(torch.zeros(2, 5, 4))).all()

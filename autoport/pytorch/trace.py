@@ -24,6 +24,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
 
 from autoport.errors import TraceError
+from autoport.pytorch.untouched import attributes_kept
 
 logger = logging.getLogger(__name__)
 
@@ -257,7 +258,13 @@ def _record_once(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any
     recorder = Recorder(model)
     for number, value in enumerate(leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)):
         recorder.placeholder(f"input_{number}", value)
-    untouched = torch.no_grad(), torch.random.fork_rng(devices=[]), evaluation_mode(model), _quiet()
+    untouched = (
+        torch.no_grad(),
+        torch.random.fork_rng(devices=[]),
+        evaluation_mode(model),
+        attributes_kept(model),
+        _quiet(),
+    )
     with ExitStack() as stack:
         for context in (*untouched, mode, _module_stack(model, recorder.modules), recorder):
             stack.enter_context(context)

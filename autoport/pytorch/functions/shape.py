@@ -184,7 +184,8 @@ def arange(call: Call) -> Any:
     bounds = [call.get(f"argument_{k}") for k in range(3)]
     given = [bound for bound in bounds if isinstance(bound, (int, float))]
     bounds = given or [call.get("start", 0), call.get("end"), call.get("step", 1)]
-    return call.build.constant(np.arange(*bounds), call.out) if None not in bounds else call.emit("arange")
+    known = all(isinstance(bound, (int, float)) for bound in bounds)
+    return call.build.constant(np.arange(*bounds), call.out) if known else call.emit("arange", [])
 
 
 @register("one_hot", "input num_classes")

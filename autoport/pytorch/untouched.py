@@ -1,0 +1,38 @@
+"""Keeps a module as it was, whatever its forward pass writes into itself while it is recorded.
+
+Modules cache things on themselves: rotary tables, masks, position numbers. Recorded under fake tensors
+such a cache would hold no values, and the user's model would fail the next time it is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+
+
+@contextmanager
+def attributes_kept(model: nn.Module) -> Iterator[None]:
+    """Puts the attributes of every module back, and what lists and dictionaries among them held."""
+    saved = [(module.__dict__, dict(module.__dict__), _contents(module.__dict__)) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for attributes, before, contents in saved:
+            for name in attributes.keys() - before.keys():
+                del attributes[name]
+            attributes.update(before)
+            for container, held in contents:
+                if isinstance(container, list):
+                    container[:] = held
+                else:
+                    for key in container.keys() - held.keys():
+                        del container[key]
+                    container.update(held)
+
+
+def _contents(attributes: dict[str, Any]) -> list[tuple[Any, Any]]:
+    containers = [value for value in attributes.values() if type(value) in (dict, list)]
+    return [(container, container.copy()) for container in containers]

@@ -1,0 +1,81 @@
+"""Numbers settle what structure leaves in doubt: weights that were refused are tried, and kept where they prove right.
+
+Where the models arrange values in ways that cannot be compared by their structure, the weights around are
+refused. Here PyTorch's graph is run with those weights in place, every place fed what its Keras twin was fed. A
+weight is proved where its operation, and everything before it, computes what the Keras model computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from autoport.doubts import find_doubts
+from autoport.keras.read import flat_inputs
+from autoport.verify.feed import draw, torch_feed
+from autoport.verify.lockstep import Apart, Twins
+from autoport.verify.promote import Promoted
+from autoport.verify.regions import Regions
+from autoport.verify.replay import float64
+from autoport.verify.taps import Tap, find_taps
+from autoport.weights.algebra import Array, assemble
+
+if TYPE_CHECKING:
+    from autoport.result import Match
+
+
+def provable(match: Match, trial: Match, inputs: Any, rtol: float, seed: int) -> set[str]:
+    """Keras nodes in doubt whose weights prove right.
+
+    Args:
+        match: the match as structure leaves it.
+        trial: the same match with nothing in doubt.
+        inputs: what the Keras model takes; random when None.
+        rtol: the largest difference, in standard deviations, that counts as rounding.
+        seed: of the random inputs.
+    """
+    doubted = find_doubts(match.matching).keys()
+    if not doubted:
+        return set()
+    taps = find_taps(trial.matching, trial.shifted["torch"])
+    with float64():
+        found, _ = _twins(trial, inputs, rtol, seed).teacher_forced(taps)
+    regions = Regions(trial.matching, taps)
+    sound = _sound(taps, found, regions, rtol)
+    near: dict[str, list[Tap]] = {}
+    for tap in taps:
+        for node in regions.of(tap).nodes:
+            near.setdefault(node, []).append(tap)
+    return {node for node in doubted if near.get(node) and all(tap in sound for tap in near[node])}
+
+
+def _sound(taps: list[Tap], found: Mapping[Tap, Apart], regions: Regions, rtol: float) -> set[Tap]:
+    """Taps at which the models agree, there and everywhere before."""
+    failing = [tap for tap in taps if tap not in found or not found[tap].within(rtol)]
+    reached: set[Tap] = set()
+    while failing:
+        tap = failing.pop()
+        if tap not in reached:
+            reached.add(tap)
+            failing += regions.children(tap)
+    return set(taps) - reached
+
+
+def _twins(match: Match, inputs: Any, rtol: float, seed: int) -> Twins:
+    """Both graphs, the PyTorch one with all the weights that the plan makes."""
+    tf, recorded = match.readings
+    arrays = draw(match.graph_tf, tf, recorded, seed) if inputs is None else flat_inputs(inputs)
+    read = match.store("tf").read
+
+    def wide(path: str) -> Array:
+        return read(path).astype(np.float64)
+
+    made = {
+        path: torch.from_numpy(assemble(entry.tensor.shape, np.dtype(np.float64), entry.parts, wide))
+        for path, entry in match.plan("torch").entries.items()
+    }
+    promoted = Promoted(tf.trace.graph, tf.trace.inputs)
+    return Twins(promoted, arrays, recorded.recorded, torch_feed(recorded, arrays), made, rtol)

@@ -1,0 +1,81 @@
+"""What structure leaves in doubt is settled by running both models, and only what proves right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import pytest
+import torch
+from keras import layers
+from torch import nn
+
+import autoport
+from tests.support import keras_float64, randomise_keras, randomise_torch
+
+
+def keras_model() -> keras.Model:
+    image = keras.Input((8, 6, 3))
+    first, second = layers.Conv2D(4, 3)(image), layers.Conv2D(5, 3)(image)
+    joined = layers.LayerNormalization()(layers.Concatenate()([first, second]))
+    return keras.Model(image, layers.Conv2D(2, 1)(joined))
+
+
+class Branches(nn.Module):
+    """The same network, with something between its parts that structure cannot see through."""
+
+    def __init__(self, between: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.second, self.first = nn.Conv2d(3, 5, 3), nn.Conv2d(3, 4, 3)
+        self.norm, self.out = nn.LayerNorm(9, eps=1e-3), nn.Conv2d(9, 2, 1)
+        self.between = between
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        joined = self.between(self.first(x), self.second(x))
+        return self.out(self.norm(joined.movedim(1, -1)).movedim(-1, 1))
+
+
+def flipped_twice(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return torch.cat([a, b], 1).flip(1).flip(1)
+
+
+def flipped(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return torch.cat([a, b], 1).flip(1)
+
+
+def in_another_order(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return torch.cat([b, a], 1)
+
+
+def matched(between: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> tuple[Any, nn.Module, autoport.Match]:
+    with keras_float64():
+        model = keras_model()
+    module = Branches(between).double().eval()
+    randomise_keras(model, 1)
+    randomise_torch(module, 2)
+    return model, module, autoport.match(model, module)
+
+
+def test_weights_in_doubt_are_proved_by_running_both_models() -> None:
+    _, _, match = matched(flipped_twice)
+    assert match.missing()
+    assert set(match.settle()) >= {"norm.weight", "norm.bias"}
+    match.assign()
+    assert match.verify().ok
+
+
+@pytest.mark.parametrize("between", [flipped, in_another_order])
+def test_what_is_not_the_same_is_not_settled(between: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
+    _, _, match = matched(between)
+    refused = match.missing()
+    assert "norm.weight" in refused
+    assert match.settle() == []
+    assert match.missing() == refused
+
+
+def test_settling_what_is_complete_changes_nothing() -> None:
+    _, _, match = matched(lambda a, b: torch.cat([a, b], 1))
+    assert match.complete
+    assert match.settle() == []
+    assert match.complete
