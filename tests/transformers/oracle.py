@@ -20,7 +20,7 @@ from autoport.errors import IncompleteMatchError
 from tests.support import import_torchvision, randomise_torch
 from tests.transformers.pairs import Arrays, Pair
 
-CLOSE = 1e-3
+CLOSE = 1e-4
 COUNTER = "num_batches_tracked"
 
 

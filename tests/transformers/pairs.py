@@ -14,7 +14,7 @@ import numpy as np
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 Draw = Callable[[np.random.Generator], Arrays]
-BATCH, LENGTH, VOCABULARY = 2, 7, 53
+BATCH, LENGTH, VOCABULARY, DOCUMENTS = 2, 7, 53, 3
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,12 @@ def boxes(rng: np.random.Generator) -> Arrays:
     return {"bbox": np.sort(rng.integers(0, 20, (BATCH, LENGTH, 2, 2)), axis=2).reshape(BATCH, LENGTH, 4)}
 
 
+def documents(rng: np.random.Generator) -> Arrays:
+    """Token ids of every document that was found for every row, as RAG takes them."""
+    ids = rng.integers(5, VOCABULARY, (BATCH * DOCUMENTS, LENGTH + 2))
+    return {"context_input_ids": ids, "context_attention_mask": np.ones_like(ids)}
+
+
 def both(*draws: Draw) -> Draw:
     """Several draws together."""
     return lambda rng: {name: array for draw in draws for name, array in draw(rng).items()}
@@ -99,6 +105,7 @@ ENCODER = {
 }
 ROBERTA = {**ENCODER, "max_position_embeddings": 19, "pad_token_id": 1, "type_vocab_size": 1}
 FACTORISED = {**ENCODER, "embedding_size": 14}
+CONVBERT = {**FACTORISED, "num_attention_heads": 4, "head_ratio": 2, "conv_kernel_size": 5}
 DISTILBERT = {
     "vocab_size": VOCABULARY,
     "dim": 24,
@@ -326,6 +333,7 @@ IDEFICS = {
         "qk_layer_norms_perceiver": True,
     },
 }
+IDEFICS_INPUTS = both(tokens(), floats("pixel_values", 1, 3, 20, 20), whole("image_attention_mask", 2, LENGTH, 1))
 LAYOUT = both(TYPED, boxes)
 LAYOUTLM = {**ENCODER, "max_2d_position_embeddings": 30}
 LAYOUTLMV3 = {
@@ -343,6 +351,7 @@ LAYOUTLMV3 = {
     "max_rel_2d_pos": 20,
 }
 TAPAS = {**ENCODER, "type_vocab_sizes": [3, 20, 20, 2, 20, 20, 10], "max_position_embeddings": 17}
+RAG_INPUTS = both(SEQ2SEQ, documents, floats("doc_scores", DOCUMENTS))
 BERT_DECODER = {**ENCODER, "model_type": "bert", "is_decoder": True, "add_cross_attention": True}
 
 # Name, PyTorch class, config, inputs; the TensorFlow class has `TF` before the name.
@@ -357,6 +366,7 @@ PAIRS = (
     pair("bert-classification", "BertForSequenceClassification", {**ENCODER, "num_labels": 5}, TYPED),
     pair("bert-qa", "BertForQuestionAnswering", ENCODER, TYPED),
     pair("bert-decoder", "BertLMHeadModel", {**ENCODER, "is_decoder": True}, TYPED),
+    pair("bert-multiple-choice", "BertForMultipleChoice", ENCODER, whole("input_ids", VOCABULARY, 3, LENGTH)),
     pair("blenderbot", "BlenderbotModel", BART, SEQ2SEQ),
     pair("blenderbot-lm", "BlenderbotForConditionalGeneration", BART, SEQ2SEQ),
     pair("blenderbot-small", "BlenderbotSmallModel", BART, SEQ2SEQ),
@@ -367,12 +377,8 @@ PAIRS = (
     pair("clip", "CLIPModel", CLIP, both(tokens(), images(20, 20))),
     pair("clip-text", "CLIPTextModel", CLIP["text_config"], tokens()),
     pair("clip-vision", "CLIPVisionModel", SMALL_VISION, images(20, 20)),
-    pair(
-        "convbert",
-        "ConvBertModel",
-        {**FACTORISED, "num_attention_heads": 4, "head_ratio": 2, "conv_kernel_size": 5},
-        TYPED,
-    ),
+    pair("convbert", "ConvBertModel", CONVBERT, TYPED),
+    pair("convbert-mlm", "ConvBertForMaskedLM", CONVBERT, TYPED),
     pair("convnext", "ConvNextModel", CONVNEXT, images(64, 64)),
     pair("convnext-classification", "ConvNextForImageClassification", {**CONVNEXT, "num_labels": 5}, images(64, 64)),
     pair("convnextv2", "ConvNextV2Model", CONVNEXT, images(64, 64)),
@@ -396,8 +402,15 @@ PAIRS = (
         {**DEBERTA_V2, "conv_kernel_size": 3, "conv_act": "gelu"},
         tokens(padded=False),
     ),
+    pair("deberta-v2-mlm", "DebertaV2ForMaskedLM", DEBERTA_V2, tokens(padded=False)),
     pair("deit", "DeiTModel", VIT, images(20, 20)),
     pair("deit-teacher", "DeiTForImageClassificationWithTeacher", {**VIT, "num_labels": 5}, images(20, 20)),
+    pair(
+        "deit-masked",
+        "DeiTForMaskedImageModeling",
+        {**VIT, "encoder_stride": 4},
+        both(images(20, 20), whole("bool_masked_pos", 2, 25)),
+    ),
     pair("distilbert", "DistilBertModel", DISTILBERT, tokens()),
     pair("distilbert-mlm", "DistilBertForMaskedLM", DISTILBERT, tokens()),
     pair("dpr-question", "DPRQuestionEncoder", ENCODER, TYPED),
@@ -430,6 +443,7 @@ PAIRS = (
     pair("flaubert-lm", "FlaubertWithLMHeadModel", XLM, tokens()),
     pair("funnel", "FunnelModel", FUNNEL, TYPED),
     pair("funnel-base", "FunnelBaseModel", FUNNEL, TYPED),
+    pair("funnel-mlm", "FunnelForMaskedLM", FUNNEL, TYPED),
     pair("gpt2", "GPT2Model", {**GPT2, "n_inner": 40}, tokens()),
     pair("gpt2-lm", "GPT2LMHeadModel", {**GPT2, "n_inner": 40}, tokens()),
     pair("gptj", "GPTJModel", {**GPT2, "n_inner": 40, "rotary_dim": 4}, tokens()),
@@ -439,12 +453,8 @@ PAIRS = (
     pair("groupvit-vision", "GroupViTVisionModel", GROUPVIT["vision_config"], images(20, 20)),
     pair("hubert", "HubertModel", WAV2VEC2, floats("input_values", 400)),
     pair("hubert-ctc", "HubertForCTC", STABLE_WAV2VEC2, floats("input_values", 400)),
-    pair(
-        "idefics",
-        "IdeficsModel",
-        IDEFICS,
-        both(tokens(), floats("pixel_values", 1, 3, 20, 20), whole("image_attention_mask", 2, LENGTH, 1)),
-    ),
+    pair("idefics", "IdeficsModel", IDEFICS, IDEFICS_INPUTS),
+    pair("idefics-lm", "IdeficsForVisionText2Text", IDEFICS, IDEFICS_INPUTS),
     pair("layoutlm", "LayoutLMModel", LAYOUTLM, LAYOUT),
     pair("layoutlm-mlm", "LayoutLMForMaskedLM", LAYOUTLM, LAYOUT),
     pair("layoutlmv3", "LayoutLMv3Model", LAYOUTLMV3, both(LAYOUT, images(20, 20))),
@@ -489,6 +499,18 @@ PAIRS = (
     pair("opt-lm", "OPTForCausalLM", OPT, tokens()),
     pair("pegasus", "PegasusModel", BART, SEQ2SEQ),
     pair("pegasus-lm", "PegasusForConditionalGeneration", BART, SEQ2SEQ),
+    pair(
+        "rag",
+        "RagModel",
+        {
+            "question_encoder": {**ENCODER, "model_type": "dpr"},
+            "generator": {**BART, "model_type": "bart"},
+            "n_docs": DOCUMENTS,
+        },
+        RAG_INPUTS,
+        computed=("final_logits_bias",),
+        note="documents come ready-made, so the question encoder is not run",
+    ),
     pair("regnet", "RegNetModel", REGNET, images(64, 64)),
     pair("regnet-classification", "RegNetForImageClassification", {**REGNET, "num_labels": 5}, images(64, 64)),
     pair("rembert", "RemBertModel", {**ENCODER, "input_embedding_size": 14}, TYPED),
@@ -508,12 +530,25 @@ PAIRS = (
     pair("roformer", "RoFormerModel", FACTORISED, TYPED),
     pair("roformer-mlm", "RoFormerForMaskedLM", FACTORISED, TYPED),
     pair("sam", "SamModel", SAM, both(images(24, 24), floats("input_points", 1, 2, 2))),
+    pair("sam-vision", "SamVisionModel", SAM["vision_config"], images(24, 24)),
     pair("segformer", "SegformerModel", SEGFORMER, images(64, 96)),
     pair("segformer-segmentation", "SegformerForSemanticSegmentation", {**SEGFORMER, "num_labels": 5}, images(64, 96)),
     pair("speech-to-text", "Speech2TextModel", SPEECH, both(floats("input_features", 24, 10), DECODER)),
+    pair(
+        "speech-to-text-lm",
+        "Speech2TextForConditionalGeneration",
+        SPEECH,
+        both(floats("input_features", 24, 10), DECODER),
+    ),
     pair("swiftformer", "SwiftFormerModel", SWIFTFORMER, images(64, 64)),
     pair("swin", "SwinModel", SWIN, images(32, 32)),
     pair("swin-classification", "SwinForImageClassification", {**SWIN, "num_labels": 5}, images(32, 32)),
+    pair(
+        "swin-masked",
+        "SwinForMaskedImageModeling",
+        {**SWIN, "encoder_stride": 4},
+        both(images(32, 32), whole("bool_masked_pos", 2, 256)),
+    ),
     pair("t5", "T5Model", T5, SEQ2SEQ, small=True),
     pair("t5-lm", "T5ForConditionalGeneration", T5, SEQ2SEQ),
     pair("t5-gated", "T5ForConditionalGeneration", GATED_T5, SEQ2SEQ),
