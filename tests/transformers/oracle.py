@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 import autoport
-from autoport.errors import IncompleteMatchError
+from autoport.errors import IncompleteMatchError, VerificationError
 from tests.support import import_torchvision, randomise_torch
 from tests.transformers.pairs import Arrays, Pair
 
@@ -68,6 +68,7 @@ class Outcome:
             after a strict transfer, and unmatched where it was refused for another reason.
         missing: what autoport reports as missing, with reasons.
         lost: TensorFlow weights that autoport reports without a place, with reasons.
+        settled: proved by running both models, where structure left them in doubt.
         strict: a strict transfer ran.
         equal: the target computes what the source computes, bit by bit.
         tied: groups of paths that share a tensor.
@@ -82,6 +83,7 @@ class Outcome:
     overlooked: list[str] = field(default_factory=list)
     lost: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
+    settled: list[str] = field(default_factory=list)
     strict: bool = True
     equal: bool = False
     tied: list[list[str]] = field(default_factory=list)
@@ -140,6 +142,7 @@ def judge(built: Built) -> Outcome:
     start = time.perf_counter()
     match = autoport.match(built.tf, built.target, inputs=built.tf_inputs, torch_inputs=built.torch_inputs)
     outcome = Outcome(seconds=time.perf_counter() - start, match=match)
+    outcome.settled = _settled(match)
     outcome.missing, outcome.lost = match.missing("torch"), match.unexpected("torch")
     try:
         match.assign()
@@ -152,6 +155,17 @@ def judge(built: Built) -> Outcome:
     (outcome.wrong if outcome.strict else outcome.unmatched).extend(outcome.overlooked)
     outcome.equal = _equal(_torch_outputs(built.target, built), _torch_outputs(built.source, built))
     return outcome
+
+
+def _settled(match: Any) -> list[str]:
+    """What running both models proves of the tensors that structure leaves in doubt."""
+    if match.complete:
+        return []
+    try:
+        proved: list[str] = match.settle()
+    except VerificationError:
+        return []
+    return proved
 
 
 def _compare(built: Built, before: Mapping[str, torch.Tensor], outcome: Outcome) -> None:

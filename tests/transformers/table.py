@@ -1,7 +1,8 @@
 """The transformers table: `python -m tests.transformers.table [--only NAME ...] [--jsonl FILE]`, one process a pair.
 
 Tensors are those of the PyTorch state dict that the forward pass reads; a tied one counts once. Right is what came
-through the TensorFlow model bit by bit, wrong what came out otherwise, unmatched what is reported as missing, lost what
+through the TensorFlow model bit by bit, settled those of them that running both models proved,
+wrong what came out otherwise, unmatched what is reported as missing, lost what
 is reported of the TensorFlow side. Strict tells whether a strict transfer ran. Differences are those that autoport
 reports; where no note says that the outputs differ, they are no differences of the functions.
 """
@@ -24,6 +25,7 @@ COLUMNS = (
     "pair",
     "tensors",
     "right",
+    "settled",
     "wrong",
     "unmatched",
     "unused",
@@ -65,6 +67,7 @@ def measure(pair: Pair) -> dict[str, Any]:
         "pair": pair.name,
         "tensors": len(outcome.right) + len(outcome.wrong) + len(outcome.unmatched),
         "right": len(outcome.right),
+        "settled": len(outcome.settled),
         "wrong": len(outcome.wrong),
         "unmatched": len(outcome.unmatched),
         "unused": len(outcome.unused),
