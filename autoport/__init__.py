@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from autoport.api import match
     from autoport.differences import Difference
-    from autoport.result import Match, Pair, Unmatched
+    from autoport.pairing import Pair, Unmatched
+    from autoport.result import Match
 
 __version__ = "0.1.0"
 
 _PUBLIC = {
     "match": "autoport.api",
     "Match": "autoport.result",
-    "Pair": "autoport.result",
-    "Unmatched": "autoport.result",
+    "Pair": "autoport.pairing",
+    "Unmatched": "autoport.pairing",
     "Difference": "autoport.differences",
 }
 __all__ = ["Difference", "Match", "Pair", "Unmatched", "__version__", "match"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autoport.absorption import find_absorptions
@@ -12,11 +11,11 @@ from autoport.canonical import canonicalize, skeleton
 from autoport.differences import Difference, find_differences
 from autoport.doubts import find_doubts
 from autoport.errors import IncompleteMatchError
-from autoport.graph import Graph, Op, Value
-from autoport.matching import Matching, match_skeletons
-from autoport.plan import Plan, WeightPair, build_plan, pair_weights
+from autoport.graph import Graph, Value
+from autoport.matching import match_skeletons
+from autoport.pairing import Unmatched, pair_tensors
+from autoport.plan import Plan, build_plan
 from autoport.transfer import KerasStore, Store, TorchStore, carry_out, check, produce
-from autoport.weights.piece import Weight
 
 if TYPE_CHECKING:
     import torch
@@ -27,38 +26,6 @@ if TYPE_CHECKING:
     from autoport.verify.verification import Verification
 
 Hints = Sequence[tuple[str, str]]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two matched operations with weights.
-
-    Attributes:
-        tf: the Keras operation.
-        torch: the PyTorch operation.
-        weights: their weights by role, with both layouts.
-        reason: why they are a pair.
-    """
-
-    tf: Op
-    torch: Op
-    weights: tuple[WeightPair, ...]
-    reason: str
-
-
-@dataclass(frozen=True)
-class Unmatched:
-    """An operation, or a tensor that no operation reads, without a partner.
-
-    Attributes:
-        op: the operation; None for a tensor that the forward pass does not read.
-        tensors: paths of the tensors concerned.
-        reason: why it has no partner.
-    """
-
-    op: Op | None
-    tensors: tuple[str, ...]
-    reason: str
 
 
 class Match:
@@ -93,7 +60,7 @@ class Match:
 
     def _conclude(self, doubts: Mapping[str, str]) -> None:
         """Works out which tensors belong together, but for the weights of doubtful nodes."""
-        self.pairs, refusals = _weight_pairs(self.matching, doubts)
+        self.pairs, refusals = pair_tensors(self.matching, doubts)
         self._plans = {to: self._plan(to) for to in ("torch", "tf")}
         self.unmatched_tf = self._unmatched("tf", refusals[0])
         self.unmatched_torch = self._unmatched("torch", refusals[1])
@@ -371,32 +338,3 @@ def _direction(to: str) -> str:
     if to not in ("torch", "tf"):
         raise ValueError(f"to must be 'torch' or 'tf', not {to!r}")
     return to
-
-
-def _weights(tf: Op, torch: Op, doubts: Mapping[str, str]) -> tuple[list[WeightPair], list[str]]:
-    """Weights by role, or the reasons for which they are refused."""
-    if tf.name in doubts:
-        return [], [f"{role}: {doubts[tf.name]}" for role in dict.fromkeys((*tf.weights, *torch.weights))]
-    return pair_weights(tf, torch)
-
-
-def _weight_pairs(
-    matching: Matching, doubts: Mapping[str, str]
-) -> tuple[list[Pair], tuple[dict[str, str], dict[str, str]]]:
-    """Pairs with weights, and refused tensors of each side with reasons."""
-    reasons = {pair.left: pair.reason for pair in matching.pairs}
-    pairs: list[Pair] = []
-    refused: tuple[dict[str, str], dict[str, str]] = {}, {}
-    for node in matching.left.nodes:
-        tf = matching.left.op(node)
-        torch = matching.right.op(matching.partner[node]) if node in matching.partner else None
-        if tf is None or torch is None or not (tf.weights or torch.weights):
-            continue
-        weights, refusals = _weights(tf, torch, doubts)
-        pairs.append(Pair(tf, torch, tuple(weights), reasons[node]))
-        for refusal in refusals:
-            role = refusal.split(":")[0]
-            for side, op in enumerate((tf, torch)):
-                weight = op.weights.get(role, Weight())
-                refused[side].update({piece.tensor: refusal for piece in weight.pieces})
-    return pairs, refused

@@ -30,6 +30,7 @@ def canonicalize(graph: Graph) -> Graph:
     attention, which names heads; padding is folded after, because the padded shape is needed to name a
     padded axis. A fused layer is split when its axes have names, before its weights are spelled in them.
     """
+    _drop_dead(graph)
     neutral.drop_neutral(graph)
     duplicates.merge_duplicates(graph)
     last_state.fold_last_step(graph)

@@ -6,22 +6,21 @@ Data axes are named `n` (batch), `d h w` (space, as many as there are), `t` (tim
 
 from __future__ import annotations
 
-import hashlib
 import math
 import string
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from autoport.graph.constants import LARGEST_CONSTANT, ON_NUMBERS, consecutive, digest
+from autoport.graph.equations import Equation
 from autoport.graph.graph import Graph
 from autoport.graph.op import Op, Shape, Tensor, Value
 from autoport.weights.piece import Piece, Weight
 
-# Constants with more elements are not compared.
-LARGEST_CONSTANT = 1_000_000
 # Gates of recurrent cells, by PyTorch's letters.
 RNN_GATES: Mapping[str, str] = {"lstm": "ifgo", "gru": "zrn", "simple_rnn": "h"}
 
@@ -32,78 +31,7 @@ INPUT_AXES: Mapping[int, tuple[str, ...]] = {
     4: ("n", "h", "w", "c"),
     5: ("n", "d", "h", "w", "c"),
 }
-# What is computed of numbers alone.
-ON_NUMBERS: Mapping[str, Callable[..., Any]] = {
-    "add": np.add,
-    "sub": np.subtract,
-    "mul": np.multiply,
-    "div": np.divide,
-    "pow": np.power,
-    "neg": np.negative,
-    "sqrt": np.sqrt,
-    "rsqrt": lambda x: 1 / np.sqrt(x),
-    "exp": np.exp,
-    "log": np.log,
-}
-# Letters of the dimensions of two operands and of their product, as in an einsum.
-Equation = tuple[str, str, str]
 SPATIAL: Mapping[int, str] = {1: "w", 2: "h w", 3: "d h w"}
-
-
-def digest(array: NDArray[Any]) -> str:
-    """What a constant holds, as text: its values in order, or sorted where a layout would order them."""
-    flat = np.ravel(array).astype(np.float64) if array.dtype.kind in "biuf" else np.zeros(0)
-    values = flat if sum(size != 1 for size in array.shape) <= 1 else np.sort(flat)
-    shown = ", ".join(f"{value:.6g}" for value in values[:4])
-    rounded = " ".join(f"{value:.6g}" for value in values)
-    return f"{shown}{', ...' if values.size > 4 else ''} ({hashlib.sha256(rounded.encode()).hexdigest()[:8]})"
-
-
-def product_equation(left: int, right: int, contracted: tuple[int, int], shared: int | None = None) -> Equation:
-    """Letters of the dimensions of a matrix product, as in an einsum.
-
-    Args:
-        left: rank of the first operand.
-        right: rank of the second operand.
-        contracted: the dimension of each that is summed over.
-        shared: number of leading dimensions that both have; when left out all but the last two, aligned
-            from the right.
-
-    Example:
-        >>> product_equation(3, 3, (2, 1))
-        ('abc', 'acd', 'abd')
-    """
-    letters = iter(string.ascii_letters)
-    first = [next(letters) for _ in range(left)]
-    leading = [max(rank - 2, 0) if shared is None else shared for rank in (left, right)]
-    common = {leading[1] - back: first[leading[0] - back] for back in range(1, min(leading) + 1)}
-    common[contracted[1]] = first[contracted[0]]
-    second = [common[dim] if dim in common else next(letters) for dim in range(right)]
-    batch = max(first[: leading[0]], second[: leading[1]], key=len)
-    rest = [c for c in (*first[leading[0] :], *second[leading[1] :]) if c != first[contracted[0]]]
-    return "".join(first), "".join(second), "".join((*batch, *rest))
-
-
-def consecutive(array: NDArray[Any]) -> tuple[int, int] | None:
-    """Start and stop of the whole numbers that every row of an array counts up; None if it does not count."""
-    if array.ndim == 0 or array.size == 0 or array.dtype.kind not in "iu":
-        return None
-    start, length = int(array.flat[0]), array.shape[-1]
-    return (start, start + length) if (array == np.arange(start, start + length)).all() else None
-
-
-def einsum_equation(text: str, ranks: Sequence[int]) -> Equation | None:
-    """The equation of an einsum of two operands without ellipsis; None for other numbers of operands."""
-    left, arrow, out = text.replace(" ", "").partition("->")
-    terms = left.split(",")
-    if len(terms) != 2 or len(ranks) != 2 or not arrow:
-        return None
-    free = "".join(c for c in string.ascii_letters if c not in text)
-    dots = [
-        rank - len(term.replace("...", "")) if "..." in term else 0 for term, rank in zip(terms, ranks, strict=True)
-    ]
-    spelled = [term.replace("...", free[max(dots) - n : max(dots)]) for term, n in zip(terms, dots, strict=True)]
-    return spelled[0], spelled[1], out.replace("...", free[: max(dots)])
 
 
 def input_axes(rank: int, *, whole: bool) -> tuple[str, ...]:

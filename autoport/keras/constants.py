@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from autoport.graph.build import LARGEST_CONSTANT
+from autoport.graph.constants import LARGEST_CONSTANT
 
 logger = logging.getLogger(__name__)
 

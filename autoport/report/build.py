@@ -11,7 +11,8 @@ from autoport.report.tensors import Status, TensorRow, Tensors, tensor_rows
 
 if TYPE_CHECKING:
     from autoport.graph import Graph, Op
-    from autoport.result import Match, Pair, Unmatched
+    from autoport.pairing import Pair, Unmatched
+from autoport.result import Match
 
 # Place of a row: that of an operation in the Keras graph, then matched rows before one-sided ones.
 Key = tuple[float, int]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from autoport.graph import Value
-from autoport.keras.lower import Layer, layer_rule
+from autoport.keras.rules import Layer, layer_rule
 
 # Keras activation function -> (vocabulary name, attributes).
 FUNCTIONS: dict[str, tuple[str, dict[str, Any]]] = {

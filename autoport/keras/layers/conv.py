@@ -9,7 +9,7 @@ from typing import Any
 from autoport.graph import Value
 from autoport.graph.build import SPATIAL
 from autoport.keras.layers.activation import with_activation
-from autoport.keras.lower import Layer, layer_rule
+from autoport.keras.rules import Layer, layer_rule
 
 Pads = list[tuple[int, int]]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoport.graph.build import einsum_equation
+from autoport.graph.equations import einsum_equation
 from autoport.keras.layers.activation import with_activation
-from autoport.keras.lower import Layer, known_class, layer_rule
+from autoport.keras.rules import Layer, known_class, layer_rule
 
 
 @layer_rule("Dense")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoport.graph.build import product_equation
-from autoport.keras.lower import Layer, layer_rule
+from autoport.graph.equations import product_equation
+from autoport.keras.rules import Layer, layer_rule
 
 ELEMENTWISE = {"Add": "add", "Multiply": "mul", "Subtract": "sub", "Maximum": "maximum", "Minimum": "minimum"}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from autoport.keras.lower import Layer, layer_rule
+from autoport.keras.rules import Layer, layer_rule
 
 
 def _dims(call: Layer, axis: Any) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoport.keras.lower import Layer, layer_rule
+from autoport.keras.rules import Layer, layer_rule
 
 
 @layer_rule("Rescaling")

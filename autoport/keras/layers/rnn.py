@@ -7,7 +7,7 @@ from typing import Any
 from autoport.graph import Value
 from autoport.graph.build import RNN_GATES
 from autoport.keras.layers.activation import activation_kind
-from autoport.keras.lower import Layer, known_class, layer_rule
+from autoport.keras.rules import Layer, known_class, layer_rule
 
 # Gates in the order Keras stacks them, by PyTorch's letters.
 ORDER = {"lstm": "ifgo", "gru": "zrn", "simple_rnn": "h"}

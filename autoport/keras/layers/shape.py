@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autoport.graph import Value
-from autoport.keras.lower import Layer, layer_rule
+from autoport.keras.rules import Layer, layer_rule
 
 
 @layer_rule("Reshape RepeatVector")

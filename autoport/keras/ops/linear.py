@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoport.graph.build import SPATIAL, einsum_equation, product_equation
+from autoport.graph.build import SPATIAL
+from autoport.graph.equations import einsum_equation, product_equation
 from autoport.keras.layers.conv import explicit_padding, spatial_shape
-from autoport.keras.lower import RawOp, op_rule
+from autoport.keras.rules import RawOp, op_rule
 
 
 @op_rule("MatMul BatchMatMulV2 BatchMatMul BatchMatMulV3")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from autoport.keras.lower import RawOp, op_rule
+from autoport.keras.rules import RawOp, op_rule
 
 ACTIVATIONS = {
     "Relu": "relu",

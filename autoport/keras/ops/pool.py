@@ -6,7 +6,7 @@ from typing import Any
 
 from autoport.graph.build import SPATIAL
 from autoport.keras.layers.conv import explicit_padding, spatial_shape
-from autoport.keras.lower import RawOp, op_rule
+from autoport.keras.rules import RawOp, op_rule
 
 
 @op_rule("MaxPool MaxPool3D")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from autoport.graph import Value
-from autoport.keras.lower import RawOp, op_rule, static_axes
+from autoport.keras.rules import RawOp, op_rule, static_axes
 
 
 @op_rule("Reshape Squeeze ExpandDims")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autoport.graph import Value
-from autoport.graph.build import einsum_equation, product_equation
+from autoport.graph.equations import einsum_equation, product_equation
 from autoport.pytorch.lower import Call, register
 
 

@@ -1,0 +1,43 @@
+"""What is known of constants: their values as text, numbers that count up, arithmetic on numbers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Constants with more elements are not compared.
+LARGEST_CONSTANT = 1_000_000
+# What is computed of numbers alone.
+ON_NUMBERS: Mapping[str, Callable[..., Any]] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "pow": np.power,
+    "neg": np.negative,
+    "sqrt": np.sqrt,
+    "rsqrt": lambda x: 1 / np.sqrt(x),
+    "exp": np.exp,
+    "log": np.log,
+}
+
+
+def digest(array: NDArray[Any]) -> str:
+    """What a constant holds, as text: its values in order, or sorted where a layout would order them."""
+    flat = np.ravel(array).astype(np.float64) if array.dtype.kind in "biuf" else np.zeros(0)
+    values = flat if sum(size != 1 for size in array.shape) <= 1 else np.sort(flat)
+    shown = ", ".join(f"{value:.6g}" for value in values[:4])
+    rounded = " ".join(f"{value:.6g}" for value in values)
+    return f"{shown}{', ...' if values.size > 4 else ''} ({hashlib.sha256(rounded.encode()).hexdigest()[:8]})"
+
+
+def consecutive(array: NDArray[Any]) -> tuple[int, int] | None:
+    """Start and stop of the whole numbers that every row of an array counts up; None if it does not count."""
+    if array.ndim == 0 or array.size == 0 or array.dtype.kind not in "iu":
+        return None
+    start, length = int(array.flat[0]), array.shape[-1]
+    return (start, start + length) if (array == np.arange(start, start + length)).all() else None

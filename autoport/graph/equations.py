@@ -1,0 +1,48 @@
+"""Products of two tensors by the letters of their dimensions, as in an einsum."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Sequence
+
+# Letters of the dimensions of two operands and of their product, as in an einsum.
+Equation = tuple[str, str, str]
+
+
+def product_equation(left: int, right: int, contracted: tuple[int, int], shared: int | None = None) -> Equation:
+    """Letters of the dimensions of a matrix product, as in an einsum.
+
+    Args:
+        left: rank of the first operand.
+        right: rank of the second operand.
+        contracted: the dimension of each that is summed over.
+        shared: number of leading dimensions that both have; when left out all but the last two, aligned
+            from the right.
+
+    Example:
+        >>> product_equation(3, 3, (2, 1))
+        ('abc', 'acd', 'abd')
+    """
+    letters = iter(string.ascii_letters)
+    first = [next(letters) for _ in range(left)]
+    leading = [max(rank - 2, 0) if shared is None else shared for rank in (left, right)]
+    common = {leading[1] - back: first[leading[0] - back] for back in range(1, min(leading) + 1)}
+    common[contracted[1]] = first[contracted[0]]
+    second = [common[dim] if dim in common else next(letters) for dim in range(right)]
+    batch = max(first[: leading[0]], second[: leading[1]], key=len)
+    rest = [c for c in (*first[leading[0] :], *second[leading[1] :]) if c != first[contracted[0]]]
+    return "".join(first), "".join(second), "".join((*batch, *rest))
+
+
+def einsum_equation(text: str, ranks: Sequence[int]) -> Equation | None:
+    """The equation of an einsum of two operands without ellipsis; None for other numbers of operands."""
+    left, arrow, out = text.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if len(terms) != 2 or len(ranks) != 2 or not arrow:
+        return None
+    free = "".join(c for c in string.ascii_letters if c not in text)
+    dots = [
+        rank - len(term.replace("...", "")) if "..." in term else 0 for term, rank in zip(terms, ranks, strict=True)
+    ]
+    spelled = [term.replace("...", free[max(dots) - n : max(dots)]) for term, n in zip(terms, dots, strict=True)]
+    return spelled[0], spelled[1], out.replace("...", free[: max(dots)])

@@ -1,0 +1,159 @@
+"""The tables of layers and of TensorFlow operations, and what their rules see of a call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from autoport.graph import Value
+from autoport.graph.build import Builder
+from autoport.keras.trace import LayerCall
+
+if TYPE_CHECKING:
+    from autoport.keras.lower import Lowering
+
+LayerRule = Callable[["Layer"], Any]
+OpRule = Callable[["RawOp"], Any]
+LAYERS: dict[str, LayerRule] = {}
+OPS: dict[str, OpRule] = {}
+
+
+def layer_rule(names: str) -> Callable[[LayerRule], LayerRule]:
+    """Adds a rule for the Keras layers `names` (space separated)."""
+    return _adder(LAYERS, names)
+
+
+def op_rule(names: str) -> Callable[[OpRule], OpRule]:
+    """Adds a rule for the TensorFlow operations `names` (space separated)."""
+    return _adder(OPS, names)
+
+
+def _adder(table: dict[str, Any], names: str) -> Callable[[Any], Any]:
+    def add(rule: Any) -> Any:
+        for name in names.split():
+            if name in table:
+                raise ValueError(f"two rules for {name!r}")
+            table[name] = rule
+        return rule
+
+    return add
+
+
+def known_class(layer: Any) -> str | None:
+    """Name of the built-in class whose `call` a layer runs, if the table has a row for it."""
+    for cls in type(layer).__mro__:
+        if cls.__name__ in LAYERS and cls.__module__.split(".")[0] in ("keras", "tf_keras"):
+            return cls.__name__ if type(layer).call is cls.call else None  # type: ignore[attr-defined]
+    return None
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A variable before it is known in what role it is read."""
+
+    path: str
+
+
+class _Source:
+    """What rules of both tables share."""
+
+    lowering: Lowering
+
+    @property
+    def build(self) -> Builder:
+        """Where operations go."""
+        return self.lowering.builder
+
+    def path_of(self, variable: Any) -> str | None:
+        """Path of a variable; None for None."""
+        return None if variable is None else self.lowering.path_of(variable)
+
+
+@dataclass
+class Layer(_Source):
+    """A call of a known layer, as rules see it."""
+
+    call: LayerCall
+    lowering: Lowering
+
+    @property
+    def layer(self) -> Any:
+        """The layer object."""
+        return self.call.layer
+
+    def inputs(self, *names: str) -> list[Value]:
+        """Tensors among the arguments, in order; only those of the named parameters, if any."""
+        chosen = [self.call.arguments.get(name) for name in names] if names else list(self.call.arguments.values())
+        return [self.lowering.value(t) for t in tf.nest.flatten(chosen) if isinstance(t, (tf.Tensor, tf.Variable))]
+
+    @property
+    def x(self) -> Value:
+        """The first tensor it was called with."""
+        return self.inputs()[0]
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of that tensor."""
+        return self.build.graph.shape(self.x)
+
+    @property
+    def out(self) -> tuple[int, ...]:
+        """Shape of its first output."""
+        return self.lowering.shape_of(self.call.outputs[0])
+
+    def weights(self, **patterns: tuple[Any, str]) -> Any:
+        """Weights by role from `role=(variable, layout)`; a variable that is None gives none."""
+        return self.build.weights(**{role: (self.path_of(v), p) for role, (v, p) in patterns.items()})
+
+    def piece(self, variable: Any, pattern: str, select: Mapping[str, int] | None = None, **sizes: int) -> Any:
+        """A piece of a variable; see `Piece.of`."""
+        return self.build.piece(str(self.path_of(variable)), pattern, select, **sizes)
+
+    def emit(self, kind: str, inputs: Sequence[Value] | None = None, **attrs: Any) -> Value:
+        """One operation with this call's first output."""
+        return self.build.emit(kind, [self.x] if inputs is None else inputs, self.out, **attrs)
+
+
+@dataclass
+class RawOp(_Source):
+    """A TensorFlow operation outside of every known layer, as rules see it."""
+
+    op: Any
+    lowering: Lowering
+
+    @property
+    def out(self) -> tuple[int, ...]:
+        """Shape of its first output."""
+        return self.lowering.shape_of(self.op.outputs[0])
+
+    def source(self, index: int) -> Any:
+        """What its input `index` is: `Value`, `Stored`, or a constant array."""
+        return self.lowering.env.get(self.op.inputs[index].name)
+
+    def data(self, index: int) -> Value:
+        """Its input `index` as data."""
+        return self.lowering.value(self.op.inputs[index])
+
+    def stored(self, index: int) -> str | None:
+        """Path of the variable that input `index` reads, if it does."""
+        found = self.source(index)
+        return found.path if isinstance(found, Stored) else None
+
+    def constant(self, index: int) -> Any:
+        """Value of input `index` as an array, if it is a constant."""
+        return self.lowering.static_value(self.op.inputs[index])
+
+    def emit(self, kind: str, inputs: Iterable[int] | None = None, **attrs: Any) -> Value:
+        """One operation with these outputs; `inputs` are indices, all of them when left out."""
+        chosen = range(len(self.op.inputs)) if inputs is None else inputs
+        shapes = [self.lowering.shape_of(t) for t in self.op.outputs]
+        return self.build.emit(kind, [self.data(k) for k in chosen], *shapes, **attrs)
+
+
+def static_axes(value: Any, rank: int) -> tuple[int, ...]:
+    """A constant axis argument as non-negative dimensions."""
+    return tuple(sorted(int(axis) % rank for axis in np.ravel(value)))
