@@ -6,7 +6,8 @@
    anchors, from which step 1 starts again. This is done twice, once trusting first what lies above
    and once what lies below. Only what both readings agree on is kept: in a run of equal layers of
    which one is missing, they disagree, and nobody can know which one it was.
-3. What structure alone leaves tied is told apart by finer evidence (`autoport.matching.ties`).
+3. What reads and is read by matched nodes alone is matched by its place between them.
+4. What structure alone leaves tied is told apart by finer evidence (`autoport.matching.ties`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from collections.abc import Mapping, Sequence
 
 from autoport.canonical.skeleton import Skeleton
 from autoport.matching import ties
+from autoport.matching.between import pair_between
 from autoport.matching.hints import apply_hints
 from autoport.matching.keys import KeyTable, unique_pairs
 from autoport.matching.matching import Matching
@@ -40,6 +42,8 @@ def match_skeletons(left: Skeleton, right: Skeleton, hints: Sequence[tuple[str, 
         _read_both_ways(matching, table)
     apply_hints(matching, hints)
     _sweep_until_stable(matching, table)
+    while pair_between(matching):
+        _sweep_until_stable(matching, table)
     while matching.free_left and matching.free_right and ties.settle(matching, table):
         _sweep_until_stable(matching, table)
     ties.explain(matching, table)

@@ -1,0 +1,46 @@
+"""Nodes that stand between matched ones: what they read and who reads them is settled, so they are, too.
+
+Extra readers, an output more, say, do not matter here, which they do where all that lies below a node is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+
+from autoport.canonical.skeleton import Skeleton
+from autoport.matching.matching import Matching
+
+
+def pair_between(matching: Matching) -> bool:
+    """Pairs free nodes that read the same matched nodes and are read by one at the same place; True if it found some.
+
+    Both nodes must be the only ones on their side of whom that is true.
+    """
+    anchors = matching.anchors()
+    places = [
+        _places(graph, numbers, free)
+        for graph, numbers, free in zip(
+            (matching.left, matching.right), anchors, (matching.free_left, matching.free_right), strict=True
+        )
+    ]
+    found = False
+    for key, left in places[0].items():
+        right = places[1].get(key, [])
+        if len(left) == len(right) == 1 and left[0] not in matching.partner and right[0] not in matching.taken:
+            matching.add(left[0], right[0], "reads the same operations and is read by the same one")
+            found = True
+    return found
+
+
+def _places(graph: Skeleton, anchors: Mapping[str, int], free: set[str]) -> dict[Hashable, list[str]]:
+    """Free nodes whose sources are all matched, by what they are, what they read and one reader that is matched."""
+    places: dict[Hashable, list[str]] = {}
+    for node in graph.nodes:
+        sources = graph.preds.get(node, ())
+        if node not in free or any(source not in anchors for source, _ in sources):
+            continue
+        read = tuple(sorted((anchors[source], position) for source, position in sources))
+        for reader, position in dict.fromkeys(graph.succs.get(node, ())):
+            if reader in anchors:
+                places.setdefault((graph.colour[node], read, anchors[reader], position), []).append(node)
+    return places
