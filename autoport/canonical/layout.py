@@ -9,7 +9,7 @@ for a norm in between.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -273,9 +273,13 @@ def _expand(op: Op, name: str, data: Axis) -> None:
         return
     if len(data) > 1:
         op.attrs.setdefault("whole", {}).update(op.weights)
-    op.weights = {
-        key: weight for role, old in op.weights.items() for key, weight in _expanded(role, old, name, data).items()
-    }
+    elif "whole" in op.attrs:
+        op.attrs["whole"] = _all_expanded(op.attrs["whole"], name, data)
+    op.weights = _all_expanded(op.weights, name, data)
+
+
+def _all_expanded(weights: Mapping[str, Weight], name: str, data: Axis) -> dict[str, Weight]:
+    return {key: weight for role, old in weights.items() for key, weight in _expanded(role, old, name, data).items()}
 
 
 def _expanded(role: str, weight: Weight, name: str, data: Axis) -> dict[str, Weight]:
