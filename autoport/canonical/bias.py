@@ -23,9 +23,7 @@ def fold_bias(graph: Graph) -> None:
             if layer is not None and bias is not None and op.shapes[0] == graph.shape(product):
                 layer.weights["bias"] = bias
                 graph.origins.pop(Value(layer.name), None)
-                if Value(op.name) in graph.origins:
-                    graph.origins[product] = graph.origins[Value(op.name)]
-                graph.bypass(op.name, product)
+                graph.fold(op.name, product)
                 graph.drop_unused(vector.op)
                 break
 

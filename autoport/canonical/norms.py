@@ -79,6 +79,6 @@ def _take_up(graph: Graph, op: Op) -> None:
         weight = stored_vector(graph, vector, norm.shapes[0], axes)
         if weight is not None:
             norm.weights[role] = weight
-            graph.bypass(op.name, product)
+            graph.fold(op.name, product)
             graph.drop_unused(vector.op)
             return

@@ -80,6 +80,14 @@ class Graph(nx.DiGraph):
             self.redirect(Value(name, output), value)
         self.remove_node(name)
 
+    def fold(self, name: str, value: Value) -> None:
+        """Bypasses an operation that became a part of the one in front: `value` is what it made from now on."""
+        origin = self.origins.pop(Value(name), None)
+        self.origins.pop(value, None)
+        if origin is not None:
+            self.origins[value] = origin
+        self.bypass(name, value)
+
     def drop_unused(self, name: str) -> None:
         """Removes an operation that nothing reads, and then what only it had read; layers and inputs stay."""
         op = self.op(name)
