@@ -12,7 +12,7 @@ from autoport.differences import Difference, find_differences
 from autoport.doubts import find_doubts
 from autoport.errors import IncompleteMatchError
 from autoport.graph import Graph, Value
-from autoport.matching import match_skeletons
+from autoport.matching import Matching, match_skeletons
 from autoport.pairing import Unmatched, pair_tensors
 from autoport.plan import Plan, build_plan
 from autoport.transfer import KerasStore, Store, TorchStore, carry_out, check, produce
@@ -161,9 +161,9 @@ class Match:
         return certificate(self, self.verify() if verification is None else verification)
 
     def settle(self, inputs: Any = None, *, rtol: float = 1e-9, seed: int = 0) -> list[str]:
-        """Runs both models to prove weights that were refused because structure left them in doubt.
+        """Runs both models to break ties, and to prove weights that structure left in doubt.
 
-        What proves right belongs to the match from then on; nothing else changes.
+        Of operations that fit equally well those are paired with which both models compute the same. What proves right belongs to the match from then on; nothing else changes.
 
         Args:
             inputs: what the Keras model takes, of the shapes it was matched on; random when left out.
@@ -180,16 +180,22 @@ class Match:
             >>> match.settle()  # doctest: +SKIP
             ['layernorm.weight', 'layernorm.bias']
         """
-        from autoport.verify.settle import provable
+        from autoport.verify.settle import decide, provable
 
-        trial = copy(self)
-        trial.shifted = dict(self.shifted)
-        trial._conclude({})
-        proved = provable(self, trial, inputs, rtol, seed)
         before = self.plan("torch").entries.keys()
+        self.matching = decide(self, inputs, rtol, seed)
+        self.differences = find_differences(self.matching)
+        proved = provable(self, inputs, rtol, seed)
         doubts = find_doubts(self.matching)
         self._conclude({node: reason for node, reason in doubts.items() if node not in proved})
         return [path for path in self.plan("torch").entries if path not in before]
+
+    def trial(self, matching: Matching) -> Match:
+        """This match with other pairs, and nothing in doubt; changes nothing here."""
+        trial = copy(self)
+        trial.matching, trial.shifted = matching, {}
+        trial._conclude({})
+        return trial
 
     def reconcile(self) -> Reconciliation:
         """Sets hyper-parameters of the PyTorch model to what the Keras model has, where that is possible.

@@ -41,13 +41,27 @@ def match_skeletons(left: Skeleton, right: Skeleton, hints: Sequence[tuple[str, 
     if matching.free_left and matching.free_right:
         _read_both_ways(matching, table)
     apply_hints(matching, hints)
+    _finish(matching, table)
+    return matching
+
+
+def extended(matching: Matching, left: str, right: str, reason: str) -> Matching:
+    """A matching with one pair more, and all that follows from it."""
+    result = matching.copy()
+    result.ambiguous = dict(matching.ambiguous[0]), dict(matching.ambiguous[1])
+    result.add(left, right, reason)
+    _finish(result, KeyTable())
+    return result
+
+
+def _finish(matching: Matching, table: KeyTable) -> None:
+    """Steps 3 and 4."""
     _sweep_until_stable(matching, table)
     while pair_between(matching):
         _sweep_until_stable(matching, table)
     while matching.free_left and matching.free_right and ties.settle(matching, table):
         _sweep_until_stable(matching, table)
     ties.explain(matching, table)
-    return matching
 
 
 def _read_both_ways(matching: Matching, table: KeyTable) -> None:

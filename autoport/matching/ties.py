@@ -108,6 +108,13 @@ def _pair_first(matching: Matching, plain: tuple[Keys, Keys], fine: tuple[Keys, 
     return False
 
 
+def tied(matching: Matching) -> list[tuple[list[str], list[str]]]:
+    """Groups of open nodes, as many on either side, that structure does not tell apart."""
+    keys = _keys(matching, KeyTable(), lambda graph, node: ())
+    groups = classes(*keys, matching.free_left, matching.free_right)
+    return [(left, right) for left, right in groups if len(left) == len(right) > 1]
+
+
 def explain(matching: Matching, table: KeyTable) -> None:
     """Writes down why open nodes are ambiguous, where they are."""
     keys = _keys(matching, table, lambda graph, node: ())

@@ -1,4 +1,4 @@
-"""Numbers settle what structure leaves in doubt: weights that were refused are tried, and kept where they prove right.
+"""Numbers settle what structure leaves open: partners that fit equally well, and weights that were refused.
 
 Where the models arrange values in ways that cannot be compared by their structure, the weights around are
 refused. Here PyTorch's graph is run with those weights in place, every place fed what its Keras twin was fed. A
@@ -15,6 +15,7 @@ import torch
 
 from autoport.doubts import find_doubts
 from autoport.keras.read import flat_inputs
+from autoport.matching import Matching, extended, tied
 from autoport.verify.feed import draw, torch_feed
 from autoport.verify.lockstep import Apart, Twins
 from autoport.verify.promote import Promoted
@@ -27,12 +28,47 @@ if TYPE_CHECKING:
     from autoport.result import Match
 
 
-def provable(match: Match, trial: Match, inputs: Any, rtol: float, seed: int) -> set[str]:
+# How many choices are tried by running both models.
+MOST_TRIALS = 64
+
+
+def decide(match: Match, inputs: Any, rtol: float, seed: int) -> Matching:
+    """The matching with all the ties that numbers can break.
+
+    Each partner that an open node may have is tried; the one with which what follows computes what the
+    Keras model computes is taken. Where several do, every choice gives the same function.
+    """
+    matching = match.matching
+    trials = MOST_TRIALS
+    open_groups = tied(matching)
+    while open_groups and trials > 0:
+        left, right = open_groups.pop()
+        trials -= len(right)
+        choices = [extended(matching, left[0], other, "proved by running both models") for other in right]
+        sound = [choice for choice in choices if _holds(match, choice, inputs, rtol, seed)]
+        if sound:
+            matching, open_groups = sound[0], tied(sound[0])
+    return matching
+
+
+def _holds(match: Match, choice: Matching, inputs: Any, rtol: float, seed: int) -> bool:
+    """Whether both models agree around the pairs that a choice adds, and behind them."""
+    trial = match.trial(choice)
+    taps = find_taps(choice, trial.shifted["torch"])
+    with float64():
+        found, _ = _twins(trial, inputs, rtol, seed).teacher_forced(taps)
+    regions = Regions(choice, taps)
+    added = choice.partner.keys() - match.matching.partner.keys()
+    near = [tap for tap in taps if added & set(regions.of(tap).nodes)]
+    asked = [*near, *(child for tap in near for child in regions.children(tap))]
+    return bool(near) and all(tap in found and found[tap].within(rtol) for tap in asked)
+
+
+def provable(match: Match, inputs: Any, rtol: float, seed: int) -> set[str]:
     """Keras nodes in doubt whose weights prove right.
 
     Args:
         match: the match as structure leaves it.
-        trial: the same match with nothing in doubt.
         inputs: what the Keras model takes; random when None.
         rtol: the largest difference, in standard deviations, that counts as rounding.
         seed: of the random inputs.
@@ -40,6 +76,7 @@ def provable(match: Match, trial: Match, inputs: Any, rtol: float, seed: int) ->
     doubted = find_doubts(match.matching).keys()
     if not doubted:
         return set()
+    trial = match.trial(match.matching)
     taps = find_taps(trial.matching, trial.shifted["torch"])
     with float64():
         found, _ = _twins(trial, inputs, rtol, seed).teacher_forced(taps)

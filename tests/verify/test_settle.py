@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import pytest
 import torch
-from keras import layers
+from keras import layers, ops
 from torch import nn
 
 import autoport
@@ -79,3 +79,52 @@ def test_settling_what_is_complete_changes_nothing() -> None:
     assert match.complete
     assert match.settle() == []
     assert match.complete
+
+
+def squares(x: Any) -> Any:
+    return ops.square(x) * ops.square(x)
+
+
+class Tied(nn.Module):
+    """Two layers of one size, of which one feeds something that is spelled in another way than in Keras."""
+
+    def __init__(self, spelled: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.plain, self.raised, self.out = nn.Linear(6, 5), nn.Linear(6, 5), nn.Linear(5, 3)
+        self.spelled = spelled
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(self.plain(x) + self.spelled(self.raised(x)))
+
+
+def tied_model() -> keras.Model:
+    x = keras.Input((7, 6))
+    raised = layers.Dense(5, name="raised")(x)
+    return keras.Model(x, layers.Dense(3)(squares(raised) + layers.Dense(5, name="plain")(x)))
+
+
+def test_ties_are_broken_by_running_both_models() -> None:
+    with keras_float64():
+        model = tied_model()
+    module = Tied(lambda x: x**4).double().eval()
+    randomise_keras(model, 1)
+    randomise_torch(module, 2)
+    match = autoport.match(model, module)
+    assert all(row.reason.startswith("ambiguous") for row in match.unmatched_torch if row.tensors)
+    match.settle()
+    match.assign()
+    assert match.verify().ok
+    paired = {(pair.tf.path, pair.torch.path) for pair in match.pairs}
+    assert {("raised", "raised"), ("plain", "plain")} <= paired
+
+
+def test_ties_of_other_functions_stay_open() -> None:
+    with keras_float64():
+        model = tied_model()
+    module = Tied(lambda x: x**6).double().eval()
+    randomise_keras(model, 1)
+    match = autoport.match(model, module)
+    refused = match.missing()
+    assert {"plain.weight", "raised.weight"} <= refused.keys()
+    assert match.settle() == []
+    assert match.missing() == refused
