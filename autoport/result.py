@@ -163,7 +163,8 @@ class Match:
     def settle(self, inputs: Any = None, *, rtol: float = 1e-9, seed: int = 0) -> list[str]:
         """Runs both models to break ties, and to prove weights that structure left in doubt.
 
-        Of operations that fit equally well those are paired with which both models compute the same. What proves right belongs to the match from then on; nothing else changes.
+        Of operations that fit equally well those are paired with which both models compute the
+        same. What proves right belongs to the match from then on; nothing else changes.
 
         Args:
             inputs: what the Keras model takes, of the shapes it was matched on; random when left out.

@@ -56,7 +56,7 @@ class Builder:
         self.path = ""
         self.type = ""
         self.latest: list[Op] = []
-        self._count: Counter[tuple[str, str]] = Counter()
+        self._count: Counter[str] = Counter()
 
     def emit(
         self,
@@ -83,9 +83,9 @@ class Builder:
         numbers = [self.number(value) for value in inputs]
         if kind in ON_NUMBERS and numbers and None not in numbers and not shapes[0]:
             return self._computed(kind, [float(n) for n in numbers if n is not None], attrs)
-        self._count[self.path, kind] += 1
-        number = self._count[self.path, kind]
-        name = f"{self.path or 'model'}:{kind}" + (f"#{number}" if number > 1 else "")
+        base = f"{self.path or 'model'}:{kind}"
+        self._count[base] += 1
+        name = base if self._count[base] == 1 else f"{base}#{self._count[base]}"
         op = Op(
             name,
             kind,

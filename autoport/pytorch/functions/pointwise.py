@@ -137,15 +137,17 @@ def reflected(call: Call) -> Any:
 
 def _arithmetic(call: Call, kind: str, left: Any, right: Any) -> Any:
     scale = call.get("alpha", 1)
-    values = [_number(call, x) for x in (left, right)]
-    numbers = [value for value in values if value is not None]
+    operands = [left, right]
+    numbers = [_number(call, x) for x in operands]
+    # Of two numbers one stays an operand, and their result is a number.
+    places = sorted((k for k, n in enumerate(numbers) if n is not None), key=lambda k: _is_tensor(call, operands[k]))
     attrs: dict[str, Any] = {}
-    if len(numbers) == 1:
-        attrs = {"constant": numbers[0], "constant_first": values[0] is not None}
+    if places:
+        attrs = {"constant": numbers[places[0]], "constant_first": places[0] == 0}
+        del operands[places[0]]
     if scale != 1:
         attrs["factor"] = scale
-    kept = [x for x, value in zip((left, right), values, strict=True) if value is None or len(numbers) > 1]
-    return call.emit(kind, [call.lowering.data(x) for x in kept if _is_tensor(call, x)], **attrs)
+    return call.emit(kind, [call.lowering.data(x) for x in operands], **attrs)
 
 
 def _number(call: Call, x: Any) -> float | None:
