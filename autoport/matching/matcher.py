@@ -1,7 +1,8 @@
 """Finds the pairs of nodes that two skeletons have in common.
 
 1. Nodes with the same structure above and below them, unique on both sides, are pairs; then those
-   where only one of the two agrees and the other does not contradict.
+   where only one of the two agrees and the other does not contradict, unless the sides differ in how
+   many such nodes they have.
 2. Where the graphs differ, neighbourhoods of shrinking radius that occur once on each side give new
    anchors, from which step 1 starts again. This is done twice, once trusting first what lies above
    and once what lies below. Only what both readings agree on is kept: in a run of equal layers of
@@ -17,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from autoport.canonical.skeleton import Skeleton
 from autoport.matching import ties
 from autoport.matching.between import pair_between
+from autoport.matching.census import Census
 from autoport.matching.hints import apply_hints
 from autoport.matching.keys import KeyTable, unique_pairs
 from autoport.matching.matching import Matching
@@ -71,8 +73,9 @@ def _read_both_ways(matching: Matching, table: KeyTable) -> None:
         _sweep_until_stable(reading, table, first)
         while reading.free_left and reading.free_right and _seed(reading, table):
             _sweep_until_stable(reading, table, first)
+    census = Census.of(matching, table, 1)
     for pair in from_above.pairs[len(matching.pairs) :]:
-        if from_below.partner.get(pair.left) == pair.right:
+        if from_below.partner.get(pair.left) == pair.right and census.agrees(pair.left, pair.right):
             matching.add(pair.left, pair.right, pair.reason)
     text = "ambiguous: counted from the inputs and from the outputs it belongs to different operations"
     for reading in (from_above, from_below):
@@ -115,11 +118,15 @@ def _sweep(matching: Matching, table: KeyTable, first: str | None = None) -> boo
     if found:
         return True
     claims = {"above": unique_pairs(*up, *free), "below": unique_pairs(*down, *free)}
+    if not any(claims.values()):
+        return False
+    census = [] if first else [Census.of(matching, table, radius) for radius in (0, 1)]
     for direction in ("below", "above") if first == "below" else ("above", "below"):
         other = claims["below" if direction == "above" else "above"]
         trusted = claims[direction] if first == direction else _uncontradicted(claims[direction], other)
         for a, b in trusted.items():
-            if a not in matching.partner and b not in matching.taken:
+            counted = not census or any(each.agrees(a, b) for each in census)
+            if counted and a not in matching.partner and b not in matching.taken:
                 matching.add(a, b, f"same structure {direction}")
                 found[a] = b
     return bool(found)

@@ -147,7 +147,7 @@ def _arithmetic(call: Call, kind: str, left: Any, right: Any) -> Any:
         del operands[places[0]]
     if scale != 1:
         attrs["factor"] = scale
-    return call.emit(kind, [call.lowering.data(x) for x in operands], **attrs)
+    return call.emit(kind, [call.lowering.data(x) for x in operands if _is_tensor(call, x)], **attrs)
 
 
 def _number(call: Call, x: Any) -> float | None:
