@@ -57,6 +57,7 @@ def _plain(value: Any) -> Hashable:
 
 EVIDENCE: tuple[tuple[str, Evidence], ...] = (
     ("hyper-parameters", lambda graph, node: (_attributes(graph, node), _edges(graph, node))),
+    ("what lies on the way to their neighbours", _edges),
     ("the position among the model's inputs or outputs", _positions),
 )
 
