@@ -16,18 +16,17 @@ def pair_between(matching: Matching) -> bool:
 
     Both nodes must be the only ones on their side of whom that is true.
     """
-    anchors = matching.anchors()
+    left = {pair.left: number for number, pair in enumerate(matching.pairs)}
+    right = {pair.right: number for number, pair in enumerate(matching.pairs)}
     places = [
-        _places(graph, numbers, free)
-        for graph, numbers, free in zip(
-            (matching.left, matching.right), anchors, (matching.free_left, matching.free_right), strict=True
-        )
+        _places(matching.left, left, matching.free_left),
+        _places(matching.right, right, matching.free_right),
     ]
     found = False
-    for key, left in places[0].items():
-        right = places[1].get(key, [])
-        if len(left) == len(right) == 1 and left[0] not in matching.partner and right[0] not in matching.taken:
-            matching.add(left[0], right[0], "reads the same operations and is read by the same one")
+    for key, nodes in places[0].items():
+        others = places[1].get(key, [])
+        if len(nodes) == len(others) == 1 and nodes[0] not in matching.partner and others[0] not in matching.taken:
+            matching.add(nodes[0], others[0], "reads the same operations and is read by the same one")
             found = True
     return found
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from autoport.canonical.skeleton import Skeleton
+from autoport.matching.places import Places, side_by_side
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,23 @@ class Matching:
     partner: dict[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
 
+    def __post_init__(self) -> None:
+        self.down: Places = side_by_side(self.left, self.right)
+        self.up: Places = side_by_side(self.left, self.right, upwards=True)
+        self._place = {node: place for place, node in enumerate(self.left.nodes)}
+        self._place_right = {node: self.down.left + place for place, node in enumerate(self.right.nodes)}
+
     def add(self, left: str, right: str, reason: str) -> None:
         """Records a pair."""
         self.pairs.append(NodePair(left, right, reason))
         self.partner[left] = right
         self.taken.add(right)
 
-    def copy(self) -> Matching:
-        """A matching with the same pairs, to be continued on its own."""
-        copied = Matching(self.left, self.right)
-        for pair in self.pairs:
-            copied.add(pair.left, pair.right, pair.reason)
-        return copied
+    def add_places(self, pairs: Mapping[int, int], reason: str) -> bool:
+        """Records pairs of places; True if there are any."""
+        for left, right in pairs.items():
+            self.add(self.down.names[left], self.down.names[right], reason)
+        return bool(pairs)
 
     @property
     def free_left(self) -> set[str]:
@@ -57,8 +63,8 @@ class Matching:
         """Nodes of the right side without a partner."""
         return {node for node in self.right.nodes if node not in self.taken}
 
-    def anchors(self) -> tuple[Mapping[str, int], Mapping[str, int]]:
-        """The number of its pair, for every paired node of each side."""
-        left = {pair.left: number for number, pair in enumerate(self.pairs)}
-        right = {pair.right: number for number, pair in enumerate(self.pairs)}
-        return left, right
+    @property
+    def anchors(self) -> dict[int, int]:
+        """The number of its pair, for every place that has a partner."""
+        left = {self._place[pair.left]: number for number, pair in enumerate(self.pairs)}
+        return left | {self._place_right[pair.right]: number for number, pair in enumerate(self.pairs)}

@@ -9,13 +9,16 @@ is taken, and said so. Anything else stays open as ambiguous.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any
+
+import networkx as nx
 
 from autoport.canonical.evidence import Edge
 from autoport.canonical.skeleton import Skeleton
-from autoport.matching.keys import Keys, KeyTable, classes
+from autoport.matching.keys import refined_keys
 from autoport.matching.matching import Matching
+from autoport.matching.places import Keys
 
 # Hyper-parameters that change the function; what they are is the same word on both sides.
 FINE_ATTRS = ("stride", "dilation", "padding", "kernel_size", "groups", "epsilon", "activation", "reset_after")
@@ -47,8 +50,8 @@ def _positions(graph: Skeleton, node: str) -> Hashable:
     """Place among the model's inputs or outputs."""
     if node in graph.output_position:
         return graph.output_position[node]
-    inputs = [n for n in graph.nodes if graph.colour[n] == ("input",)]
-    return inputs.index(node) if graph.colour[node] == ("input",) else -1
+    op = graph.op(node)
+    return op.attrs.get("position") if op is not None and op.kind == "input" else None
 
 
 def _plain(value: Any) -> Hashable:
@@ -62,71 +65,87 @@ EVIDENCE: tuple[tuple[str, Evidence], ...] = (
 )
 
 
-def settle(matching: Matching, table: KeyTable) -> bool:
+def settle(matching: Matching) -> bool:
     """Breaks ties by the first evidence that can; True if new pairs were found."""
-    plain = _keys(matching, table, lambda graph, node: ())
+    plain = _keys(matching, lambda graph, node: ())
     for name, evidence in EVIDENCE:
-        fine = _keys(matching, table, evidence)
-        if _pair_unique(matching, plain, fine, f"same structure, told apart by {name}"):
+        fine = _keys(matching, evidence)
+        if matching.add_places(_told_apart(matching, plain, fine), f"same structure, told apart by {name}"):
             return True
-    everything = _keys(matching, table, lambda graph, node: tuple(e(graph, node) for _, e in EVIDENCE))
+    everything = _keys(matching, lambda graph, node: tuple(e(graph, node) for _, e in EVIDENCE))
     return _pair_first(matching, plain, everything)
 
 
-def _keys(matching: Matching, table: KeyTable, evidence: Evidence) -> tuple[Keys, Keys]:
-    """Fully refined keys of both sides, with the evidence as part of the colour."""
-    result = []
-    for graph, anchors in zip((matching.left, matching.right), matching.anchors(), strict=True):
-        open_nodes = set(graph.nodes) - set(anchors)
-        colours = {node: (graph.colour[node], evidence(graph, node)) for node in open_nodes}
-        radius = min(len(open_nodes) + 1, 64)
-        result.append(table.around(graph, colours.__getitem__, anchors, radius))
-    return result[0], result[1]
+def _keys(matching: Matching, evidence: Evidence) -> Keys:
+    """Fully refined keys of what is open, with the evidence as part of the colour."""
+    places, anchors = matching.down, matching.anchors
+    sides = matching.left, matching.right
+    colours = {
+        place: (places.colours[place], evidence(sides[places.side(place)], node))
+        for place, node in enumerate(places.names)
+        if place not in anchors
+    }
+    return refined_keys(places, matching.up, anchors, colours)
 
 
-def _pair_unique(matching: Matching, plain: tuple[Keys, Keys], fine: tuple[Keys, Keys], reason: str) -> bool:
-    found = False
-    for left, right in classes(*plain, matching.free_left, matching.free_right):
-        counts = Counter(fine[0][n] for n in left), Counter(fine[1][n] for n in right)
-        if len(left) != len(right) or counts[0] != counts[1]:
-            continue
-        by_key = {fine[1][n]: n for n in right}
-        for node in left:
-            if counts[0][fine[0][node]] == 1:
-                matching.add(node, by_key[fine[0][node]], reason)
-                found = True
+def _told_apart(matching: Matching, plain: Keys, fine: Keys) -> dict[int, int]:
+    """Pairs that are unique by the fine keys, in classes on whose fine keys both sides agree."""
+    found: dict[int, int] = {}
+    for sides in matching.down.by_key(plain).values():
+        counts = [Counter(fine[place] for place in side) for side in sides]
+        if counts[0] == counts[1]:
+            found |= matching.down.unique_pairs({place: fine[place] for side in sides for place in side})
     return found
 
 
-def _pair_first(matching: Matching, plain: tuple[Keys, Keys], fine: tuple[Keys, Keys]) -> bool:
-    """Individualises one node of the first class whose members no evidence tells apart."""
-    for left, right in classes(*plain, matching.free_left, matching.free_right):
-        same = len({fine[0][n] for n in left} | {fine[1][n] for n in right}) == 1
-        if same and len(left) == len(right) > 1:
-            reason = f"automorphic: {len(left)} choices that give the same function, the first was taken"
-            matching.add(left[0], right[0], reason)
-            return True
-    return False
+def _pair_first(matching: Matching, plain: Keys, fine: Keys) -> bool:
+    """Individualises one pair in each independent part, of a class whose members no evidence tells apart."""
+    classes = list(matching.down.by_key(plain).values())
+    part = _parts(matching, classes)
+    chosen: dict[int, tuple[int, int, int]] = {}
+    for left, right in classes:
+        if len(left) == len(right) > 1 and len({fine[place] for place in (*left, *right)}) == 1:
+            chosen.setdefault(part[left[0]], (left[0], right[0], len(left)))
+    for first, other, count in chosen.values():
+        reason = f"automorphic: {count} choices that give the same function, the first was taken"
+        matching.add_places({first: other}, reason)
+    return bool(chosen)
+
+
+def _parts(matching: Matching, classes: Iterable[tuple[list[int], list[int]]]) -> dict[int, int]:
+    """The number of a part for each open place; a choice in one part does not touch another."""
+    graph = nx.Graph()
+    for sides in classes:
+        nx.add_path(graph, (*sides[0], *sides[1]))
+    for place in list(graph):
+        graph.add_edges_from((place, source) for source, _ in matching.down.sources[place] if source in graph)
+    parts = nx.connected_components(graph)
+    return {place: number for number, part in enumerate(parts) for place in part}
 
 
 def tied(matching: Matching) -> list[tuple[list[str], list[str]]]:
     """Groups of open nodes, as many on either side, that structure does not tell apart."""
-    keys = _keys(matching, KeyTable(), lambda graph, node: ())
-    groups = classes(*keys, matching.free_left, matching.free_right)
-    return [(left, right) for left, right in groups if len(left) == len(right) > 1]
+    names = matching.down.names
+    groups = matching.down.by_key(_keys(matching, lambda graph, node: ())).values()
+    return [
+        ([names[place] for place in left], [names[place] for place in right])
+        for left, right in groups
+        if len(left) == len(right) > 1
+    ]
 
 
-def explain(matching: Matching, table: KeyTable) -> None:
+def explain(matching: Matching) -> None:
     """Writes down why open nodes are ambiguous, where they are."""
-    keys = _keys(matching, table, lambda graph, node: ())
-    for left, right in classes(*keys, matching.free_left, matching.free_right):
-        for side, nodes, others in ((0, left, right), (1, right, left)):
-            text = f"ambiguous: {len(others)} operations of the other model fit equally well"
-            for node in nodes:
-                matching.ambiguous[side].setdefault(node, text)
-    for side, graph, free in ((0, matching.left, matching.free_left), (1, matching.right, matching.free_right)):
-        doubtful = {graph.colour[node] for node in matching.ambiguous[side] if node in free}
-        for node in free:
-            if graph.colour[node] in doubtful:
+    places, keys = matching.down, _keys(matching, lambda graph, node: ())
+    for sides in places.by_key(keys).values():
+        for side, others in ((0, sides[1]), (1, sides[0])):
+            for place in sides[side] if others else ():
+                text = f"ambiguous: {len(others)} operations of the other model fit equally well"
+                matching.ambiguous[side].setdefault(places.names[place], text)
+    for side in (0, 1):
+        free = [place for place in keys if places.side(place) == side]
+        doubtful = {places.colours[place] for place in free if places.names[place] in matching.ambiguous[side]}
+        for place in free:
+            if places.colours[place] in doubtful:
                 text = "ambiguous: one of several equal operations, of which the other model has another number"
-                matching.ambiguous[side].setdefault(node, text)
+                matching.ambiguous[side].setdefault(places.names[place], text)
