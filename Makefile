@@ -18,6 +18,10 @@ test: $(TEST)/installed
 zoo: $(TEST)/installed
 	$(TEST)/bin/pytest -m zoo
 
+.PHONY: transformers
+transformers: $(TEST)/installed
+	$(TEST)/bin/pytest -m transformers
+
 .PHONY: lint
 lint: $(TEST)/installed
 	$(TEST)/bin/ruff check .

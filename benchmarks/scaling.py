@@ -7,6 +7,11 @@ skeletons, each in a fresh process and until a time limit.
 
 from __future__ import annotations
 
+import argparse
+import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,9 +21,9 @@ from autoport.canonical import skeleton
 from autoport.canonical.skeleton import Skeleton
 from autoport.graph import Graph, Op, Value
 from autoport.matching import match_skeletons
+from benchmarks.apart import Page, arguments_parser, head, row
 
 SIZES = (100, 300, 1_000, 3_000, 10_000, 30_000)
-TARGETS = {10_000: 10.0}
 WIDTH = 64
 
 
@@ -113,3 +118,42 @@ METHODS: dict[str, Callable[[str, int], int]] = {
     "one missing": lambda shape, size: by_autoport(SHAPES[shape](size), without_one(SHAPES[shape](size))),
     "vf2pp": lambda shape, size: by_vf2pp(SHAPES[shape](size), SHAPES[shape](size)),
 }
+
+
+def measure(shape: str, size: int, method: str) -> dict[str, float]:
+    """One cell, in this process: seconds of processor time, and the pairs that were found."""
+    start = time.process_time()
+    pairs = METHODS[method](shape, size)
+    return {"pairs": pairs, "seconds": time.process_time() - start}
+
+
+def cell(shape: str, size: int, method: str, limit: float) -> str:
+    """One cell of the table, measured in a fresh process."""
+    command = [sys.executable, "-m", "benchmarks.scaling", "--measure", shape, str(size), method]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
+    except subprocess.TimeoutExpired:
+        return f"over {limit:g} s"
+    if done.returncode:
+        return "failed"
+    found = json.loads(done.stdout)
+    return f"{found['seconds']:.2f} s"
+
+
+def main() -> None:
+    parser = arguments_parser(__doc__)
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds for each cell")
+    parser.add_argument("--measure", nargs=3, metavar=("SHAPE", "SIZE", "METHOD"), help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.measure:
+        print(json.dumps(measure(given.measure[0], int(given.measure[1]), given.measure[2])))
+        return
+    page = Page(given.output)
+    page.add(*head(["graph", "weighted nodes", *METHODS]))
+    for shape in SHAPES:
+        for size in SIZES:
+            page.add(row([shape, size, *(cell(shape, size, method, given.limit) for method in METHODS)]))
+
+
+if __name__ == "__main__":
+    main()
