@@ -1,7 +1,7 @@
 """What is found, and what is wrong, when one side was edited: `python -m benchmarks.perturbation [-n SEEDS] [-o FILE]`.
 
 The graph of a real model is matched with a copy of itself, renamed and reordered, in which so many random
-edits were made: an operation removed, inserted, widened, exchanged for another kind, a block dropped.
+edits were made: an operation removed, inserted or widened, a block dropped, operands in another order.
 """
 
 from __future__ import annotations
