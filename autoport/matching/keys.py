@@ -1,52 +1,52 @@
-"""Keys of places: equal where everything above, below or around is equal, back to what is matched."""
+"""Keys of open places: equal where everything above, below or around is equal, back to what is matched."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
+from typing import TypeVar
 
 from autoport.matching.places import Places
 
+Anchors = Mapping[int, int]
+_Key = TypeVar("_Key", bound=Hashable)
 
-def exact_keys(places: Places, anchors: Mapping[int, int]) -> dict[int, int]:
+
+def numbered(descriptions: Mapping[int, _Key]) -> dict[int, int]:
+    """Equal numbers for equal descriptions."""
+    numbers: dict[_Key, int] = {}
+    return {place: numbers.setdefault(description, len(numbers)) for place, description in descriptions.items()}
+
+
+def keys_before(places: Places, anchors: Anchors, colours: dict[int, int]) -> dict[int, int]:
     """Keys of all that comes before each open place, back to the nearest anchors.
 
     Args:
         places: both sides, in the direction of reading.
         anchors: the number of its pair for every matched place.
+        colours: of the open places, in the direction of the data.
     """
-    numbers: dict[Hashable, int] = {}
+    numbers: dict[tuple[int, tuple[tuple[int, int], ...]], int] = {}
     keys = {place: ~number for place, number in anchors.items()}
-    every = range(len(places.names))
-    for place in reversed(every) if places.upwards else every:
-        if place not in anchors:
-            before = tuple(sorted((position, keys[source]) for source, position in places.sources[place]))
-            keys[place] = numbers.setdefault((places.colours[place], before), len(numbers))
-    return {place: key for place, key in keys.items() if place not in anchors}
+    found = {}
+    for place in reversed(colours) if places.upwards else colours:
+        before = tuple(sorted((position, keys[source]) for source, position in places.sources[place]))
+        found[place] = keys[place] = numbers.setdefault((colours[place], before), len(numbers))
+    return found
 
 
-def refined_keys(
-    down: Places, up: Places, anchors: Mapping[int, int], colours: Mapping[int, Hashable]
-) -> dict[int, int]:
-    """Keys of all that lies around each open place (Weisfeiler-Leman refinement until it ends).
+def keys_of_both(down: Places, up: Places, anchors: Anchors, colours: dict[int, int]) -> dict[int, int]:
+    """Keys of what lies above and what lies below together."""
+    above, below = keys_before(down, anchors, colours), keys_before(up, anchors, colours)
+    return numbered({place: (key, below[place]) for place, key in above.items()})
 
-    Args:
-        down: both sides, read from above.
-        up: both sides, read from below.
-        anchors: the number of its pair for every matched place.
-        colours: what is known of each open place itself.
+
+def keys_around(down: Places, up: Places, anchors: Anchors, colours: dict[int, int]) -> dict[int, int]:
+    """Keys of all that is connected with each open place (the coarsest equitable colouring).
+
+    The same as Weisfeiler-Leman refinement until it ends, but a key goes all the way at once.
     """
-    numbers: dict[Hashable, int] = {}
-    keys = {place: numbers.setdefault(colour, len(numbers)) for place, colour in colours.items()}
-    classes = 0
+    keys, classes = colours, 0
     while classes < len(set(keys.values())):
         classes = len(set(keys.values()))
-        known = {**{place: ~number for place, number in anchors.items()}, **keys}
-        numbers = {}
-        keys = {
-            place: numbers.setdefault(
-                (key, *(tuple(sorted((p, known[n]) for n, p in view.sources[place])) for view in (down, up))),
-                len(numbers),
-            )
-            for place, key in keys.items()
-        }
+        keys = keys_of_both(down, up, anchors, keys)
     return keys

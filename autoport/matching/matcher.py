@@ -22,7 +22,7 @@ from autoport.canonical.skeleton import Skeleton
 from autoport.matching import ties
 from autoport.matching.between import pair_between
 from autoport.matching.hints import apply_hints
-from autoport.matching.keys import exact_keys
+from autoport.matching.keys import keys_before, keys_of_both
 from autoport.matching.matching import Matching
 from autoport.matching.places import Keys, Places
 from autoport.matching.reading import Reading
@@ -43,8 +43,9 @@ def match_skeletons(left: Skeleton, right: Skeleton, hints: Sequence[tuple[str, 
     """
     matching = Matching(left, right)
     _match_until_stable(matching)
-    apply_hints(matching, hints)
-    _match_until_stable(matching)
+    if hints:
+        apply_hints(matching, hints)
+        _match_until_stable(matching)
     _break_ties(matching)
     return matching
 
@@ -77,20 +78,18 @@ def _match_until_stable(matching: Matching) -> None:
 def _steps(matching: Matching) -> Iterator[tuple[Pairs, str]]:
     """Steps 1 to 3, each done only if those before have found nothing."""
     down, up, anchors = matching.down, matching.up, matching.anchors
-    above, below = exact_keys(down, anchors), exact_keys(up, anchors)
-    numbers: dict[tuple[int, int], int] = {}
-    both = {place: numbers.setdefault((key, below[place]), len(numbers)) for place, key in above.items()}
-    yield down.unique_pairs(both), "same structure above and below"
+    colours = {place: colour for place, colour in enumerate(down.colours) if place not in anchors}
+    yield down.unique_pairs(keys_of_both(down, up, anchors, colours)), "same structure above and below"
 
     readings = Reading(down, anchors), Reading(up, anchors)
     said = [down.unique_pairs(reading.keys) for reading in readings]
-    rare = down.unique_pairs({place: down.colours[place] for place in above})
+    rare = down.unique_pairs(colours)
     yield _common(said[0], said[1]), "same structure above and below"
     yield _common(rare, said[0]), "same structure above, and nothing else of its sizes"
     yield _common(rare, said[1]), "same structure below, and nothing else of its sizes"
 
-    yield _alone(down, above, readings[1]), "same structure above"
-    yield _alone(down, below, readings[0]), "same structure below"
+    yield _alone(down, keys_before(down, anchors, colours), readings[1]), "same structure above"
+    yield _alone(down, keys_before(up, anchors, colours), readings[0]), "same structure below"
     _note_contradictions(matching, said)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Set
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 
 from autoport.matching.places import Places
@@ -212,7 +212,7 @@ class Reading:
 
     def _ways_on(self, state: State) -> Iterator[State]:
         """Trials that pass over one place, or take one on each side for the same."""
-        stuck = [(place, description) for description in state.group() for place in state.stuck[description]]
+        stuck = self._distinct((place, each) for each in state.group() for place in state.stuck[each])
         first = [(place, description) for place, description in stuck if description == stuck[0][1]]
         pairs = [(one, other) for one in first for other in stuck if self._face(one[0], other[0])]
         for place, description in dict.fromkeys([*first, *(other for _, other in pairs)]):
@@ -222,6 +222,11 @@ class Reading:
         for pair in pairs:
             if len({self._places.kinds[place] for place, _ in pair}) == 1:
                 yield self._taken_for_same(state.trial(), dict(pair))
+
+    def _distinct(self, stuck: Iterable[tuple[int, Description]]) -> list[tuple[int, Description]]:
+        """One of all places on one side that read the same and are read by the same."""
+        readers, side = self._places.readers, self._places.side
+        return list({(each, side(place), tuple(readers[place])): (place, each) for place, each in stuck}.values())
 
     def _face(self, one: int, other: int) -> bool:
         return self._places.side(one) != self._places.side(other)

@@ -9,16 +9,16 @@ is taken, and said so. Anything else stays open as ambiguous.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any
 
 import networkx as nx
 
 from autoport.canonical.evidence import Edge
 from autoport.canonical.skeleton import Skeleton
-from autoport.matching.keys import refined_keys
+from autoport.matching.keys import keys_around, numbered
 from autoport.matching.matching import Matching
-from autoport.matching.places import Keys
+from autoport.matching.places import Keys, Places
 
 # Hyper-parameters that change the function; what they are is the same word on both sides.
 FINE_ATTRS = ("stride", "dilation", "padding", "kernel_size", "groups", "epsilon", "activation", "reset_after")
@@ -85,7 +85,7 @@ def _keys(matching: Matching, evidence: Evidence) -> Keys:
         for place, node in enumerate(places.names)
         if place not in anchors
     }
-    return refined_keys(places, matching.up, anchors, colours)
+    return keys_around(places, matching.up, anchors, numbered(colours))
 
 
 def _told_apart(matching: Matching, plain: Keys, fine: Keys) -> dict[int, int]:
@@ -99,28 +99,48 @@ def _told_apart(matching: Matching, plain: Keys, fine: Keys) -> dict[int, int]:
 
 
 def _pair_first(matching: Matching, plain: Keys, fine: Keys) -> bool:
-    """Individualises one pair in each independent part, of a class whose members no evidence tells apart."""
-    classes = list(matching.down.by_key(plain).values())
-    part = _parts(matching, classes)
-    chosen: dict[int, tuple[int, int, int]] = {}
-    for left, right in classes:
-        if len(left) == len(right) > 1 and len({fine[place] for place in (*left, *right)}) == 1:
-            chosen.setdefault(part[left[0]], (left[0], right[0], len(left)))
-    for first, other, count in chosen.values():
-        reason = f"automorphic: {count} choices that give the same function, the first was taken"
-        matching.add_places({first: other}, reason)
-    return bool(chosen)
+    """Pairs parts that no evidence tells apart; of a part with ties inside only the first place of one.
+
+    Parts are what hangs together among the open places of one side: a choice in one part does not
+    touch another.
+    """
+    places = matching.down
+    tied = {
+        place
+        for left, right in places.by_key(plain).values()
+        if Counter(fine[place] for place in left) == Counter(fine[place] for place in right)
+        for place in (*left, *right)
+    }
+    alike: dict[tuple[int, ...], tuple[list[list[int]], list[list[int]]]] = {}
+    for part in _parts(places, fine):
+        if tied.issuperset(part):
+            part.sort(key=fine.__getitem__)
+            signature = tuple(fine[place] for place in part)
+            alike.setdefault(signature, ([], []))[places.side(part[0])].append(part)
+    pairs = [pair for signature, sides in alike.items() for pair in _choices(signature, *sides)]
+    for chosen, choices in pairs:
+        matching.add_places(chosen, f"automorphic: {choices} choices that give the same function, the first was taken")
+    return bool(pairs)
 
 
-def _parts(matching: Matching, classes: Iterable[tuple[list[int], list[int]]]) -> dict[int, int]:
-    """The number of a part for each open place; a choice in one part does not touch another."""
+def _parts(places: Places, open_places: Iterable[int]) -> Iterator[list[int]]:
     graph = nx.Graph()
-    for sides in classes:
-        nx.add_path(graph, (*sides[0], *sides[1]))
-    for place in list(graph):
-        graph.add_edges_from((place, source) for source, _ in matching.down.sources[place] if source in graph)
-    parts = nx.connected_components(graph)
-    return {place: number for number, part in enumerate(parts) for place in part}
+    graph.add_nodes_from(open_places)
+    graph.add_edges_from((place, other) for place in graph for other in places.readers[place] if other in graph)
+    return map(list, nx.connected_components(graph))
+
+
+def _choices(
+    signature: tuple[int, ...], left: list[list[int]], right: list[list[int]]
+) -> Iterator[tuple[dict[int, int], int]]:
+    """What may be taken for the same among equal parts, and among how many choices."""
+    counts = Counter(signature)
+    inside = next((index for index, key in enumerate(signature) if counts[key] > 1), None)
+    for number, (one, other) in enumerate(zip(left, right, strict=False)):
+        if inside is not None:
+            yield {one[inside]: other[inside]}, (len(left) - number) * counts[signature[inside]]
+        elif number < len(left) - 1:
+            yield dict(zip(one, other, strict=True)), len(left) - number
 
 
 def tied(matching: Matching) -> list[tuple[list[str], list[str]]]:
