@@ -354,6 +354,8 @@ TAPAS = {**ENCODER, "type_vocab_sizes": [3, 20, 20, 2, 20, 20, 10], "max_positio
 RAG_INPUTS = both(SEQ2SEQ, documents, floats("doc_scores", DOCUMENTS))
 BERT_DECODER = {**ENCODER, "model_type": "bert", "is_decoder": True, "add_cross_attention": True}
 
+ANOTHER_GELU = "another function: gelu is exact in TensorFlow, by tanh in PyTorch"
+
 # Name, PyTorch class, config, inputs; the TensorFlow class has `TF` before the name.
 PAIRS = (
     pair("albert", "AlbertModel", FACTORISED, TYPED),
@@ -429,8 +431,9 @@ PAIRS = (
         "esm",
         "EsmModel",
         {**ROBERTA, "emb_layer_norm_before": True, "mask_token_id": 4},
-        tokens(padded=False),
+        tokens(),
         computed=("inv_freq",),
+        note="another function where tokens are masked: only TensorFlow multiplies embeddings by the mask",
     ),
     pair(
         "esm-rotary",
@@ -444,7 +447,7 @@ PAIRS = (
     pair("funnel", "FunnelModel", FUNNEL, TYPED),
     pair("funnel-base", "FunnelBaseModel", FUNNEL, TYPED),
     pair("funnel-mlm", "FunnelForMaskedLM", FUNNEL, TYPED),
-    pair("gpt2", "GPT2Model", {**GPT2, "n_inner": 40}, tokens()),
+    pair("gpt2", "GPT2Model", {**GPT2, "n_inner": 40}, tokens(), small=True),
     pair("gpt2-lm", "GPT2LMHeadModel", {**GPT2, "n_inner": 40}, tokens()),
     pair("gptj", "GPTJModel", {**GPT2, "n_inner": 40, "rotary_dim": 4}, tokens()),
     pair("gptj-lm", "GPTJForCausalLM", {**GPT2, "n_inner": 40, "rotary_dim": 4}, tokens()),
@@ -493,8 +496,8 @@ PAIRS = (
     pair("mpnet-mlm", "MPNetForMaskedLM", {**ROBERTA, "relative_attention_num_buckets": 32}, tokens()),
     pair("mt5", "MT5Model", GATED_T5, SEQ2SEQ),
     pair("mt5-lm", "MT5ForConditionalGeneration", GATED_T5, SEQ2SEQ),
-    pair("openai-gpt", "OpenAIGPTModel", GPT2, tokens()),
-    pair("openai-gpt-lm", "OpenAIGPTLMHeadModel", GPT2, tokens()),
+    pair("openai-gpt", "OpenAIGPTModel", GPT2, tokens(), note=ANOTHER_GELU),
+    pair("openai-gpt-lm", "OpenAIGPTLMHeadModel", GPT2, tokens(), note=ANOTHER_GELU),
     pair("opt", "OPTModel", OPT, tokens()),
     pair("opt-lm", "OPTForCausalLM", OPT, tokens()),
     pair("pegasus", "PegasusModel", BART, SEQ2SEQ),
