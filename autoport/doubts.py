@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from autoport.canonical.evidence import Edge, Expression
 from autoport.differences import edge_pairs, role_conflicts, wiring
 from autoport.graph import Op
+from autoport.graph.build import RNN_GATES
 from autoport.matching import Matching
 
 # Contracted operations that may move channels to other places.
@@ -35,7 +36,7 @@ REARRANGING = {
     "take",
 }
 # Operations that sum over their input channels: behind them the order of those is forgotten.
-MIXING = {"dense", "lstm", "gru", "simple_rnn", "embedding"}
+MIXING = {"dense", "embedding", *RNN_GATES}
 # Roles of axes along which no weight lies.
 WITHOUT_WEIGHTS = {"n", "batch", "time", "tokens", "operands"}
 

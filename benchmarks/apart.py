@@ -14,15 +14,16 @@ from typing import Any
 MEBIBYTE = 2**20
 
 
-def apart(module: str, *arguments: str) -> Any:
+def apart(module: str, *arguments: str, timeout: float | None = None) -> Any:
     """Runs `python -m module arguments` and reads the JSON in the last line it prints.
 
     Raises:
+        TimeoutExpired: it took longer than `timeout` seconds.
         RuntimeError: it failed; the message is the last line of its error output.
     """
     environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
     command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=timeout)
     lines = done.stdout.splitlines()
     if done.returncode or not lines:
         raise RuntimeError((done.stderr.splitlines() or [f"exit code {done.returncode}"])[-1])

@@ -6,12 +6,10 @@ edits were made: an operation removed, inserted or widened, a block dropped, ope
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import sys
-from pathlib import Path
 from random import Random
 
+from benchmarks.apart import Page, arguments_parser, head, row
 from tests.matching.edits import EDITS
 from tests.matching.graphs import MODELS, graph_of
 from tests.matching.truth import Verdict, try_edits
@@ -36,24 +34,15 @@ def cell(found: list[Verdict]) -> str:
     return f"{statistics.median(recalls):.3f} / {min(recalls):.3f}, {wrong} wrong, {alike} alike"
 
 
-def table(models: list[str], seeds: int) -> str:
-    """The answer as Markdown."""
-    lines = ["| model | " + " | ".join(f"{count} edits" for count in COUNTS) + " |", "| --- " * (len(COUNTS) + 1) + "|"]
-    for model in models:
-        cells = [cell(verdicts(model, count, seeds)) for count in COUNTS]
-        lines.append(f"| {model} | " + " | ".join(cells) + " |")
-        print(lines[-1], file=sys.stderr)
-    return "\n".join(lines) + "\n"
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = arguments_parser(__doc__)
     parser.add_argument("-n", type=int, default=10, help="trials for each number of edits")
-    parser.add_argument("-o", type=Path, help="where to write the table; standard output when left out")
     parser.add_argument("models", nargs="*", default=list(MODELS))
     given = parser.parse_args()
-    text = table(given.models, given.n)
-    given.o.write_text(text) if given.o else print(text, end="")
+    page = Page(given.output)
+    page.add(*head(["model", *(f"{count} edits" for count in COUNTS)]))
+    for model in given.models:
+        page.add(row([model, *(cell(verdicts(model, count, given.n)) for count in COUNTS)]))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +20,7 @@ from autoport.canonical import skeleton
 from autoport.canonical.skeleton import Skeleton
 from autoport.graph import Graph, Op, Value
 from autoport.matching import match_skeletons
-from benchmarks.apart import Page, arguments_parser, head, row
+from benchmarks.apart import Page, apart, arguments_parser, head, row
 
 SIZES = (100, 300, 1_000, 3_000, 10_000, 30_000)
 WIDTH = 64
@@ -129,14 +128,12 @@ def measure(shape: str, size: int, method: str) -> dict[str, float]:
 
 def cell(shape: str, size: int, method: str, limit: float) -> str:
     """One cell of the table, measured in a fresh process."""
-    command = [sys.executable, "-m", "benchmarks.scaling", "--measure", shape, str(size), method]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
+        found = apart("benchmarks.scaling", "--measure", shape, str(size), method, timeout=limit)
     except subprocess.TimeoutExpired:
         return f"over {limit:g} s"
-    if done.returncode:
+    except RuntimeError:
         return "failed"
-    found = json.loads(done.stdout)
     return f"{found['seconds']:.2f} s"
 
 

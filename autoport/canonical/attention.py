@@ -16,11 +16,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+from autoport.canonical.evidence import SHAPE_ONLY
 from autoport.graph import Graph, Op, Value
 
 # Where masking by choice may have what it lets pass.
 CHOICES = {"where": (1, 2), "masked_fill": (0,)}
-MOVING = {"reshape", "transpose"}
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,7 @@ def _split_bias(known: _Graph, op: Op) -> None:
     kept = tuple(value for value in biases if value.op in known.weighted)
     if kept != op.inputs[3:]:
         op.attrs["masked"] = op.attrs["masked"] or len(kept) < len(biases)
-        former = op.inputs
-        known.graph.replace_inputs(op, (*op.inputs[:3], *kept))
-        for value in former:
-            if value.op in known.graph:
-                known.graph.drop_unused(value.op)
+        known.graph.rewire(op, (*op.inputs[:3], *kept))
 
 
 def _summands(known: _Graph, value: Value) -> Iterator[Value]:
@@ -95,14 +91,10 @@ def _fold(known: _Graph, softmax: Op) -> None:
     query, key_value = scores.product.inputs[1 - key], scores.product.inputs[key]
     value = mixing.inputs[1 - place]
     path, kind = softmax.path, softmax.type
-    former = mixing.inputs
-    graph.replace_inputs(mixing, (query, key_value, value, *scores.biases))
     mixing.kind, mixing.colour, mixing.path, mixing.type = "attention", ("attention",), path, kind
     tokens = next(c for c in letters[0] if c not in letters[1]) + letters[4]
     mixing.attrs = {"equation": letters[:4], "tokens": tokens, "scale": scores.scale, "masked": scores.masked}
-    for old in former:
-        if old.op in graph:
-            graph.drop_unused(old.op)
+    graph.rewire(mixing, (query, key_value, value, *scores.biases))
 
 
 def _scores(known: _Graph, value: Value) -> _Scores | None:
@@ -218,7 +210,7 @@ def _collect_scales(graph: Graph, op: Op) -> None:
                 graph.bypass(producer.name, value)
                 for scaled in passed:
                     graph.origins.pop(scaled, None)
-            elif producer.kind in MOVING:
+            elif producer.kind in SHAPE_ONLY:
                 passed.append(value)
                 value = producer.inputs[0]
             else:

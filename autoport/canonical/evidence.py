@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autoport.graph import Graph, Op, Value
+from autoport.graph.build import RNN_GATES
 
-SILENT = {"reshape", "transpose", "expand", "preprocessing"}
-RECURRENT = {"lstm", "gru", "simple_rnn"}
+# Operations that move values to other dimensions, each once.
+SHAPE_ONLY = {"reshape", "transpose"}
+SILENT = SHAPE_ONLY | {"expand", "preprocessing"}
 COMMUTATIVE = {"add", "mul", "maximum", "minimum"}
 
 
@@ -74,7 +76,7 @@ def expression_of(graph: Graph, value: Value, nodes: Mapping[str, Any]) -> Expre
     """
     op = graph.op(value.op)
     if op.name in nodes:
-        return Expression(f"state {value.output}" if op.kind in RECURRENT and value.output else "input")
+        return Expression(f"state {value.output}" if op.kind in RNN_GATES and value.output else "input")
     if not op.inputs:
         return Expression("constant", op=op) if op.kind == "constant" else CONSTANT
     if op.kind in SILENT:

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from autoport.canonical.evidence import SHAPE_ONLY
 from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
 from autoport.weights.piece import Piece, Weight
 
-MOVING = {"reshape", "transpose"}
 # Where the number of outputs stands in a layer's colour.
 OUTPUTS = {"dense": 2, "conv": 3}
 PART = "part"
@@ -79,7 +79,7 @@ def _cuts(graph: Graph, op: Op, root: ax.Atom) -> list[_Cut] | None:
             cut = _cut(graph, reader, root) if reader.kind == "slice" else None
             if cut is not None:
                 found.append(cut)
-            elif reader.kind in MOVING:
+            elif reader.kind in SHAPE_ONLY:
                 waiting.append(reader.name)
             else:
                 return None

@@ -6,6 +6,8 @@ layer_norm(x) = rms_norm(x - mean(x))
 
 from __future__ import annotations
 
+from math import prod
+
 from autoport.canonical.views import stored_vector
 from autoport.graph import Graph, Op, Value
 
@@ -57,10 +59,7 @@ def _become_norm(graph: Graph, op: Op, x: Value, dims: tuple[int, ...], epsilon:
     shape = graph.shape(x)
     binds = {name: (0, dim) for name, dim in _axes(dims).items()}
     graph.become(op, kind, x, epsilon=epsilon, binds=binds)
-    features = 1
-    for dim in dims:
-        features *= shape[dim]
-    op.colour = (kind, features)
+    op.colour = (kind, prod(shape[dim] for dim in dims))
 
 
 def _axes(dims: tuple[int, ...]) -> dict[str, int]:

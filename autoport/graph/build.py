@@ -310,6 +310,41 @@ class Builder:
             run = (run[0] + taken[0], run[0] + taken[1]) if taken[2] == 1 else (0, 0)
         return run if op.shapes[0][-1:] == (run[1] - run[0],) and len(op.inputs) == 1 else None
 
+    def pool(
+        self,
+        kind: str,
+        x: Value,
+        out: Shape,
+        *,
+        layout: str,
+        kernel_size: tuple[int, ...],
+        stride: tuple[int, ...],
+        padding: tuple[tuple[int, int], ...],
+        **attrs: Any,
+    ) -> Value:
+        """Pooling of kind `max_pool` or `avg_pool`; over the whole of space it is global.
+
+        Args:
+            kind: what is done with the positions of a window.
+            x: input.
+            out: shape of the output.
+            layout: data axes, for example `n h w c`.
+            kernel_size: in pixels, per spatial axis.
+            stride: in pixels, per spatial axis.
+            padding: before and after, per spatial axis.
+            **attrs: other hyper-parameters; whether padding counts is dropped where there is none.
+        """
+        axes = layout.split()
+        space = tuple(dim for dim, axis in enumerate(axes) if axis not in "nc")
+        padded = any(map(any, padding))
+        # Counted from the last dimension, because a single image has no batch.
+        whole = tuple(self.graph.shape(x)[dim - len(axes)] for dim in space) == kernel_size and not padded
+        if whole and not attrs.keys() & {"dilation", "divisor_override"}:
+            return self.emit(f"global_{kind}", [x], out, dims=space)
+        if not padded:
+            attrs.pop("count_include_pad", None)
+        return self.emit(kind, [x], out, layout=axes, kernel_size=kernel_size, stride=stride, padding=padding, **attrs)
+
     def embedding(self, x: Value, table: Piece, out: Shape, **attrs: Any) -> Value:
         """A look-up of rows; the table has axes `v` (vocabulary) and `c`.
 

@@ -50,6 +50,14 @@ class Graph(nx.DiGraph):
         op.inputs = inputs
         self._connect(op)
 
+    def rewire(self, op: Op, inputs: tuple[Value, ...]) -> None:
+        """Rewires an operation, and removes what only it had read."""
+        former = op.inputs
+        self.replace_inputs(op, inputs)
+        for value in former:
+            if value.op in self:
+                self.drop_unused(value.op)
+
     def become(self, op: Op, kind: str, source: Value, **attrs: Any) -> None:
         """Turns the last operation of a pattern into the operation that the pattern spells.
 
@@ -59,12 +67,8 @@ class Graph(nx.DiGraph):
             source: the pattern's input; what only the pattern had read is removed.
             **attrs: hyper-parameters.
         """
-        former = op.inputs
-        self.replace_inputs(op, (source,))
         op.kind, op.colour, op.attrs = kind, (kind,), attrs
-        for value in former:
-            if value.op in self:
-                self.drop_unused(value.op)
+        self.rewire(op, (source,))
 
     def redirect(self, old: Value, new: Value) -> None:
         """Lets whoever reads one value read another instead."""

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from autoport.canonical.evidence import COMMUTATIVE
+from autoport.canonical.evidence import COMMUTATIVE, SHAPE_ONLY
 from autoport.differences import wiring
 from autoport.graph import Graph, Op, Value
 from autoport.matching import Matching
 from autoport.verify.arrange import Layouts
 
-SHAPE_ONLY = {"reshape", "transpose"}
 NODE, EDGE, OUTPUT = "node", "edge", "output"
 
 

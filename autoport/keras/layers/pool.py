@@ -30,11 +30,8 @@ def _pool(call: Layer, kind: str, **attrs: Any) -> Any:
     kernel, stride = tuple(layer.pool_size), tuple(layer.strides)
     inside = spatial_shape(call.input_shape, layout)
     padding = tuple(explicit_padding(layer.padding, inside, kernel, stride, (1,) * rank))
-    if tuple(inside) == kernel and not any(map(any, padding)):
-        return _global(call, f"global_{kind}", rank)
-    if kind == "avg_pool" and not any(map(any, padding)):
-        attrs.pop("count_include_pad")
-    return call.emit(kind, layout=layout.split(), kernel_size=kernel, stride=stride, padding=padding, **attrs)
+    sizes: dict[str, Any] = {"kernel_size": kernel, "stride": stride, "padding": padding}
+    return call.build.pool(kind, call.x, call.out, layout=layout, **sizes, **attrs)
 
 
 @layer_rule("GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D")

@@ -28,9 +28,5 @@ def _pool(raw: RawOp, kind: str, **attrs: Any) -> Any:
     inside = spatial_shape(raw.build.graph.shape(raw.data(0)), layout)
     mode = raw.op.get_attr("padding").decode().lower()
     padding = tuple(explicit_padding(mode, inside, kernel, stride, (1,) * len(kernel)))
-    if tuple(inside) == kernel and not any(map(any, padding)):
-        dims = tuple(dim for dim, axis in enumerate(layout.split()) if axis not in "nc")
-        return raw.emit(f"global_{kind}", [0], dims=dims)
-    if kind == "avg_pool" and not any(map(any, padding)):
-        attrs.pop("count_include_pad")
-    return raw.emit(kind, [0], layout=layout.split(), kernel_size=kernel, stride=stride, padding=padding, **attrs)
+    sizes: dict[str, Any] = {"kernel_size": kernel, "stride": stride, "padding": padding}
+    return raw.build.pool(kind, raw.data(0), raw.out, layout=layout, **sizes, **attrs)

@@ -32,24 +32,13 @@ def _pool(call: Call, kind: str, **attrs: Any) -> Any:
     stride = spatial(call.get("stride") or kernel, rank)
     pads = spatial(call.get("padding", 0), rank)
     inside, outside = call.shape("input")[-rank:], call.out[-rank:]
-    if kernel == inside and not any(pads) and not attrs.keys() & {"dilation", "divisor_override"}:
-        return call.emit(f"global_{kind}", [call.value("input")], dims=tuple(range(2, 2 + rank)))
     # What ceil_mode adds at the end is padding too.
     high = [
         max(p, (o - 1) * s + k - i - p) for p, o, s, k, i in zip(pads, outside, stride, kernel, inside, strict=True)
     ]
     padding = tuple(zip(pads, high, strict=True))
-    if kind == "avg_pool" and not any(h or low for low, h in padding):
-        attrs.pop("count_include_pad")
-    return call.emit(
-        kind,
-        [call.value("input")],
-        layout=f"n c {SPATIAL[rank]}".split(),
-        kernel_size=kernel,
-        stride=stride,
-        padding=padding,
-        **attrs,
-    )
+    sizes: dict[str, Any] = {"kernel_size": kernel, "stride": stride, "padding": padding}
+    return call.build.pool(kind, call.value("input"), call.out, layout=f"n c {SPATIAL[rank]}", **sizes, **attrs)
 
 
 @register(
