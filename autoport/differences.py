@@ -61,6 +61,7 @@ DEFAULTS: Mapping[str, Any] = {
 TRAINING_ONLY = {"momentum"}
 MISSING = "nothing"
 WHOLE = "the Keras model", "the PyTorch model"
+OPERANDS = "operand order"
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,10 @@ def node_differences(matching: Matching, node: str) -> Iterator[Difference]:
     """What disagrees between a node of the Keras side and its partner."""
     a, b = matching.left.op(node), matching.right.op(matching.partner[node])
     if a is not None and b is not None:
-        here = [*attribute_differences(a, b), *wiring(matching, a, b)]
+        orders = matching.orders
+        permuted = node in orders.aligned - orders.visible
+        wired = [d for d in wiring(matching, a, b) if not (permuted and d.name == OPERANDS)]
+        here = [*attribute_differences(a, b), *wired]
         yield from here or _shapes(matching, a, b)
 
 
@@ -209,7 +213,7 @@ def wiring(matching: Matching, a: Op, b: Op) -> Iterator[Difference]:
     expected = sorted((matching.partner[source], position) for source, position in read)
     if expected != actual:
         same = sorted(source for source, _ in expected) == sorted(source for source, _ in actual)
-        name = "operand order" if same else "operation"
+        name = OPERANDS if same else "operation"
         ordered = [sorted(edges, key=lambda edge: edge[1]) for edges in (read, actual)]
         here, there = (
             _sources(graph, [source for source, _ in edges])

@@ -1,7 +1,7 @@
 """Operations whose weights must not be carried over, although they are matched.
 
-Where the two models arrange channels differently (a concatenation in another order, another slice
-of channels, a flip on one side), a weight that lies along those channels belongs in another order,
+Where the two models arrange channels differently (another slice of channels, a flip on one side, a
+concatenation in another order that could not be followed), a weight that lies along those channels belongs in another order,
 too. Until that order is known, the weights are refused.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autoport.canonical.evidence import Edge, Expression
-from autoport.differences import edge_pairs, role_conflicts, wiring
+from autoport.differences import OPERANDS, edge_pairs, role_conflicts, wiring
 from autoport.graph import Op
 from autoport.graph.build import RNN_GATES
 from autoport.matching import Matching
@@ -65,7 +65,8 @@ def _origins(matching: Matching) -> Iterator[tuple[str, str, bool]]:
                 yield node, reason, True
         if a is None or b is None:
             continue
-        if a.kind in ("concat", "stack") and any(d.name == "operand order" for d in wiring(matching, a, b)):
+        known = node in matching.orders.aligned
+        if a.kind in ("concat", "stack") and not known and any(d.name == OPERANDS for d in wiring(matching, a, b)):
             yield node, f"{a} and {b} put their operands in another order", True
         roles = [role for role, *_ in role_conflicts(a, b) if role not in WITHOUT_WEIGHTS]
         if a.weights and roles:

@@ -62,6 +62,7 @@ def pair_tensors(
         torch = matching.right.op(matching.partner[node]) if node in matching.partner else None
         if tf is None or torch is None or not (tf.weights or torch.weights):
             continue
+        tf, torch = matching.orders.of(tf, 0), matching.orders.of(torch, 1)
         weights, refusals = _weights(tf, torch, doubts)
         pairs.append(Pair(tf, torch, tuple(weights), reasons[node]))
         for refusal in refusals:

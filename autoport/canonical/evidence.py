@@ -57,11 +57,13 @@ class Edge:
 
     Attributes:
         position: place among the consumer's operands; 0 if it does not count.
+        value: what the consumer reads.
         expression: what was contracted onto the edge.
         preprocessing: preprocessing layers on the edge.
     """
 
     position: int
+    value: Value
     expression: Expression
     preprocessing: tuple[Op, ...]
 

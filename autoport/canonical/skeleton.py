@@ -153,4 +153,4 @@ class _Contraction:
     def _edge(self, position: int, value: Value) -> Edge:
         contracted = [self.graph.op(name) for name in self.between.get(value.op, ())]
         preprocessing = tuple(op for op in contracted if op.kind == "preprocessing")
-        return Edge(position, expression_of(self.graph, value, self.result.colour), preprocessing)
+        return Edge(position, value, expression_of(self.graph, value, self.result.colour), preprocessing)

@@ -24,6 +24,7 @@ from autoport.matching.between import pair_between
 from autoport.matching.hints import apply_hints
 from autoport.matching.keys import keys_before, keys_of_both
 from autoport.matching.matching import Matching
+from autoport.matching.orders import find_orders
 from autoport.matching.places import Keys, Places
 from autoport.matching.reading import Reading
 
@@ -47,6 +48,7 @@ def match_skeletons(left: Skeleton, right: Skeleton, hints: Sequence[tuple[str, 
         apply_hints(matching, hints)
         _match_until_stable(matching)
     _break_ties(matching)
+    matching.orders = find_orders(matching)
     return matching
 
 
@@ -58,6 +60,7 @@ def extended(matching: Matching, left: str, right: str, reason: str) -> Matching
     result.add(left, right, reason)
     _match_until_stable(result)
     _break_ties(result)
+    result.orders = find_orders(result)
     return result
 
 

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from autoport.canonical.skeleton import Skeleton
+from autoport.graph import Op
+from autoport.graph.axes import Atom
 from autoport.matching.places import Places, side_by_side
+from autoport.weights.piece import Weight
+
+Weights = Mapping[str, Weight]
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,28 @@ class NodePair:
 
 
 @dataclass
+class Orders:
+    """What was found.
+
+    Attributes:
+        aligned: Keras concatenations whose channels were followed to the end on both sides.
+        visible: those of them whose channels reach an output of the models.
+        weights: by operation, its weights cut into the parts that belong together, for either side.
+        moved: for each axis of the PyTorch side whose positions stand in another order the Keras
+            position of each of them.
+    """
+
+    aligned: set[str] = field(default_factory=set)
+    visible: set[str] = field(default_factory=set)
+    weights: tuple[dict[str, Weights], dict[str, Weights]] = field(default_factory=lambda: ({}, {}))
+    moved: dict[Atom, list[int]] = field(default_factory=dict)
+
+    def of(self, op: Op, side: int) -> Op:
+        """An operation of a side with its weights in parts."""
+        return replace(op, weights=dict(self.weights[side][op.name])) if op.name in self.weights[side] else op
+
+
+@dataclass
 class Matching:
     """The answer.
 
@@ -26,6 +53,7 @@ class Matching:
         pairs: in the order they were found.
         ambiguous: reason for nodes that were left open because several partners fit equally well,
             for the left and the right side.
+        orders: concatenations whose operands stand in another order on the other side.
     """
 
     left: Skeleton
@@ -34,6 +62,7 @@ class Matching:
     ambiguous: tuple[dict[str, str], dict[str, str]] = field(default_factory=lambda: ({}, {}))
     partner: dict[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
+    orders: Orders = field(default_factory=Orders)
 
     def __post_init__(self) -> None:
         self.down: Places = side_by_side(self.left, self.right)

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from einops import rearrange
 
 from autoport.graph import axes as ax
-from autoport.graph.axes import Axis
+from autoport.graph.axes import Atom, Axis
 from autoport.verify.compare import APART, Gap, Size, gap
 from autoport.weights.algebra import Array
 
@@ -25,11 +25,29 @@ MOST_ORDERS = 24
 
 @dataclass(frozen=True)
 class Layouts:
-    """What is known of the axes of a value on either side, and how it lies in PyTorch."""
+    """What is known of the axes of a value on either side, and how it lies in PyTorch.
+
+    Attributes:
+        tf: axes of the TensorFlow value.
+        torch: axes of the PyTorch value.
+        shape: of the PyTorch value.
+        moved: PyTorch axes whose positions stand in another order, with the Keras place of each.
+    """
 
     tf: Sequence[Axis]
     torch: Sequence[Axis]
     shape: tuple[int, ...]
+    moved: Mapping[Atom, Sequence[int]] = field(default_factory=dict)
+
+    def places(self) -> Iterator[tuple[int, Array]]:
+        """Dimensions of the PyTorch value that have positions in another order, with the Keras place of each."""
+        for dim, axis in enumerate(self.torch):
+            atoms = [atom for segment in axis for atom in ax.leaves(segment)]
+            if len(axis) == 1 and any(atom in self.moved for atom in atoms):
+                places = np.arange(ax.axis_size(axis)).reshape([atom.size for atom in atoms])
+                for place, atom in enumerate(atoms):
+                    places = places.take(self.moved.get(atom, range(atom.size)), axis=place)
+                yield dim, places.ravel()
 
 
 def arrange(array: Array, layouts: Layouts, like: torch.Tensor | None, limit: float) -> tuple[torch.Tensor | None, Gap]:
@@ -47,16 +65,24 @@ def arrange(array: Array, layouts: Layouts, like: torch.Tensor | None, limit: fl
     named = _by_name(array, layouts)
     if like is None:
         first = named if named is not None else next(_by_shape(array, layouts.shape), None)
+        first = None if first is None else _moved(first, layouts)
         return None if first is None else torch.from_numpy(first), APART
     best: tuple[torch.Tensor | None, Gap] = None, APART
     for candidate in itertools.chain([] if named is None else [named], _by_shape(array, tuple(like.shape))):
-        tensor = torch.from_numpy(candidate)
+        tensor = torch.from_numpy(_moved(candidate, layouts))
         found = gap(tensor, like)
         if best[0] is None or (found.relative < best[1].relative and (named is None or found.relative <= limit)):
             best = tensor, found
         if found.relative <= limit:
             break
     return best
+
+
+def _moved(array: Array, layouts: Layouts) -> Array:
+    """Positions along permuted axes in PyTorch's order."""
+    for dim, places in layouts.places() if layouts.moved else ():
+        array = array.take(places, axis=dim)
+    return array
 
 
 def _spelled(axes: Sequence[Axis]) -> list[list[tuple[str, int]]] | None:

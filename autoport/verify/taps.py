@@ -123,7 +123,10 @@ def _tap(
 ) -> Iterator[Tap]:
     tf, torch = matching.left.graph, matching.right.graph
     if first in tf.origins and second in torch.origins:
-        layouts = Layouts(tf.axes.get(first, ()), torch.axes.get(second, ()), torch.shape(second))
+        axes = tf.axes.get(first, ()), torch.axes.get(second, ())
+        # What the models return must be the same in the same order.
+        moved = {} if kind == OUTPUT else matching.orders.moved
+        layouts = Layouts(*axes, torch.shape(second), moved)
         reader = torch.origins[second][0].graph.output_node() if kind == OUTPUT else None
         if kind == EDGE and ops[1] is not None:
             reader = _first_reader(torch.origins[second][0], torch.origins.get(Value(ops[1].name), (None,))[0])

@@ -1,0 +1,163 @@
+"""Follows the channels of a concatenation to every weight that lies along them.
+
+Channels go on unchanged through what treats each of them alike (activations, pooling, norms), end
+where they are summed over, and meet others in elementwise arithmetic: what is added to them lies in
+the same order, so it is followed, too, back to the layer that made it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from autoport.graph import Graph, Op, Value
+from autoport.graph import axes as ax
+from autoport.graph.axes import Atom
+
+# Operations that treat every channel alike and keep its place.
+ALIKE = {
+    *("relu", "relu6", "sigmoid", "tanh", "silu", "hard_swish", "hard_sigmoid", "softplus", "softsign", "selu", "mish"),
+    *("log_sigmoid", "elu", "celu", "leaky_relu", "gelu", "exp", "log", "sqrt", "rsqrt", "abs", "neg", "erf", "square"),
+    *("reciprocal", "clamp", "dropout", "pad", "resize", "max_pool", "avg_pool", "global_max_pool", "global_avg_pool"),
+    *("add", "sub", "mul", "div", "softmax", "log_softmax", "reshape", "transpose"),
+}
+# Operations that may sum over the channels, and give the same in any order.
+REDUCING = {"reduce_mean", "reduce_sum", "reduce_max", "reduce_min"}
+ARITHMETIC = {"add", "sub", "mul", "div", "maximum", "minimum"}
+# Layers whose weights lie along the channels they read.
+WEIGHTED = {"conv", "dense", "batch_norm", "layer_norm", "rms_norm", "prelu", "lstm", "gru", "simple_rnn"}
+
+
+class LostError(Exception):
+    """The channels cannot be followed: an operation is in the way."""
+
+
+@dataclass
+class Channels:
+    """Where the channels of a concatenation are found.
+
+    Attributes:
+        atoms: the axes that they are.
+        along: by operation, the axes of its weights that lie along them.
+        joined: concatenations along the channels that read them.
+        visible: whether an output of the model has them.
+    """
+
+    atoms: set[Atom] = field(default_factory=set)
+    along: dict[str, set[str]] = field(default_factory=dict)
+    joined: set[str] = field(default_factory=set)
+    visible: bool = False
+
+
+def follow(graph: Graph, start: Value, dim: int) -> Channels:
+    """Follows the channels that a concatenation makes.
+
+    Args:
+        graph: one side.
+        start: the concatenation's result.
+        dim: the dimension that is concatenated.
+
+    Raises:
+        LostError: an operation is in the way; the text says which.
+    """
+    walk = _Walk(graph, start)
+    walk.join(graph.axes[start][dim], graph.op(start.op))
+    while walk.open:
+        walk.open = False
+        for op in graph.ops():
+            walk.visit(op)
+    result = walk.result
+    result.visible = any(walk.dims(value) for value in graph.outputs)
+    return result
+
+
+class _Walk:
+    def __init__(self, graph: Graph, start: Value) -> None:
+        self.graph, self.start = graph, start
+        self.result = Channels()
+        self.open = False
+
+    def dims(self, value: Value) -> list[int]:
+        """Dimensions of a value that have the channels in them."""
+        axes = self.graph.axes.get(value, ())
+        return [d for d, axis in enumerate(axes) if any(self._has(segment) for segment in axis)]
+
+    def _has(self, segment: ax.Segment) -> bool:
+        return any(atom in self.result.atoms for atom in ax.leaves(segment))
+
+    def join(self, axis: ax.Axis, op: Op) -> None:
+        """Adds an axis to those that are the channels."""
+        if len(axis) != 1 or len(axis[0]) != 1 or axis[0][0].parts or axis[0][0].name in (None, ax.UNKNOWN):
+            raise LostError(f"its channels cannot be followed through {op}")
+        if axis[0][0] not in self.result.atoms:
+            self.result.atoms.add(axis[0][0])
+            self.open = True
+
+    def visit(self, op: Op) -> None:
+        read = [(place, dim) for place, value in enumerate(op.inputs) for dim in self.dims(value)]
+        made = self.dims(Value(op.name)) if op.shapes else []
+        if op.name == self.start.op or not (read or made):
+            return
+        if op.kind in ARITHMETIC and len(op.inputs) > 1:
+            self._meet(op, read, made)
+        elif op.kind in WEIGHTED:
+            self._weigh(op, read, made)
+        elif op.kind == "concat":
+            self._concatenate(op, read)
+        elif len(op.inputs) != 1 or not (op.kind in REDUCING or (op.kind in ALIKE and len(made) == len(read))):
+            raise LostError(f"{op} is in the way")
+
+    def _meet(self, op: Op, read: list[tuple[int, int]], made: list[int]) -> None:
+        """Operands of arithmetic have the same channels, or one value for all of them."""
+        shapes = [self.graph.axes[value] for value in op.inputs]
+        backward = {dim - len(op.shapes[0]) for dim in made} | {dim - len(shapes[place]) for place, dim in read}
+        for axes in (*shapes, self.graph.axes[Value(op.name)]):
+            for dim in backward:
+                if -dim <= len(axes) and ax.axis_size(axes[dim]) > 1:
+                    self.join(axes[dim], op)
+
+    def _weigh(self, op: Op, read: list[tuple[int, int]], made: list[int]) -> None:
+        """A layer reads them, or makes what they are added to."""
+        bound = {place: name for name, place in op.attrs.get("binds", {}).items()}
+        outputs = {dim: name for name, dim in op.attrs.get("outputs", {}).items()}
+        if op.attrs.get("groups", 1) != 1:
+            raise LostError(f"{op} is in the way")
+        found = self.result.along.setdefault(op.name, set())
+        passed: set[Atom] = set()
+        for place, dim in read:
+            axis = self.graph.axes[op.inputs[place]][dim]
+            if (place, dim) in bound:
+                found.add(self._name(bound[place, dim], axis, op))
+            elif place or op.kind != "dense":
+                raise LostError(f"{op} is in the way")
+            passed.update(atom for segment in axis for atom in ax.leaves(segment))
+        for dim in made:
+            axis = self.graph.axes[Value(op.name)][dim]
+            if not passed & set(ax.leaves(axis[0])):
+                if dim not in outputs:
+                    raise LostError(f"{op} is in the way")
+                found.add(self._name(outputs[dim], axis, op))
+
+    def _name(self, name: str, axis: ax.Axis, op: Op) -> str:
+        """What the channels are called in the layouts of an operation's weights."""
+        if len(axis) != 1:
+            raise LostError(f"{op} is in the way")
+        size = next(atom.size for atom in ax.leaves(axis[0]) if atom in self.result.atoms)
+        if not ax.is_plain(axis):
+            names, atoms = [name for name, _ in ax.spelled(axis[0])], ax.leaves(axis[0])
+            name = next(n for n, atom in zip(names, atoms, strict=False) if atom in self.result.atoms)
+        pieces = [piece for weight in op.weights.values() for piece in weight.pieces if name in piece.axes]
+        if not pieces or any(piece.axes[name] != size for piece in pieces):
+            raise LostError(f"{op} is in the way")
+        return name
+
+    def _concatenate(self, op: Op, read: list[tuple[int, int]]) -> None:
+        """Next to other channels they are looked after with those; along tokens all operands share them."""
+        dim = op.attrs["axis"]
+        if all(place == dim for _, place in read):
+            self.result.joined.add(op.name)
+        elif any(place == dim for _, place in read):
+            raise LostError(f"{op} is in the way")
+        else:
+            for value in op.inputs:
+                for place in {place for _, place in read}:
+                    self.join(self.graph.axes[value][place], op)
