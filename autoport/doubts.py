@@ -1,8 +1,8 @@
 """Operations whose weights must not be carried over, although they are matched.
 
 Where the two models arrange channels differently (another slice of channels, a flip on one side, a
-concatenation in another order that could not be followed), a weight that lies along those channels belongs in another order,
-too. Until that order is known, the weights are refused.
+concatenation in another order that could not be followed), a weight that lies along those channels
+belongs in another order, too. Until that order is known, the weights are refused.
 """
 
 from __future__ import annotations

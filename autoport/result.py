@@ -15,6 +15,7 @@ from autoport.graph import Graph, Value
 from autoport.matching import Matching, match_skeletons
 from autoport.pairing import Unmatched, pair_tensors
 from autoport.plan import Plan, build_plan
+from autoport.training import InTraining, match_in_training
 from autoport.transfer import KerasStore, Store, TorchStore, carry_out, check, produce
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Match:
         differences: hyper-parameters of matched operations that disagree.
         matching: the pairs of all nodes, also of those without weights.
         readings: both models as they were read.
+        in_training: what only a forward pass in training mode reads.
         reconciled: what `reconcile` has done.
         shifted: by direction, values of the side that is written which lack an absorbed bias.
     """
@@ -54,16 +56,24 @@ class Match:
         self._torch_model, self._hints = torch_model, hints
         self.reconciled: list[Reconciliation] = []
         self.matching = match_skeletons(skeleton(self.graph_tf), skeleton(self.graph_torch), hints)
-        self.differences: list[Difference] = find_differences(self.matching)
         self.shifted: dict[str, set[Value]] = {}
+        self.in_training = InTraining()
         self._conclude(find_doubts(self.matching))
+        self.in_training = match_in_training(tf, torch, self.plan("torch"))
+        if self.in_training.pairs:
+            self._conclude(find_doubts(self.matching))
+        self.differences: list[Difference] = self._compare()
 
     def _conclude(self, doubts: Mapping[str, str]) -> None:
         """Works out which tensors belong together, but for the weights of doubtful nodes."""
-        self.pairs, refusals = pair_tensors(self.matching, doubts)
+        pairs, refusals = pair_tensors(self.matching, doubts)
+        self.pairs = [*pairs, *self.in_training.pairs]
         self._plans = {to: self._plan(to) for to in ("torch", "tf")}
         self.unmatched_tf = self._unmatched("tf", refusals[0])
         self.unmatched_torch = self._unmatched("torch", refusals[1])
+
+    def _compare(self) -> list[Difference]:
+        return [*find_differences(self.matching), *self.in_training.differences]
 
     @property
     def complete(self) -> bool:
@@ -185,7 +195,7 @@ class Match:
 
         before = self.plan("torch").entries.keys()
         self.matching = decide(self, inputs, rtol, seed)
-        self.differences = find_differences(self.matching)
+        self.differences = self._compare()
         proved = provable(self, inputs, rtol, seed)
         doubts = find_doubts(self.matching)
         self._conclude({node: reason for node, reason in doubts.items() if node not in proved})
@@ -325,18 +335,18 @@ class Match:
         graph = self._side(side)
         index = 1 if side == "torch" else 0
         free = self.matching.free_right if side == "torch" else self.matching.free_left
-        ambiguous = self.matching.ambiguous[index]
+        ambiguous, known = self.matching.ambiguous[index], self.in_training.tensors
         rows = [
             Unmatched(op, tuple(op.tensors), ambiguous.get(op.name, "no operation of the other model matches"))
             for op in graph.ops()
-            if op.name in free
+            if op.name in free and not known & set(op.tensors)
         ]
         rows += [Unmatched(None, (path,), reason) for path, reason in refused.items()]
         read = graph.read_tensors()
         rows += [
             Unmatched(None, (path,), "not read by the forward pass")
             for path, tensor in graph.tensors.items()
-            if path not in read and tensor.trainable and path not in graph.ignored
+            if path not in read | known and tensor.trainable and path not in graph.ignored
         ]
         return rows
 

@@ -37,18 +37,27 @@ class KerasReading:
     model: Any
     trace: Trace
 
+    def in_training(self) -> Graph:
+        """The graph of the model in training mode.
+
+        Raises:
+            TraceError: the call failed.
+        """
+        return read(self.model, self.inputs, training=True).graph
+
 
 def flat_inputs(inputs: Any) -> list[Any]:
     """The arrays of a structure of inputs, in order."""
     return [np.asarray(array) for array in tf.nest.flatten(inputs)]
 
 
-def read(model: Any, inputs: Any) -> KerasReading:
+def read(model: Any, inputs: Any, *, training: bool = False) -> KerasReading:
     """Reads a model.
 
     Args:
         model: a Keras model of either Keras, or a callable on tensors.
         inputs: example inputs with concrete shapes.
+        training: whether to call it in training mode.
 
     Raises:
         UnbuiltModelError: it has no weights yet.
@@ -59,7 +68,7 @@ def read(model: Any, inputs: Any) -> KerasReading:
             f"the Keras model {model.name!r} is not built, so it has no weights yet: "
             "call it once on example inputs, or model.build(input_shape)"
         )
-    traced = trace(model, inputs, lambda layer: known_class(layer) is not None)
+    traced = trace(model, inputs, lambda layer: known_class(layer) is not None, training)
     name = "weights" if is_keras_model(model) else "variables"
     weights = list(getattr(model, name, ()))
     names = [input_axes(len(tensor.shape), whole=not tensor.dtype.is_floating) for tensor in traced.inputs]

@@ -155,13 +155,14 @@ def _watch(watcher: _Watcher) -> Iterator[None]:
                 cls.__call__ = original
 
 
-def trace(model: Any, inputs: Any, known: Callable[[Any], bool]) -> Trace:
-    """Traces `model(inputs)` without running it.
+def trace(model: Any, inputs: Any, known: Callable[[Any], bool], training: bool = False) -> Trace:
+    """Traces `model(inputs, training=training)` without running it.
 
     Args:
         model: a Keras model of either Keras, or a callable on tensors.
         inputs: example inputs (array, or a structure of arrays) with concrete shapes.
         known: whether the table has a row for a layer.
+        training: the mode.
 
     Raises:
         TraceError: the call failed.
@@ -170,7 +171,7 @@ def trace(model: Any, inputs: Any, known: Callable[[Any], bool]) -> Trace:
     # Python's control flow on tensors needs autograph, which is slower and not always right.
     for status in (ag_ctx.Status.DISABLED, ag_ctx.Status.ENABLED):
         try:
-            return _traced(model, inputs, _Watcher(known), status)
+            return _traced(model, inputs, _Watcher(known), status, training)
         except UnbuiltModelError:
             raise
         except Exception as failure:  # a user's call may raise anything
@@ -180,14 +181,14 @@ def trace(model: Any, inputs: Any, known: Callable[[Any], bool]) -> Trace:
     raise TraceError(f"{_name(model)} failed on inputs of shape {shapes}: {error}") from error
 
 
-def _traced(model: Any, inputs: Any, watcher: _Watcher, status: ag_ctx.Status) -> Trace:
+def _traced(model: Any, inputs: Any, watcher: _Watcher, status: ag_ctx.Status, training: bool) -> Trace:
     captured: dict[str, Any] = {}
 
     def forward(*flat: Any) -> Any:
         watcher.root = tf.compat.v1.get_default_graph()
         captured["inputs"] = list(flat)
         with ag_ctx.ControlStatusCtx(status, tf.autograph.experimental.Feature.ALL):
-            result = _call(model, tf.nest.pack_sequence_as(inputs, list(flat)))
+            result = _call(model, tf.nest.pack_sequence_as(inputs, list(flat)), training)
         captured["outputs"] = _tensors(result)
         captured["open"] = _left_open(watcher.root)
         sizes = [tf.shape(t) if t.dtype != tf.bool else t for t in captured["open"]]
@@ -197,7 +198,7 @@ def _traced(model: Any, inputs: Any, watcher: _Watcher, status: ag_ctx.Status) -
     with _watch(watcher):
         function = tf.function(forward, autograph=False).get_concrete_function(*map(_spec, arrays))
     trace = Trace(function.graph, captured["inputs"], captured["outputs"], watcher.calls, watcher.scopes)
-    if captured["open"]:
+    if captured["open"] and not training:  # a run would change statistics
         _, found = function(*map(tf.convert_to_tensor, arrays))
         trace.ran = {t.name: np.asarray(value) for t, value in zip(captured["open"], found, strict=True)}
     return trace
@@ -216,14 +217,14 @@ def _spec(array: Any) -> Any:
     return tf.TensorSpec(tuple(array.shape), array.dtype)
 
 
-def _call(model: Any, inputs: Any) -> Any:
+def _call(model: Any, inputs: Any, training: bool) -> Any:
     accepts = any(isinstance(model, cls) for cls in layer_classes())
     if not accepts:
         try:
             accepts = "training" in inspect.signature(model).parameters
         except (TypeError, ValueError):
             accepts = False
-    return model(inputs, training=False) if accepts else model(inputs)
+    return model(inputs, training=training) if accepts else model(inputs)
 
 
 def _tensors(result: Any) -> list[Any]:

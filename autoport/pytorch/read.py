@@ -29,6 +29,7 @@ class TorchReading:
         args: positional inputs it was recorded on.
         kwargs: keyword inputs it was recorded on.
         names: for each of its tensors the Keras input that it is, and the names of its axes.
+        model: the model itself.
     """
 
     graph: Graph
@@ -36,6 +37,15 @@ class TorchReading:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     names: list[Named]
+    model: nn.Module
+
+    def in_training(self) -> Graph:
+        """The graph of the model in training mode.
+
+        Raises:
+            TraceError: the forward pass failed.
+        """
+        return lower(self.model, trace(self.model, self.args, self.kwargs, training=True), self.names)
 
 
 def read(model: nn.Module, arrays: Sequence[Any], given: Any = None) -> TorchReading:
@@ -60,7 +70,7 @@ def read(model: nn.Module, arrays: Sequence[Any], given: Any = None) -> TorchRea
         except TraceError as error:
             failure = failure or error
             continue
-        return TorchReading(lower(model, recorded, names), recorded, tuple(tensors), {}, names)
+        return TorchReading(lower(model, recorded, names), recorded, tuple(tensors), {}, names, model)
     raise InputError(
         f"no way was found to feed {type(model).__name__} what the Keras model takes; "
         f"pass torch_inputs=. First try: {failure}"
@@ -76,7 +86,7 @@ def _read_given(model: nn.Module, arrays: Sequence[Any], given: Any) -> TorchRea
 
     args, kwargs = tree_map(place, (args, kwargs))
     recorded = trace(model, args, kwargs)
-    return TorchReading(lower(model, recorded, names), recorded, tuple(args), dict(kwargs), names)
+    return TorchReading(lower(model, recorded, names), recorded, tuple(args), dict(kwargs), names, model)
 
 
 def as_call(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -106,7 +116,7 @@ def reread(model: nn.Module, before: TorchReading) -> TorchReading:
         return before
     if not holds_values(recorded):
         recorded = trace(model, args, kwargs, real=True)
-    return TorchReading(lower(model, recorded, before.names), recorded, args, kwargs, before.names)
+    return TorchReading(lower(model, recorded, before.names), recorded, args, kwargs, before.names, model)
 
 
 def _calls(recorded: fx.GraphModule) -> list[str]:

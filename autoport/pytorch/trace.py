@@ -24,7 +24,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
 
 from autoport.errors import TraceError
-from autoport.pytorch.untouched import attributes_kept
+from autoport.pytorch.untouched import attributes_kept, buffers_kept
 
 logger = logging.getLogger(__name__)
 
@@ -168,12 +168,12 @@ def stored_tensors(model: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 
 
 @contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Switches to `eval()` and puts every module's flag back afterwards."""
+def mode_of(model: nn.Module, training: bool) -> Iterator[None]:
+    """Switches to `train()` or `eval()`, and puts every module's flag back afterwards."""
     flags = {module: module.training for module in model.modules()}
-    changed = any(flags.values())
+    changed = any(flag != training for flag in flags.values())
     if changed:
-        model.eval()
+        model.train(training)
     try:
         yield
     finally:
@@ -220,14 +220,18 @@ def _drop(record: logging.LogRecord) -> bool:
     return False
 
 
-def trace(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], *, real: bool = False) -> fx.GraphModule:
-    """Records `model(*args, **kwargs)` in evaluation mode.
+def trace(
+    model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], *, real: bool = False, training: bool = False
+) -> fx.GraphModule:
+    """Records `model(*args, **kwargs)`.
 
     Args:
         model: any module that runs; neither its weights nor its mode are changed.
         args: positional inputs; tensors are only read for shape, dtype and, if need be, values.
         kwargs: keyword inputs.
         real: whether to compute, so that constants which the forward pass makes have values.
+        training: whether in training mode instead of evaluation mode. It is never computed then, because
+            that would change statistics.
 
     Returns:
         The recorded graph. Nodes carry `meta["tensor_meta"]` (a `TensorMeta`) and
@@ -237,18 +241,21 @@ def trace(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], *, r
         TraceError: the forward pass failed.
     """
     meta = any(parameter.is_meta for parameter in model.parameters())
-    attempts = [nullcontext()] if meta or real else [FakeTensorMode(allow_non_fake_inputs=True), nullcontext()]
+    fake, computed = FakeTensorMode(allow_non_fake_inputs=True), nullcontext()
+    attempts = [computed] if meta or real else [fake] if training else [fake, computed]
     error: Exception | None = None
     for mode in attempts:
         try:
-            return _record_once(model, args, kwargs, mode)
+            return _record_once(model, args, kwargs, mode, training)
         except Exception as failure:  # a user's forward may raise anything
             logger.debug("recording under %s failed: %s", type(mode).__name__, failure)
             error = failure
     raise TraceError(f"{type(model).__name__}.forward failed on {_shapes(args, kwargs)}: {error}") from error
 
 
-def _record_once(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], mode: Any) -> fx.GraphModule:
+def _record_once(
+    model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], mode: Any, training: bool
+) -> fx.GraphModule:
     fake = isinstance(mode, FakeTensorMode)
 
     def convert(value: Any) -> Any:
@@ -261,8 +268,9 @@ def _record_once(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any
     untouched = (
         torch.no_grad(),
         torch.random.fork_rng(devices=[]),
-        evaluation_mode(model),
+        mode_of(model, training),
         attributes_kept(model),
+        buffers_kept(model) if training else nullcontext(),
         _quiet(),
     )
     with ExitStack() as stack:

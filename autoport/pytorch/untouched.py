@@ -33,6 +33,17 @@ def attributes_kept(model: nn.Module) -> Iterator[None]:
                     container.update(held)
 
 
+@contextmanager
+def buffers_kept(model: nn.Module) -> Iterator[None]:
+    """Puts the values of every buffer back: what counts batches in training mode does so for real."""
+    saved = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    try:
+        yield
+    finally:
+        for buffer, before in saved:
+            buffer.copy_(before)
+
+
 def _contents(attributes: dict[str, Any]) -> list[tuple[Any, Any]]:
     containers = [value for value in attributes.values() if type(value) in (dict, list)]
     return [(container, container.copy()) for container in containers]

@@ -75,7 +75,7 @@ class _Order:
         self._readers = {(side, path): op for side, graph in graphs for path, op in _readers(graph)}
 
     def _tied(self, match: Match) -> dict[str, int]:
-        partner = {pair.torch.name: self.tf[pair.tf.name] for pair in match.pairs}
+        partner = {pair.torch.name: self.tf[pair.tf.name] for pair in match.pairs if pair.tf.name in self.tf}
         tied, last = {}, -1
         for op in match.graph_torch.ops():
             last = partner.get(op.name, last)
@@ -108,7 +108,7 @@ def _pair_rows(match: Match, tensors: Tensors, order: _Order) -> Iterator[tuple[
         rows = tensor_rows([weight for pair in pairs for weight in pair.weights], tensors)
         differences = tuple(told.get(places, ()))
         yield (
-            (order.tf[pairs[0].tf.name], 0),
+            (order.key("tf", pairs[0].tf)[0], 0),
             Row(
                 _pair_status(rows, differences),
                 *_label(pairs[0].tf),

@@ -17,10 +17,10 @@ def cannot_show(graph: Graph, name: str, role: str) -> str | None:
 
     Args:
         graph: the whole graph.
-        name: the operation.
+        name: the operation; one that only training mode runs is not in the graph.
         role: the weight's.
     """
-    if not role.startswith("bias"):
+    if not role.startswith("bias") or name not in graph:
         return None
     if _always(graph, Value(name), _is_key):
         return "the bias of a key adds the same to every score that a softmax compares"

@@ -126,7 +126,7 @@ class _Run:
         """Wrong tensors that no divergence shows: rows of a table that were not looked up, say."""
         shown = {wrong.path for tap in passes.diverging for wrong, _ in self._wrong_at(tap)}
         divergences, unobservable = [], []
-        tf_names = {pair.torch.name: str(pair.tf) for pair in self.match.pairs}
+        places = {pair.torch.name: (str(pair.tf), str(pair.torch)) for pair in self.match.pairs}
         for path, wrong in self.weights.wrong.items():
             if path in shown:
                 continue
@@ -134,10 +134,10 @@ class _Run:
             if reasons and all(reasons):
                 unobservable.append(f"{wrong} ({reasons[0]})")
                 continue
-            name = next((name for name, _ in sorted(wrong.places)), "")
+            name = min((name for name, _ in wrong.places), default="")
             cause = Cause("weights", evidence=f"{wrong}; it does not show on these inputs")
-            place = str(self.match.graph_torch.op(name)) if name else path
-            divergences.append(Divergence(tf_names.get(name, path), place, "node", wrong.difference, 0.0, (cause,)))
+            at = places.get(name, (path, path))
+            divergences.append(Divergence(*at, "node", wrong.difference, 0.0, (cause,)))
         return divergences, unobservable
 
     def _agree(self, passes: _Passes) -> bool:
