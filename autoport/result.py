@@ -135,8 +135,10 @@ class Match:
 
         Args:
             inputs: what the Keras model takes, of the shapes it was matched on; random when left out.
-            dtype: what to compute in; only `float64`.
-            rtol: the largest difference, in standard deviations, that counts as rounding.
+            dtype: what to compute in. In `float32` every place is held to what rounding does to the
+                Keras value there, so that small differences, of an epsilon for example, do not show.
+            rtol: the largest difference, in standard deviations, that counts as rounding; where the
+                Keras model can only be run in float32, what rounding does to it there counts, too.
             seed: of the random inputs.
 
         Raises:
@@ -149,9 +151,9 @@ class Match:
         """
         from autoport.verify.verify import verify
 
-        if dtype != "float64":
-            raise ValueError(f"dtype must be 'float64', not {dtype!r}")
-        return verify(self.current(), inputs, rtol, seed)
+        if dtype not in ("float64", "float32"):
+            raise ValueError(f"dtype must be 'float64' or 'float32', not {dtype!r}")
+        return verify(self.current(), inputs, dtype, rtol, seed)
 
     def certificate(self, verification: Verification | None = None) -> dict[str, Any]:
         """What was verified, on what, with what result, as JSON takes it.

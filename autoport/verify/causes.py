@@ -89,7 +89,7 @@ class Causes:
         }
 
     def _agrees(self, after: Mapping[Tap, Apart], tap: Tap) -> bool:
-        return tap in after and after[tap].within(self._twins.rtol)
+        return tap in after and after[tap].agrees
 
     def _minimal(self, solved: dict[Tap, list[Hypothesis]]) -> dict[Tap, list[Hypothesis]]:
         """Takes hypotheses back that the agreement does not need, one for each tap in one run."""

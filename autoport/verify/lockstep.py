@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -20,10 +20,9 @@ from autoport.verify.arrange import arrange
 from autoport.verify.compare import Gap
 from autoport.verify.promote import Promoted, Value
 from autoport.verify.replay import Broken, Patch, Replay
+from autoport.verify.rounding import allowed
 from autoport.verify.taps import Tap
 
-# A float32 rounding somewhere before a tap moves it by about this much.
-FLOAT32 = 1e-6
 # Bytes of Keras values that may wait to be compared.
 AHEAD = 256 * 2**20
 
@@ -33,14 +32,15 @@ class Apart(Gap):
     """How far the two values of a tap are apart.
 
     Attributes:
-        rounded: whether a float32 rounding entered on the Keras side.
+        tolerance: the largest relative difference that is rounding.
     """
 
-    rounded: bool = False
+    tolerance: float
 
-    def within(self, rtol: float) -> bool:
+    @property
+    def agrees(self) -> bool:
         """Whether it is rounding only."""
-        return self.relative <= (max(rtol, FLOAT32) if self.rounded else rtol)
+        return self.relative <= self.tolerance
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Twins:
         recorded: the PyTorch graph.
         args: what it is fed.
         stored: stored tensors to be used instead of the PyTorch model's own.
-        rtol: the largest relative difference that is rounding.
+        rtol: the largest relative difference that is rounding where nothing else is known.
         tick: called for every tap that was compared.
     """
 
@@ -125,8 +125,9 @@ class Twins:
 
     def _compare(self, tap: Tap, expected: Value, actual: Any) -> tuple[Apart, torch.Tensor | None]:
         own = actual if isinstance(actual, torch.Tensor) else None
-        arranged, found = arrange(expected.tensor.numpy(), tap.layouts, own, self.rtol)
-        apart = Apart(found.absolute, found.relative, expected.rounded)
+        tolerance = max(self.rtol, allowed(expected.tensor, expected.draws))
+        arranged, found = arrange(expected.tensor.numpy(), tap.layouts, own, tolerance)
+        apart = Apart(found.absolute, found.relative, tolerance)
         return apart, arranged if arranged is None or own is None else arranged.to(own.dtype)
 
     def end_to_end(
@@ -145,6 +146,14 @@ class Twins:
 
         self._run(Replay(self.recorded, watch, {**self.stored, **(stored or {})}))
         return {tap: self._compare(tap, value, made[tap.torch])[0] for tap, value in outputs.items()}
+
+    def accumulated(self, outputs: Mapping[Tap, Apart]) -> dict[Tap, Apart]:
+        """The same comparison of outputs, held to what all roundings of the Keras graph together do to them."""
+        values = dict(self.tf.run(self.arrays, [tap.tf for tap in outputs], through=True))
+        return {
+            tap: replace(apart, tolerance=max(self.rtol, allowed(values[tap.tf].tensor, values[tap.tf].draws)))
+            for tap, apart in outputs.items()
+        }
 
 
 class _Teacher:
@@ -174,7 +183,8 @@ class _Teacher:
             raise VerificationError(f"the Keras graph never made {name}")
 
     def _size(self) -> int:
-        return sum(value.tensor.dtype.size * math.prod(value.tensor.shape) for value in self._held.values())
+        held = [tensor for value in self._held.values() for tensor in (value.tensor, *value.draws)]
+        return sum(tensor.dtype.size * math.prod(tensor.shape) for tensor in held)
 
     def rest(self) -> dict[str, Value]:
         """The tensors to be kept."""

@@ -1,6 +1,6 @@
-"""Runs a recorded `torch.fx` graph in float64, on copies, whatever it was recorded for.
+"""Runs a recorded `torch.fx` graph in torch's default type, on copies, whatever it was recorded for.
 
-The user's module is not called: its tensors are copied to float64 one by one, when they are read, and
+The user's module is not called: its tensors are copied to that type one by one, when they are read, and
 freed behind their last reader.
 """
 
@@ -18,12 +18,12 @@ from torch.utils._pytree import tree_map
 from autoport.errors import VerificationError
 from autoport.verify.numbers import meant_array
 
-NARROW = {torch.float32, torch.float16, torch.bfloat16}
-CASTS = {torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16}
+FLOATS = {torch.float64, torch.float32, torch.float16, torch.bfloat16}
+CASTS = {torch.Tensor.double, torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16}
 
 # What is done with the result of a node: returns the result that later nodes read.
 Watch = Callable[[fx.Node, Any], Any]
-# Computes a node in another way, from its arguments in float64.
+# Computes a node in another way, from its arguments in the type that is computed in.
 Patch = Callable[[Callable[..., Any], Sequence[Any], Mapping[str, Any]], Any]
 
 
@@ -32,7 +32,7 @@ class Broken:
 
 
 class Replay(fx.Interpreter):
-    """One run of a recorded graph in float64.
+    """One run of a recorded graph.
 
     Args:
         recorded: the graph.
@@ -78,43 +78,50 @@ class Replay(fx.Interpreter):
             return Broken()
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
-        """Calls a function with float64 where it was called with something narrower."""
+        """Calls a function with the type that is computed in where it was called with another one."""
         args, kwargs = tree_map(_wide, (args, kwargs))
-        target = torch.Tensor.double if target in CASTS else target
+        target = _cast if target in CASTS else target
         patch = self._patches.get(self._current)
         return target(*args, **kwargs) if patch is None else patch(target, args, kwargs)
 
     def _stored(self, node: fx.Node) -> torch.Tensor:
         path = node.meta["path"]
         if path in self._own:
-            return self._own[path].clone()
+            return wide(self._own[path])
         tensor = self.fetch_attr(str(node.target)).detach()
         if tensor.is_meta or isinstance(tensor, FakeTensor):
             raise VerificationError(
                 f"{path or 'a constant of the forward pass'} holds no values, so nothing can be run"
             )
         if path is None and tensor.dtype == torch.float32:
-            return torch.from_numpy(meant_array(tensor.cpu().numpy()))
+            return wide(torch.from_numpy(meant_array(tensor.cpu().numpy())))
         return wide(tensor)
 
 
 def wide(tensor: torch.Tensor) -> torch.Tensor:
-    """A copy on the CPU, in float64 if it is of a float type."""
-    dtype = torch.float64 if tensor.dtype in NARROW else tensor.dtype
-    return tensor.detach().to("cpu", dtype, copy=True)
+    """A copy on the CPU, in the type that is computed in if it is of a float type."""
+    return tensor.detach().to("cpu", _dtype(tensor.dtype), copy=True)
+
+
+def _cast(tensor: torch.Tensor, **_: Any) -> torch.Tensor:
+    return tensor.to(torch.get_default_dtype())
+
+
+def _dtype(dtype: torch.dtype) -> torch.dtype:
+    return torch.get_default_dtype() if dtype in FLOATS else dtype
 
 
 def _wide(argument: Any) -> Any:
     if isinstance(argument, torch.dtype):
-        return torch.float64 if argument in NARROW else argument
+        return _dtype(argument)
     return torch.device("cpu") if isinstance(argument, torch.device) else argument
 
 
 @contextmanager
-def float64() -> Iterator[None]:
-    """Lets torch make float64 tensors and no gradients, for as long as it lasts."""
+def computing_in(dtype: str) -> Iterator[None]:
+    """Lets torch make tensors of a float type and no gradients, for as long as it lasts."""
     default = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
+    torch.set_default_dtype(getattr(torch, dtype))
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             yield

@@ -20,7 +20,7 @@ from autoport.verify.feed import draw, torch_feed
 from autoport.verify.lockstep import Apart, Twins
 from autoport.verify.promote import Promoted
 from autoport.verify.regions import Regions
-from autoport.verify.replay import float64
+from autoport.verify.replay import computing_in
 from autoport.verify.taps import Tap, find_taps
 from autoport.weights.algebra import Array, assemble
 
@@ -55,13 +55,13 @@ def _holds(match: Match, choice: Matching, inputs: Any, rtol: float, seed: int) 
     """Whether both models agree around the pairs that a choice adds, and behind them."""
     trial = match.trial(choice)
     taps = find_taps(choice, trial.shifted["torch"])
-    with float64():
+    with computing_in("float64"):
         found, _ = _twins(trial, inputs, rtol, seed).teacher_forced(taps)
     regions = Regions(choice, taps)
     added = choice.partner.keys() - match.matching.partner.keys()
     near = [tap for tap in taps if added & set(regions.of(tap).nodes)]
     asked = [*near, *(child for tap in near for child in regions.children(tap))]
-    return bool(near) and all(tap in found and found[tap].within(rtol) for tap in asked)
+    return bool(near) and all(tap in found and found[tap].agrees for tap in asked)
 
 
 def provable(match: Match, inputs: Any, rtol: float, seed: int) -> set[str]:
@@ -78,10 +78,10 @@ def provable(match: Match, inputs: Any, rtol: float, seed: int) -> set[str]:
         return set()
     trial = match.trial(match.matching)
     taps = find_taps(trial.matching, trial.shifted["torch"])
-    with float64():
+    with computing_in("float64"):
         found, _ = _twins(trial, inputs, rtol, seed).teacher_forced(taps)
     regions = Regions(trial.matching, taps)
-    sound = _sound(taps, found, regions, rtol)
+    sound = _sound(taps, found, regions)
     near: dict[str, list[Tap]] = {}
     for tap in taps:
         for node in regions.of(tap).nodes:
@@ -89,9 +89,9 @@ def provable(match: Match, inputs: Any, rtol: float, seed: int) -> set[str]:
     return {node for node in doubted if near.get(node) and all(tap in sound for tap in near[node])}
 
 
-def _sound(taps: list[Tap], found: Mapping[Tap, Apart], regions: Regions, rtol: float) -> set[Tap]:
+def _sound(taps: list[Tap], found: Mapping[Tap, Apart], regions: Regions) -> set[Tap]:
     """Taps at which the models agree, there and everywhere before."""
-    failing = [tap for tap in taps if tap not in found or not found[tap].within(rtol)]
+    failing = [tap for tap in taps if tap not in found or not found[tap].agrees]
     reached: set[Tap] = set()
     while failing:
         tap = failing.pop()

@@ -44,6 +44,7 @@ class NodeError:
         kind: `node` for what an operation makes, `edge` for what it reads, `output` for what is returned.
         absolute: the largest absolute difference; infinite if the shapes do not fit.
         relative: the same in standard deviations of the Keras value.
+        tolerance: the largest relative error that counts as rounding here: `rtol`, or what was measured.
     """
 
     tf: str
@@ -51,6 +52,7 @@ class NodeError:
     kind: str
     absolute: float
     relative: float
+    tolerance: float
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Verification:
 
     Attributes:
         ok: the two models compute the same.
-        rtol: the largest relative difference that counts as rounding.
+        rtol: the largest relative difference that counts as rounding where rounding was not measured.
         dtype: what was computed in.
         seed: of the random inputs; None if they were given.
         outputs: end to end, one for each output.

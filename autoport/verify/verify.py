@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tensorflow import as_dtype
+
 from autoport.keras.read import flat_inputs
 from autoport.verify.causes import Causes
 from autoport.verify.feed import draw, torch_feed
-from autoport.verify.lockstep import FLOAT32, Apart, Twins
+from autoport.verify.lockstep import Apart, Twins
 from autoport.verify.promote import Promoted
 from autoport.verify.regions import Regions
-from autoport.verify.replay import float64
+from autoport.verify.replay import computing_in
+from autoport.verify.rounding import MULTIPLE
 from autoport.verify.taps import Tap, find_taps, output_taps
 from autoport.verify.unobservable import cannot_show
-from autoport.verify.verification import Cause, Divergence, NodeError, Verification
+from autoport.verify.verification import UNKNOWN, Cause, Divergence, NodeError, Verification
 from autoport.verify.weights import Weights, WrongTensor, compare_weights
 
 if TYPE_CHECKING:
     from autoport.result import Match
 
-# Rounding of nodes adds up to this much at most, where every node by itself agrees.
-ACCUMULATED = 1e3
+UNLOCATED = (Cause(UNKNOWN, evidence="every place by itself agrees, so it is not located"),)
+# Places that are listed by name.
+MOST_SHOWN = 3
 
 
-def verify(match: Match, inputs: Any, rtol: float, seed: int) -> Verification:
+def verify(match: Match, inputs: Any, dtype: str, rtol: float, seed: int) -> Verification:
     """See `Match.verify`."""
-    with float64():
-        return _Run(match, inputs, rtol, seed).verification()
+    with computing_in(dtype):
+        return _Run(match, inputs, dtype, rtol, seed).verification()
 
 
 @dataclass
@@ -43,17 +47,17 @@ class _Passes:
 
 
 class _Run:
-    def __init__(self, match: Match, inputs: Any, rtol: float, seed: int) -> None:
+    def __init__(self, match: Match, inputs: Any, dtype: str, rtol: float, seed: int) -> None:
         tf, torch_reading = match.readings
         arrays = draw(match.graph_tf, tf, torch_reading, seed) if inputs is None else flat_inputs(inputs)
-        self.match, self.rtol = match, rtol
+        self.match, self.dtype, self.rtol = match, dtype, rtol
         self.seed = seed if inputs is None else None
         self.taps = find_taps(match.matching, match.shifted["torch"])
         self.outputs = output_taps(match.matching)
         self.weights: Weights = compare_weights(match)
         self.regions = Regions(match.matching, self.taps)
         feed = torch_feed(torch_reading, arrays)
-        promoted = Promoted(tf.trace.graph, tf.trace.inputs)
+        promoted = Promoted(tf.trace.graph, tf.trace.inputs, as_dtype(dtype))
         self.twins = Twins(promoted, arrays, torch_reading.recorded, feed, self.weights.exact, rtol)
 
     def verification(self) -> Verification:
@@ -61,23 +65,25 @@ class _Run:
             passes = self._passes()
         causes = Causes(self.match, self.weights, self.regions, self.twins, self.taps).find(passes.diverging)
         hidden, unobservable = self._hidden(passes)
-        silent = {tap for tap in passes.diverging if self._is_unobservable(tap, passes)}
+        silent = set(filter(self._cannot_show, passes.diverging)) if _all_agree(passes.outputs) else set()
         unobservable += [str(wrong) for tap in silent for wrong, _ in self._wrong_at(tap)]
         divergences = [
-            Divergence(
-                *tap.places, tap.kind, passes.diverging[tap].absolute, passes.diverging[tap].relative, causes[tap]
-            )
+            _divergence(tap, passes.diverging[tap], causes[tap])
             for tap in self._in_order(passes.diverging)
             if tap not in silent
         ] + hidden
+        if not divergences:
+            divergences = [
+                _divergence(tap, apart, UNLOCATED) for tap, apart in passes.outputs.items() if not apart.agrees
+            ]
         return Verification(
-            ok=not divergences and self._agree(passes),
+            ok=not divergences and bool(passes.outputs),
             rtol=self.rtol,
-            dtype="float64",
+            dtype=self.dtype,
             seed=self.seed,
             outputs=tuple(_error(tap, apart) for tap, apart in passes.outputs.items()),
             nodes=tuple(_error(tap, passes.forced[tap]) for tap in self._in_order(passes.forced)),
-            divergences=tuple(divergences) or self._unlocated(passes),
+            divergences=tuple(divergences),
             unobservable=tuple(dict.fromkeys(unobservable)),
             notes=tuple(self._notes(passes)),
         )
@@ -86,8 +92,11 @@ class _Run:
         keep = [tap.tf for tap in self.outputs]
         forced, kept = self.twins.teacher_forced(self.taps, keep=keep)
         outputs = self.twins.end_to_end({tap: kept[tap.tf] for tap in self.outputs})
-        failing = {tap: apart for tap, apart in forced.items() if not apart.within(self.rtol)}
-        return _Passes(forced, outputs, self._diverging(failing) if failing else {})
+        failing = {tap: apart for tap, apart in forced.items() if not apart.agrees}
+        diverging = self._diverging(failing) if failing else {}
+        if not _all_agree(outputs) and all(map(self._cannot_show, diverging)):
+            outputs = self.twins.accumulated(outputs)
+        return _Passes(forced, outputs, diverging)
 
     def _diverging(self, failing: Mapping[Tap, Apart]) -> dict[Tap, Apart]:
         """Failing taps at which the functions differ, not only what the graphs call the same place.
@@ -100,7 +109,7 @@ class _Run:
         open_run, _ = self.twins.teacher_forced(self.taps, kept=failing.keys())
 
         def agrees(tap: Tap) -> bool:
-            return tap in open_run and open_run[tap].within(self.rtol)
+            return tap in open_run and open_run[tap].agrees
 
         def spelled(tap: Tap) -> bool:
             behind = self.regions.children(tap)
@@ -114,13 +123,11 @@ class _Run:
         names = {partner.get(node) for node in self.regions.of(tap).nodes}
         return [(w, role) for w in self.weights.wrong.values() for name, role in w.places if name in names]
 
-    def _is_unobservable(self, tap: Tap, passes: _Passes) -> bool:
+    def _cannot_show(self, tap: Tap) -> bool:
         """Whether nothing is wrong in a region but weights that provably cannot show."""
-        wrong = self._wrong_at(tap)
         graph = self.match.graph_torch
-        places = [place for w, _ in wrong for place in w.places]
-        silent = bool(places) and all(cannot_show(graph, *place) for place in places)
-        return silent and all(apart.within(self.rtol) for apart in passes.outputs.values())
+        places = [place for wrong, _ in self._wrong_at(tap) for place in wrong.places]
+        return bool(places) and all(cannot_show(graph, *place) for place in places)
 
     def _hidden(self, passes: _Passes) -> tuple[list[Divergence], list[str]]:
         """Wrong tensors that no divergence shows: rows of a table that were not looked up, say."""
@@ -137,28 +144,8 @@ class _Run:
             name = min((name for name, _ in wrong.places), default="")
             cause = Cause("weights", evidence=f"{wrong}; it does not show on these inputs")
             at = places.get(name, (path, path))
-            divergences.append(Divergence(*at, "node", wrong.difference, 0.0, (cause,)))
+            divergences.append(Divergence(*at, "node", wrong.difference, 0.0, self.rtol, (cause,)))
         return divergences, unobservable
-
-    def _agree(self, passes: _Passes) -> bool:
-        """Whether the outputs agree, or differ by no more than rounding that has added up."""
-        limit = self._limit(passes)
-        return bool(passes.outputs) and all(apart.relative <= limit for apart in passes.outputs.values())
-
-    def _limit(self, passes: _Passes) -> float:
-        rounded = any(apart.rounded for apart in passes.forced.values())
-        return (FLOAT32 if rounded else self.rtol) * ACCUMULATED
-
-    def _unlocated(self, passes: _Passes) -> tuple[Divergence, ...]:
-        """Outputs that differ although no place was found at which the models do."""
-        limit = self._limit(passes)
-        return tuple(
-            Divergence(
-                *tap.places, tap.kind, apart.absolute, apart.relative, (Cause("unknown", evidence="not located"),)
-            )
-            for tap, apart in passes.outputs.items()
-            if apart.relative > limit
-        )
 
     def _in_order(self, taps: Mapping[Tap, Any]) -> list[Tap]:
         order = {node: place for place, node in enumerate(self.match.matching.left.nodes)}
@@ -168,16 +155,37 @@ class _Run:
     def _notes(self, passes: _Passes) -> Iterator[str]:
         if self.twins.tf.in_float32:
             yield "computed in float32: " + ", ".join(sorted(self.twins.tf.in_float32))
-        held = sum(a.rounded and a.relative > self.rtol and a.within(self.rtol) for a in passes.forced.values())
+        if self.twins.tf.tables and self.dtype == "float64":
+            yield "constants that were rounded to float32 when they were made: " + ", ".join(
+                sorted(self.twins.tf.tables)
+            )
+        held = {tap: apart for tap, apart in passes.forced.items() if apart.tolerance > self.rtol}
         if held:
-            yield f"{held} places behind constants that float32 has rounded agree to {FLOAT32:g} only"
+            needing = [tap for tap in self._in_order(held) if held[tap].agrees and held[tap].relative > self.rtol]
+            yield _calibrated(held, needing)
         unmatched = len(self.match.matching.left.output_position) - len(passes.outputs)
         if unmatched > 0:
             yield f"{unmatched} outputs of the Keras model have no partner and were not compared"
 
 
 def _error(tap: Tap, apart: Apart) -> NodeError:
-    return NodeError(*tap.places, tap.kind, apart.absolute, apart.relative)
+    return NodeError(*tap.places, tap.kind, apart.absolute, apart.relative, apart.tolerance)
+
+
+def _divergence(tap: Tap, apart: Apart, causes: tuple[Cause, ...]) -> Divergence:
+    return Divergence(*tap.places, tap.kind, apart.absolute, apart.relative, apart.tolerance, causes)
+
+
+def _all_agree(found: Mapping[Tap, Apart]) -> bool:
+    return all(apart.agrees for apart in found.values())
+
+
+def _calibrated(held: Mapping[Tap, Apart], needing: Sequence[Tap]) -> str:
+    """What is said of places at which the Keras value itself is known up to rounding only."""
+    largest = max(apart.tolerance for apart in held.values())
+    text = f"{len(held)} places were held to {MULTIPLE} times what float32 rounding does to the Keras value there, "
+    shown = [" and ".join(tap.places) for tap in needing[:MOST_SHOWN]] + ["..."] * (len(needing) > MOST_SHOWN)
+    return f"{text}at most {largest:.2g}; {len(needing)} needed it" + (f": {', '.join(shown)}" if shown else "")
 
 
 @contextmanager
