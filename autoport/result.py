@@ -325,18 +325,19 @@ class Match:
         graph = self._side(side)
         index = 1 if side == "torch" else 0
         free = self.matching.free_right if side == "torch" else self.matching.free_left
-        ambiguous = self.matching.ambiguous[index]
-        rows = [
-            Unmatched(op, tuple(op.tensors), ambiguous.get(op.name, "no operation of the other model matches"))
-            for op in graph.ops()
-            if op.name in free
-        ]
+        ambiguous, read = self.matching.ambiguous[index], graph.read_tensors()
+        rows = []
+        for op in graph.ops():
+            if op.name in free:
+                dead = op.tensors and read.isdisjoint(op.tensors)
+                reason = "no output depends on it" if dead else "no operation of the other model matches"
+                rows.append(Unmatched(op, tuple(op.tensors), ambiguous.get(op.name, reason)))
         rows += [Unmatched(None, (path,), reason) for path, reason in refused.items()]
-        read = graph.read_tensors()
+        known = {path for op in graph.ops() for path in op.tensors} | graph.ignored.keys()
         rows += [
             Unmatched(None, (path,), "not read by the forward pass")
             for path, tensor in graph.tensors.items()
-            if path not in read and tensor.trainable and path not in graph.ignored
+            if path not in known and tensor.trainable
         ]
         return rows
 
