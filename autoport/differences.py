@@ -30,6 +30,7 @@ IGNORED = {
     "run",
     "reads",
     "sequence",
+    "stored",
     "tokens",
     "unordered",
     "whole",

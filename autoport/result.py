@@ -7,6 +7,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from autoport.absorption import find_absorptions
+from autoport.buffers import find_weights
 from autoport.canonical import canonicalize, skeleton
 from autoport.differences import Difference, find_differences
 from autoport.doubts import find_doubts
@@ -47,6 +48,7 @@ class Match:
     """
 
     def __init__(self, tf: KerasReading, torch: TorchReading, torch_model: torch.nn.Module, hints: Hints = ()) -> None:
+        find_weights(torch.graph, tf.graph)
         self.graph_tf: Graph = canonicalize(tf.graph)
         self.graph_torch: Graph = canonicalize(torch.graph)
         self.readings = tf, torch
@@ -71,8 +73,11 @@ class Match:
         return not self.missing("torch") and not self.unexpected("torch")
 
     def plan(self, to: str = "torch") -> Plan:
-        """What goes where, as data: for each target tensor its sources and expressions."""
-        return self._plans[_direction(to)]
+        """What goes where, as data: for each target tensor its sources and expressions.
+
+        Where the target has one tensor and the source has two, they must hold the same values.
+        """
+        return self._plans[_direction(to)].decided(self.store("tf" if to == "torch" else "torch").read)
 
     def state_dict(self, *, strict: bool = True) -> dict[str, torch.Tensor]:
         """The PyTorch model's state dict with the Keras weights; the model stays as it is.
@@ -276,7 +281,7 @@ class Match:
 
     def missing(self, to: str = "torch") -> dict[str, str]:
         """Tensors of the target that its forward pass reads and the plan does not write, with reasons."""
-        graph, plan = self._side(to), self._plans[to]
+        graph, plan = self._side(to), self.plan(to)
         reasons = self._reasons(to)
         return {
             path: plan.conflicts.get(path) or reasons.get(path, "no operation of the other model matches")
@@ -287,7 +292,7 @@ class Match:
     def unexpected(self, to: str = "torch") -> dict[str, str]:
         """Tensors of the source that its forward pass reads and the plan does not use, with reasons."""
         source = "tf" if to == "torch" else "torch"
-        graph, plan, reasons = self._side(source), self._plans[to], self._reasons(source)
+        graph, plan, reasons = self._side(source), self.plan(to), self._reasons(source)
         used = plan.used
         return {
             path: plan.refused.get(path) or reasons.get(path, "the target has no place for it")
