@@ -210,7 +210,7 @@ def pair_weights(tf: Op, torch: Op) -> tuple[list[WeightPair], list[str]]:
         if unordered & left.axes.keys():
             refusals.append(f"{role}: the order in which its input was flattened is known on neither side")
             continue
-        agreed = _agree(left, right)
+        agreed = _agree_by_name(left, right, tf, torch) or _agree(left, right)
         if isinstance(agreed, str):
             refusals.append(f"{role}: {agreed}")
         else:
@@ -228,6 +228,25 @@ def _alike(op: Op, other: Op) -> Mapping[str, Weight]:
                 del result[name]
             result[role] = weight
     return result
+
+
+def _agree_by_name(left: Weight, right: Weight, tf: Op, torch: Op) -> tuple[Weight, Weight] | None:
+    """Gives a tensor that is read as data the names of the data axes that it lies along, where both sides know all."""
+    names = [op.attrs.get("reads", {}) if op.kind == "parameter" else {} for op in (tf, torch)]
+    sizes = [
+        {known[axis]: size for axis, size in weight.axes.items() if axis in known}
+        for known, weight in zip(names, (left, right), strict=True)
+    ]
+    if len(sizes[0]) < len(left.axes) or sizes[0] != sizes[1] or not sizes[0]:
+        return None
+    return _called(left, names[0]), _called(right, names[1])
+
+
+def _called(weight: Weight, names: Mapping[str, str]) -> Weight:
+    (piece,) = weight.pieces
+    for axis in weight.axes:
+        piece = piece.renamed(axis, names[axis].replace(" ", "_"))
+    return Weight((piece,))
 
 
 def _agree(left: Weight, right: Weight) -> tuple[Weight, Weight] | str:

@@ -290,7 +290,7 @@ class Builder:
             shape: of the values.
             tensor: path of the stored tensor that holds them, if one does.
         """
-        stored = {} if tensor is None else {"stored": tensor}
+        stored: dict[str, Any] = {} if tensor is None else {"stored": tensor}
         if array is None or array.size > LARGEST_CONSTANT:
             return self.emit("constant", [], shape, values=None, **stored)
         number = float(array.flat[0]) if array.size == 1 and array.dtype.kind in "fiu" else None

@@ -24,7 +24,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
 
 from autoport.errors import TraceError
-from autoport.pytorch.untouched import attributes_kept
+from autoport.pytorch.untouched import attributes_kept, caches_kept
 
 logger = logging.getLogger(__name__)
 
@@ -263,6 +263,7 @@ def _record_once(model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any
         torch.random.fork_rng(devices=[]),
         evaluation_mode(model),
         attributes_kept(model),
+        caches_kept(),
         _quiet(),
     )
     with ExitStack() as stack:

@@ -7,14 +7,16 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import torch
+import torch.nn.functional as F
 from keras import layers, ops
 from torch import nn
 
 import autoport
 from autoport.errors import IncompleteMatchError
 from tests.layers.test_spellings import Apply, tokens
-from tests.oracle import assert_ports
+from tests.oracle import assert_ports, sequential
 from tests.support import randomise_keras
 
 
@@ -134,12 +136,59 @@ def test_joining_one_tensor_or_all_parts_of_one_is_nothing() -> None:
     assert_ports(lambda: tokens(layers.Dense(5, activation="tanh")), Apply(forward, out=nn.Linear(6, 5)))
 
 
+def test_moves_that_undo_each_other_are_nothing() -> None:
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        table = self.places.weight[:6].T[None]
+        resized = F.interpolate(table, size=6, mode="linear", align_corners=False)[0].T
+        return self.out(x) + torch.cat([resized, self.places.weight[6:]])
+
+    module = Apply(forward, out=nn.Linear(6, 5), places=nn.Embedding(7, 5))
+    assert_ports(lambda: tokens(layers.Dense(5), Rows()), module)
+
+
+def test_a_resize_by_a_factor_that_keeps_the_size_is_something() -> None:
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(F.interpolate(x, scale_factor=1.05, mode="bilinear"))
+
+    module = Apply(forward, conv=nn.Conv2d(3, 4, 3))
+    match = autoport.match(sequential((9, 12, 3), layers.Conv2D(4, 3)), module)
+    assert {d.name for d in match.differences} == {"operation"}
+
+
+class Rows(layers.Layer):  # type: ignore[misc]
+    """Adds a table with a row for each position, or one for each place of a map."""
+
+    def build(self, shape: Any) -> None:
+        self.rows = self.add_weight(shape=(1, *shape[1:]))
+
+    def call(self, x: Any) -> Any:
+        return x + self.rows
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_a_square_table_of_places_ports_where_its_axes_have_names(last: bool) -> None:
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        y = self.conv(x)
+        return self.out((y.permute(0, 2, 3, 1) + self.rows).permute(0, 3, 1, 2) if last else y + self.rows)
+
+    rows = nn.Parameter(torch.empty((1, 7, 7, 4) if last else (1, 4, 7, 7)))
+    module = Apply(forward, conv=nn.Conv2d(3, 4, 3), out=nn.Conv2d(4, 5, 2), rows=rows)
+    build = lambda: sequential((9, 9, 3), layers.Conv2D(4, 3), Rows(), layers.Conv2D(5, 2))  # noqa: E731
+    assert_ports(build, module)
+
+
+class Stacked(layers.Layer):  # type: ignore[misc]
+    """A product with a stack of one matrix."""
+
+    def build(self, shape: Any) -> None:
+        self.matrix = self.add_weight(shape=(5, shape[-1]))
+
+    def call(self, x: Any) -> Any:
+        return tf.matmul(x, tf.stack([self.matrix.value]), transpose_b=True)
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return (*shape[:-1], 5)
+
+
 def test_a_product_with_a_stack_of_one_matrix_is_a_dense_layer() -> None:
-    class Stacked(layers.Layer):  # type: ignore[misc]
-        def build(self, shape: Any) -> None:
-            self.matrix = self.add_weight(shape=(5, shape[-1]))
-
-        def call(self, x: Any) -> Any:
-            return ops.matmul(x, ops.transpose(ops.stack([ops.convert_to_tensor(self.matrix)]), (0, 2, 1)))
-
     assert_ports(lambda: tokens(Stacked()), nn.Linear(6, 5, bias=False))
