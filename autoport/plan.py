@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from autoport.graph import Graph, Op, Tensor
-from autoport.weights.algebra import Part, Term, same_part
+from autoport.weights.algebra import Array, Part, Term, assemble, content, same_part, view
 from autoport.weights.piece import Piece, Weight
 
 # What a weight that one side lacks is on the other: x * 1 + 0.
@@ -49,17 +51,26 @@ class Entry:
     Attributes:
         tensor: the target.
         parts: its pieces with their sources.
+        twins: further parts that belong into the same places, because the target is tied and the source is not.
         sources: paths of every source tensor.
     """
 
     tensor: Tensor
     parts: tuple[Part, ...]
+    twins: tuple[Part, ...] = ()
 
     @property
     def sources(self) -> list[str]:
         """Paths of the source tensors, each once."""
-        paths = (term.source.tensor for part in self.parts for term in part.terms)
+        paths = (term.source.tensor for part in (*self.parts, *self.twins) for term in part.terms)
         return list(dict.fromkeys(paths))
+
+    def contradicts(self, read: Callable[[str], Array]) -> bool:
+        """Whether a twin holds other values than the parts."""
+        if not self.twins:
+            return False
+        made = assemble(self.tensor.shape, np.result_type(*map(read, self.sources)), self.parts, read)
+        return any((view(made, twin.target) != content(twin, read)).any() for twin in self.twins)
 
     @property
     def expression(self) -> str:
@@ -80,7 +91,8 @@ class Plan:
         conflicts: target tensors that cannot be made as a whole, with the reason.
         neutral: source tensors that have no place in the target, with the value at which they
             change nothing.
-        refused: source biases that the target lacks and nothing could absorb, with the reason.
+        refused: source tensors that the target has no place for, with the reason: biases that nothing could
+            absorb, sources of one tensor that differ.
     """
 
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -92,6 +104,20 @@ class Plan:
     def used(self) -> set[str]:
         """Paths of the source tensors that some entry reads."""
         return {path for entry in self.entries.values() for path in entry.sources}
+
+    def decided(self, read: Callable[[str], Array]) -> Plan:
+        """The plan without tied tensors into which sources of different values belong.
+
+        Args:
+            read: gives the stored source tensor of a path.
+        """
+        refused = [entry for entry in self.entries.values() if entry.contradicts(read)]
+        if not refused:
+            return self
+        kept = {path: entry for path, entry in self.entries.items() if entry not in refused}
+        reasons = {e.tensor.path: f"{' and '.join(e.sources)} belong here, and differ" for e in refused}
+        lost = {path: f"{e.tensor.path} is one tensor: {reasons[e.tensor.path]}" for e in refused for path in e.sources}
+        return replace(self, entries=kept, conflicts=self.conflicts | reasons, refused=self.refused | lost)
 
 
 @dataclass(frozen=True)
@@ -115,6 +141,7 @@ def build_plan(pairs: Iterable[WeightPair], target: Graph, *, to: str, absorptio
         absorptions: biases of the source that go into means of the target.
     """
     values: dict[str, dict[tuple[str, str], Part]] = {}
+    twins: dict[str, list[Part]] = {}
     plan = Plan()
     extra: dict[tuple[str, str], list[Term]] = {}
     for absorption in absorptions:
@@ -128,13 +155,13 @@ def build_plan(pairs: Iterable[WeightPair], target: Graph, *, to: str, absorptio
         for part in _parts(pair, to, extra):
             known = values.setdefault(part.target.tensor, {})
             if not same_part(known.setdefault(_identity(part.target), part), part):
-                plan.conflicts[part.target.tensor] = "two different source tensors belong here"
+                twins.setdefault(part.target.tensor, []).append(part)
     for path, parts in values.items():
         tensor = target.tensors[path]
         covered = sum(math.prod(part.target.axes.values()) for part in parts.values())
-        if covered == math.prod(tensor.shape) and path not in plan.conflicts:
-            plan.entries[path] = Entry(tensor, tuple(parts.values()))
-        elif path not in plan.conflicts:
+        if covered == math.prod(tensor.shape):
+            plan.entries[path] = Entry(tensor, tuple(parts.values()), tuple(twins.get(path, ())))
+        else:
             plan.conflicts[path] = "only a part of the tensor has a source"
     return plan
 
@@ -183,7 +210,7 @@ def pair_weights(tf: Op, torch: Op) -> tuple[list[WeightPair], list[str]]:
         if unordered & left.axes.keys():
             refusals.append(f"{role}: the order in which its input was flattened is known on neither side")
             continue
-        agreed = _agree(left, right)
+        agreed = _agree_by_name(left, right, tf, torch) or _agree(left, right)
         if isinstance(agreed, str):
             refusals.append(f"{role}: {agreed}")
         else:
@@ -201,6 +228,25 @@ def _alike(op: Op, other: Op) -> Mapping[str, Weight]:
                 del result[name]
             result[role] = weight
     return result
+
+
+def _agree_by_name(left: Weight, right: Weight, tf: Op, torch: Op) -> tuple[Weight, Weight] | None:
+    """Gives a tensor that is read as data the names of the data axes that it lies along, where both sides know all."""
+    names = [op.attrs.get("reads", {}) if op.kind == "parameter" else {} for op in (tf, torch)]
+    sizes = [
+        {known[axis]: size for axis, size in weight.axes.items() if axis in known}
+        for known, weight in zip(names, (left, right), strict=True)
+    ]
+    if len(sizes[0]) < len(left.axes) or sizes[0] != sizes[1] or not sizes[0]:
+        return None
+    return _called(left, names[0]), _called(right, names[1])
+
+
+def _called(weight: Weight, names: Mapping[str, str]) -> Weight:
+    (piece,) = weight.pieces
+    for axis in weight.axes:
+        piece = piece.renamed(axis, names[axis].replace(" ", "_"))
+    return Weight((piece,))
 
 
 def _agree(left: Weight, right: Weight) -> tuple[Weight, Weight] | str:

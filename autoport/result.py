@@ -7,6 +7,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from autoport.absorption import find_absorptions
+from autoport.buffers import find_weights
 from autoport.canonical import canonicalize, skeleton
 from autoport.differences import Difference, find_differences
 from autoport.doubts import find_doubts
@@ -49,6 +50,7 @@ class Match:
     """
 
     def __init__(self, tf: KerasReading, torch: TorchReading, torch_model: torch.nn.Module, hints: Hints = ()) -> None:
+        find_weights(torch.graph, tf.graph)
         self.graph_tf: Graph = canonicalize(tf.graph)
         self.graph_torch: Graph = canonicalize(torch.graph)
         self.readings = tf, torch
@@ -81,8 +83,11 @@ class Match:
         return not self.missing("torch") and not self.unexpected("torch")
 
     def plan(self, to: str = "torch") -> Plan:
-        """What goes where, as data: for each target tensor its sources and expressions."""
-        return self._plans[_direction(to)]
+        """What goes where, as data: for each target tensor its sources and expressions.
+
+        Where the target has one tensor and the source has two, they must hold the same values.
+        """
+        return self._plans[_direction(to)].decided(self.store("tf" if to == "torch" else "torch").read)
 
     def state_dict(self, *, strict: bool = True) -> dict[str, torch.Tensor]:
         """The PyTorch model's state dict with the Keras weights; the model stays as it is.
@@ -288,7 +293,7 @@ class Match:
 
     def missing(self, to: str = "torch") -> dict[str, str]:
         """Tensors of the target that its forward pass reads and the plan does not write, with reasons."""
-        graph, plan = self._side(to), self._plans[to]
+        graph, plan = self._side(to), self.plan(to)
         reasons = self._reasons(to)
         return {
             path: plan.conflicts.get(path) or reasons.get(path, "no operation of the other model matches")
@@ -299,7 +304,7 @@ class Match:
     def unexpected(self, to: str = "torch") -> dict[str, str]:
         """Tensors of the source that its forward pass reads and the plan does not use, with reasons."""
         source = "tf" if to == "torch" else "torch"
-        graph, plan, reasons = self._side(source), self._plans[to], self._reasons(source)
+        graph, plan, reasons = self._side(source), self.plan(to), self._reasons(source)
         used = plan.used
         return {
             path: plan.refused.get(path) or reasons.get(path, "the target has no place for it")
@@ -337,18 +342,20 @@ class Match:
         graph = self._side(side)
         index = 1 if side == "torch" else 0
         free = self.matching.free_right if side == "torch" else self.matching.free_left
-        ambiguous, known = self.matching.ambiguous[index], self.in_training.tensors
-        rows = [
-            Unmatched(op, tuple(op.tensors), ambiguous.get(op.name, "no operation of the other model matches"))
-            for op in graph.ops()
-            if op.name in free and not known & set(op.tensors)
-        ]
+        ambiguous, read = self.matching.ambiguous[index], graph.read_tensors()
+        in_training = self.in_training.tensors
+        rows = []
+        for op in graph.ops():
+            if op.name in free and in_training.isdisjoint(op.tensors):
+                dead = op.tensors and read.isdisjoint(op.tensors)
+                reason = "no output depends on it" if dead else "no operation of the other model matches"
+                rows.append(Unmatched(op, tuple(op.tensors), ambiguous.get(op.name, reason)))
         rows += [Unmatched(None, (path,), reason) for path, reason in refused.items()]
-        read = graph.read_tensors()
+        known = {path for op in graph.ops() for path in op.tensors} | graph.ignored.keys()
         rows += [
             Unmatched(None, (path,), "not read by the forward pass")
             for path, tensor in graph.tensors.items()
-            if path not in read | known and tensor.trainable and path not in graph.ignored
+            if path not in known | in_training and tensor.trainable
         ]
         return rows
 

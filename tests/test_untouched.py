@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from typing import Any
 
@@ -189,3 +190,22 @@ def test_a_module_that_caches_tensors_on_itself_is_left_as_it_was() -> None:
     assert (module.table, module.cache) == (None, {})
     match.assign()
     assert torch.isfinite(module(torch.zeros(2, 5, 4))).all()
+
+
+class Cached(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.out = nn.Linear(6, 5)
+
+    @functools.lru_cache(maxsize=3)  # noqa: B019  models do
+    def places(self, size: int) -> torch.Tensor:
+        return torch.arange(size) / size
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(x) + self.places(5)
+
+
+def test_what_a_function_caches_has_values_afterwards() -> None:
+    module = Cached()
+    autoport.match(sequential((6,), layers.Dense(5)), module)
+    assert type(module(torch.ones(1, 6))) is torch.Tensor

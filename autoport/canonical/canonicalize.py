@@ -14,6 +14,8 @@ from autoport.canonical import (
     last_state,
     layout,
     lookups,
+    moments,
+    moves,
     neutral,
     norms,
     padding,
@@ -32,11 +34,13 @@ def canonicalize(graph: Graph) -> Graph:
     """
     _drop_dead(graph)
     neutral.drop_neutral(graph)
+    moves.drop_moves(graph)
     duplicates.merge_duplicates(graph)
     last_state.fold_last_step(graph)
     products.fold_products(graph)
     lookups.fold_lookups(graph)
     bias.fold_bias(graph)
+    moments.fold_moments(graph)
     norms.fold_norms(graph)
     attention.fold_attention(graph)
     bindings = layout.name_axes(graph)

@@ -86,8 +86,6 @@ def expression_of(graph: Graph, value: Value, nodes: Mapping[str, Any]) -> Expre
     operands = tuple(expression_of(graph, v, nodes) for v in op.inputs)
     if all(operand.label == "constant" for operand in operands):
         return CONSTANT
-    if op.kind == "concat" and len(operands) == 1:
-        return operands[0]
     plain = _plain(op)
     if plain.kind in COMMUTATIVE:
         operands = tuple(sorted(operands, key=lambda o: o.structure))

@@ -2,6 +2,7 @@
 
 rms_norm(x)   = x / sqrt(mean(x^2) + epsilon)
 layer_norm(x) = rms_norm(x - mean(x))
+group_norm(x) = layer_norm(x) over all of space, with a scale and an offset for each channel
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from autoport.canonical.views import stored_vector
 from autoport.graph import Graph, Op, Value
 
 ROLES = {"mul": "scale", "add": "offset"}
-KINDS = {"layer_norm", "rms_norm"}
+KINDS = {"layer_norm", "rms_norm", "group_norm"}
 
 
 def fold_norms(graph: Graph) -> None:
@@ -50,12 +51,16 @@ def _is_square(graph: Graph, value: Value, x: Value) -> bool:
 
 
 def _become_norm(graph: Graph, op: Op, x: Value, dims: tuple[int, ...], epsilon: float) -> None:
-    centred = graph.op(x.op)
-    kind = "rms_norm"
+    centred, kind = graph.op(x.op), "rms_norm"
     if centred.kind == "sub" and len(centred.inputs) == 2:
         mean = graph.op(centred.inputs[1].op)
         if mean.kind == "reduce_mean" and mean.inputs == centred.inputs[:1] and mean.attrs["dims"] == dims:
             kind, x = "layer_norm", centred.inputs[0]
+    become_norm(graph, op, kind, x, dims, epsilon)
+
+
+def become_norm(graph: Graph, op: Op, kind: str, x: Value, dims: tuple[int, ...], epsilon: float) -> None:
+    """Turns the last operation of a pattern into a normalisation of `x` along some dimensions, without weights."""
     shape = graph.shape(x)
     binds = {name: (0, dim) for name, dim in _axes(dims).items()}
     graph.become(op, kind, x, epsilon=epsilon, binds=binds)
@@ -74,10 +79,28 @@ def _take_up(graph: Graph, op: Op) -> None:
         free = norm.kind in KINDS and not norm.weights.keys() & {role, "offset"} and graph.out_degree(norm.name) == 1
         if not free or op.shapes[0] != norm.shapes[0] or any(value.op == norm.name for value in graph.outputs):
             continue
-        axes = {name: dim for name, (_, dim) in norm.attrs["binds"].items()}
-        weight = stored_vector(graph, vector, norm.shapes[0], axes)
-        if weight is not None:
-            norm.weights[role] = weight
-            graph.fold(op.name, product)
-            graph.drop_unused(vector.op)
-            return
+        for axes in _places(norm):
+            weight = stored_vector(graph, vector, norm.shapes[0], axes)
+            if weight is not None:
+                _take_along(norm, axes)
+                norm.weights[role] = weight
+                graph.fold(op.name, product)
+                graph.drop_unused(vector.op)
+                return
+
+
+def _places(norm: Op) -> list[dict[str, int]]:
+    """Where the weights of a norm may lie: along what it normalises, or along the channels that are left."""
+    axes = {name: dim for name, (_, dim) in norm.attrs["binds"].items()}
+    left = [dim for dim in range(1, len(norm.shapes[0])) if dim not in axes.values()]
+    by_channel = norm.kind == "layer_norm" and len(left) == 1 and not norm.weights
+    return [axes, {"c": left[0]}] if by_channel else [axes]
+
+
+def _take_along(norm: Op, axes: dict[str, int]) -> None:
+    """Makes a norm over space one in groups of one channel, where its weights lie along the channels."""
+    binds = {name: (0, dim) for name, dim in axes.items()}
+    if binds != norm.attrs["binds"]:
+        size = norm.shapes[0][axes["c"]]
+        norm.kind, norm.colour = "group_norm", ("group_norm", size)
+        norm.attrs = {"epsilon": norm.attrs["epsilon"], "binds": binds, "groups": size}

@@ -30,9 +30,12 @@ def _become_dense(graph: Graph, op: Op, view: View, place: int) -> bool:
     own, other = terms[place], terms[1 - place]
     summed = [letter for letter in other if letter in own and letter not in out]
     free = [letter for letter in out if letter in own and letter not in other]
-    if set(own) != {*summed, *free} or any(c not in out and c not in own for c in other) or not summed:
-        return False
     named = dict(zip(own, view.dims, strict=True))
+    shared = {letter for letter in own if letter in other and letter in out}
+    if set(own) != {*summed, *free, *shared} or any(c not in out and c not in own for c in other) or not summed:
+        return False
+    if any(named[letter] is not None for letter in shared):
+        return False
     piece = view.piece
     binds: dict[str, Any] = {}
     outputs: dict[str, Any] = {}

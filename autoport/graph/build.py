@@ -282,12 +282,19 @@ class Builder:
         """A product of two tensors, summed over the letters that the output lacks; see `product_equation`."""
         return self.emit("matmul", [x, y], out, equation=equation, **attrs)
 
-    def constant(self, array: NDArray[Any] | None, shape: Shape) -> Value:
-        """Values that were written down or computed from such; None where they are not known."""
+    def constant(self, array: NDArray[Any] | None, shape: Shape, tensor: str | None = None) -> Value:
+        """Values that were written down or computed from such.
+
+        Args:
+            array: the values; None where they are not known.
+            shape: of the values.
+            tensor: path of the stored tensor that holds them, if one does.
+        """
+        stored: dict[str, Any] = {} if tensor is None else {"stored": tensor}
         if array is None or array.size > LARGEST_CONSTANT:
-            return self.emit("constant", [], shape, values=None)
+            return self.emit("constant", [], shape, values=None, **stored)
         number = float(array.flat[0]) if array.size == 1 and array.dtype.kind in "fiu" else None
-        return self.emit("constant", [], shape, values=digest(array), run=consecutive(array), number=number)
+        return self.emit("constant", [], shape, values=digest(array), run=consecutive(array), number=number, **stored)
 
     def number(self, value: Value) -> float | None:
         """The one number that a constant holds."""
@@ -359,12 +366,17 @@ class Builder:
 
     def parameter(self, tensor: str) -> Value:
         """A stored tensor read as data: a position table, a class token, a layer scale."""
+        value, features = parameter_of(self.graph.tensors[tensor])
         shape = self.graph.tensors[tensor].shape
-        extents = [size for size in shape if size != 1]
-        names = iter(f"p{k}" for k in range(len(extents)))
-        pattern = " ".join("1" if size == 1 else next(names) for size in shape)
-        weights = {"value": Weight((self.piece(tensor, pattern),))}
-        return self.emit("parameter", [], shape, weights=weights, features=tuple(sorted(extents)))
+        return self.emit("parameter", [], shape, weights={"value": value}, features=features)
+
+
+def parameter_of(tensor: Tensor) -> tuple[Weight, tuple[int, ...]]:
+    """A stored tensor as the weight of a `parameter`, and the sizes that must agree with a twin's."""
+    extents = [size for size in tensor.shape if size != 1]
+    names = iter(f"p{k}" for k in range(len(extents)))
+    pattern = " ".join("1" if size == 1 else next(names) for size in tensor.shape)
+    return Weight((Piece.of(tensor.path, pattern, tensor.shape),)), tuple(sorted(extents))
 
 
 def _kernel_extents(kernel: Piece, rank: int) -> tuple[int, ...]:

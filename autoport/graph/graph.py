@@ -126,5 +126,7 @@ class Graph(nx.DiGraph):
         return shapes[value.output] if value.output < len(shapes) else ()
 
     def read_tensors(self) -> KeysView[str]:
-        """Paths of the tensors that some operation reads as a weight, in the order they are read."""
-        return dict.fromkeys(path for op in self.ops() for path in op.tensors).keys()
+        """Paths of the tensors that an output depends on, in the order they are read."""
+        behind = self.reverse(copy=False)
+        live = {name for value in self.outputs for name in nx.descendants(behind, value.op) | {value.op}}
+        return dict.fromkeys(path for op in self.ops() if op.name in live for path in op.tensors).keys()

@@ -113,6 +113,7 @@ class Lowering:
         self.builder = Builder()
         self._recorded = recorded
         self._buffers = {path: tensor for path, tensor in stored_tensors(model) if not isinstance(tensor, nn.Parameter)}
+        self._persistent = {path for path in model.state_dict() if path in self._buffers}
         self._env: dict[fx.Node, Any] = {}
         self._parameters: dict[str, Value] = {}
         first: dict[int, str] = {}
@@ -194,16 +195,17 @@ class Lowering:
         tensor = self.builder.graph.tensors[path]
         kind = self.builder.type
         self.builder.type = "parameter"
-        value = self.builder.parameter(path) if tensor.trainable else self._constant(self._buffers[path])
+        value = self.builder.parameter(path) if tensor.trainable else self._constant(self._buffers[path], path)
         self.builder.type = kind
         return value
 
-    def _constant(self, tensor: torch.Tensor) -> Value:
+    def _constant(self, tensor: torch.Tensor, path: str | None = None) -> Value:
         held = not tensor.is_meta and not isinstance(tensor, FakeTensor)
         plain = tensor.detach().cpu() if held else None
         if plain is not None and plain.is_floating_point():
             plain = plain.float()
-        return self.builder.constant(None if plain is None else plain.numpy(), tuple(tensor.shape))
+        saved = path if path in self._persistent and tensor.is_floating_point() else None
+        return self.builder.constant(None if plain is None else plain.numpy(), tuple(tensor.shape), saved)
 
 
 def _unknown(call: Call) -> Any:

@@ -24,7 +24,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
 
 from autoport.errors import TraceError
-from autoport.pytorch.untouched import attributes_kept, buffers_kept
+from autoport.pytorch.untouched import attributes_kept, buffers_kept, caches_kept
 
 logger = logging.getLogger(__name__)
 
@@ -271,6 +271,7 @@ def _record_once(
         mode_of(model, training),
         attributes_kept(model),
         buffers_kept(model) if training else nullcontext(),
+        caches_kept(),
         _quiet(),
     )
     with ExitStack() as stack:

@@ -108,13 +108,14 @@ def assemble(shape: Sequence[int], dtype: np.dtype[Any], parts: Sequence[Part], 
     """
     result: Array = np.empty(tuple(shape), dtype)
     for part in parts:
-        place = view(result, part.target)
-        place[...] = total(part, read) if part.terms else part.fill
+        view(result, part.target)[...] = content(part, read)
     return result
 
 
-def total(part: Part, read: Callable[[str], Array]) -> Array:
-    """The sum of a part's terms."""
+def content(part: Part, read: Callable[[str], Array]) -> Array:
+    """What goes into the target piece of a part: the sum of its terms."""
+    if not part.terms:
+        return np.asarray(part.fill)
     first, *rest = part.terms
     value = view(read(first.source.tensor), first.source)
     if not rest and first.factor == 1:

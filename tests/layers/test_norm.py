@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+import tensorflow as tf
 from keras import layers
 from torch import nn
 
@@ -80,3 +83,29 @@ def test_batch_norm_of_sequences_ports() -> None:
         nn.Sequential(nn.Conv1d(5, 4, 3), nn.BatchNorm1d(4)),
         orders=[(0, 2, 1)],
     )
+
+
+class ByMoments(layers.Layer):  # type: ignore[misc]
+    """A normalisation as TensorFlow spells it."""
+
+    def __init__(self, axes: list[int]) -> None:
+        super().__init__()
+        self.axes = axes
+
+    def build(self, shape: Any) -> None:
+        self.gamma, self.beta = (self.add_weight(shape=shape[-1:]) for _ in range(2))
+
+    def call(self, x: Any) -> Any:
+        mean, variance = tf.nn.moments(x, self.axes, keepdims=True)
+        return tf.nn.batch_normalization(x, mean, variance, self.beta.value, self.gamma.value, 1e-5)
+
+    def compute_output_shape(self, shape: Any) -> Any:
+        return shape
+
+
+def test_norms_by_moments_port() -> None:
+    assert_ports(
+        lambda: sequential((7, 6), layers.Dense(5), ByMoments([-1])), nn.Sequential(nn.Linear(6, 5), nn.LayerNorm(5))
+    )
+    instance = nn.Sequential(nn.Conv2d(3, 4, 3), nn.GroupNorm(4, 4), nn.Conv2d(4, 5, 2))
+    assert_ports(lambda: sequential((9, 12, 3), layers.Conv2D(4, 3), ByMoments([1, 2]), layers.Conv2D(5, 2)), instance)

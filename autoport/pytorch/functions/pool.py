@@ -79,13 +79,18 @@ def pad(call: Call) -> Any:
 RESIZE_MODES = {"bicubic": "bicubic (a=-0.75)"}
 
 
-@register("interpolate upsample", "input size scale_factor mode align_corners")
+@register("interpolate upsample", "input size scale_factor mode align_corners recompute_scale_factor antialias")
 def resize(call: Call) -> Any:
-    """Resizing of images."""
+    """Resizing of images; a factor that is given holds whatever size it is rounded to."""
+    mode = call.get("mode", "nearest")
+    sizes = call.shape("input")[2:]
+    given = None if call.get("recompute_scale_factor") else call.get("scale_factor")
     return call.emit(
         "resize",
         [call.value("input")],
-        mode=RESIZE_MODES.get(call.get("mode", "nearest"), call.get("mode", "nearest")),
+        mode=RESIZE_MODES.get(mode, mode) + (" (antialias)" if call.get("antialias") else ""),
         align_corners=bool(call.get("align_corners", False)),
-        factor=tuple(after / before for after, before in zip(call.out[2:], call.shape("input")[2:], strict=True)),
+        factor=tuple(after / before for after, before in zip(call.out[2:], sizes, strict=True))
+        if given is None
+        else tuple(map(float, given if isinstance(given, (tuple, list)) else [given] * len(sizes))),
     )

@@ -1,0 +1,70 @@
+"""Moves of values that undo each other are nothing.
+
+concat(x) = concat(x[:k], x[k:]) = transpose(transpose(x)) = reshape(reshape(x)) = x      in the same shape
+stack(x) = reshape(x)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from autoport.graph import Graph, Op, Value
+
+JOINS = {"concat", "stack"}
+
+
+def drop_moves(graph: Graph) -> None:
+    """Applies the rule everywhere."""
+    for op in list(graph.ops()):
+        source = SOURCES[op.kind](graph, op) if op.kind in SOURCES else None
+        if source is None:
+            continue
+        if op.shapes[0] == graph.shape(source):
+            graph.bypass(op.name, source)
+            graph.drop_unused(op.inputs[0].op) if op.inputs[0].op in graph else None
+        elif op.kind in JOINS:
+            graph.become(op, "reshape", source)
+
+
+def _joined(graph: Graph, op: Op) -> Value | None:
+    """The one tensor that a concatenation is of, or is of all the parts of."""
+    if len(op.inputs) == 1:
+        return op.inputs[0]
+    parts = [graph.op(value.op) for value in op.inputs]
+    whole = parts[0].inputs[:1]
+    if op.kind == "stack" or any(part.kind != "slice" or part.inputs != whole for part in parts):
+        return None
+    cuts = [part.attrs["ranges"] for part in parts]
+    return whole[0] if _is_whole(cuts, op.attrs["axis"], graph.shape(whole[0])) else None
+
+
+def _is_whole(cuts: Sequence[Any], axis: int, shape: Sequence[int]) -> bool:
+    """Whether slices along one axis, side by side, are all of a tensor."""
+    if any(cut is None or cut.keys() != {axis} or cut[axis][2] != 1 for cut in cuts):
+        return False
+    starts, stops = ([cut[axis][end] for cut in cuts] for end in (0, 1))
+    return starts == [0, *stops[:-1]] and stops[-1] == shape[axis]
+
+
+def _transposed(graph: Graph, op: Op) -> Value | None:
+    """What a transposition brings back into its order."""
+    inner = graph.op(op.inputs[0].op)
+    if inner.kind != "transpose":
+        return None
+    back = [inner.attrs["order"][dim] for dim in op.attrs["order"]]
+    return inner.inputs[0] if back == sorted(back) else None
+
+
+def _reshaped(graph: Graph, op: Op) -> Value | None:
+    """What a reshape brings back into its shape."""
+    source = op.inputs[0]
+    while graph.shape(source) != op.shapes[0]:
+        inner = graph.op(source.op)
+        if inner.kind != "reshape":
+            return None
+        source = inner.inputs[0]
+    return source
+
+
+SOURCES = {"concat": _joined, "stack": _joined, "transpose": _transposed, "reshape": _reshaped}
