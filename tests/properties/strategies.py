@@ -293,7 +293,7 @@ MAPS: tuple[Block, ...] = (
     layer, layer, layer, residual, inception, densely, ushape, shared, squeeze, halves, shuffle,
 )  # fmt: skip
 SEQUENCES: tuple[Block, ...] = (layer, layer, layer, residual, inception, densely, shared, attention, recurrent, encoder)
-VECTORS: tuple[Block, ...] = (layer, layer, residual, densely, shared, halves)
+VECTORS: tuple[Block, ...] = (layer, layer, residual, densely, shared)
 
 
 def image(net: Net) -> int:
@@ -362,7 +362,8 @@ def generative(net: Net) -> list[int]:
     """A vector to a map."""
     x = net.several(net.input(net.one(5, 7)), 0, 2, *VECTORS)
     x = net.add("generator", x, shape=(net.one(2, 3), net.one(2, 4), net.width()), bias=net.flag())
-    return [conv(net, net.several(x, 0, 3, *MAPS))]
+    x = conv(net, net.several(x, 0, 2, batch_norm, prelu, activation, dense))
+    return [conv(net, net.several(x, 0, 2, *MAPS))]
 
 
 def translation(net: Net) -> list[int]:
