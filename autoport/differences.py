@@ -33,11 +33,12 @@ IGNORED = {
     "stored",
     "tokens",
     "unordered",
-    "whole",
 }
 # What an attribute is where an operation does not have it; None: it is not compared then.
 DEFAULTS: Mapping[str, Any] = {
     "stride": 1,
+    "beta": 1,
+    "threshold": 20,
     "padding": 0,
     "dilation": 1,
     "groups": None,

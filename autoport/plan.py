@@ -195,7 +195,7 @@ def pair_weights(tf: Op, torch: Op) -> tuple[list[WeightPair], list[str]]:
         The pairs, and a reason for every role whose two sides cannot be reconciled.
     """
     pairs, refusals = [], []
-    weights = _alike(tf, torch), _alike(torch, tf)
+    weights = tf.weights, torch.weights
     for role in dict.fromkeys((*weights[0], *weights[1])):
         left, right = (side.get(role) for side in weights)
         if left is None or right is None:
@@ -216,18 +216,6 @@ def pair_weights(tf: Op, torch: Op) -> tuple[list[WeightPair], list[str]]:
         else:
             pairs.append(WeightPair(role, *agreed))
     return pairs, refusals
-
-
-def _alike(op: Op, other: Op) -> Mapping[str, Weight]:
-    """Weights by role; one that was cut into segments is whole again if the other side's is."""
-    result = dict(op.weights)
-    for role, weight in op.attrs.get("whole", {}).items():
-        segments = [name for name in result if name.startswith(f"{role}[")]
-        if segments and role in other.weights:
-            for name in segments:
-                del result[name]
-            result[role] = weight
-    return result
 
 
 def _agree_by_name(left: Weight, right: Weight, tf: Op, torch: Op) -> tuple[Weight, Weight] | None:

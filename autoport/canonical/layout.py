@@ -9,7 +9,7 @@ for a norm in between.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -38,7 +38,7 @@ def name_axes(graph: Graph) -> list[Binding]:
         _name_inputs(op, inputs)
         named = RULES.get(op.kind, _default)(graph, op, inputs)
         for index, shape in enumerate(op.shapes):
-            known[Value(op.name, index)] = _fitted(named, shape)
+            known[Value(op.name, index)] = _fitted(op, named, shape)
         bindings += _bindings(op, inputs, known.get(Value(op.name), ()))
     for op in graph.ops():
         _note_roles(graph, op)
@@ -111,11 +111,17 @@ def _aligned(inputs: Sequence[Axes]) -> Iterator[list[Axis]]:
 
 
 def _name_inputs(op: Op, inputs: Sequence[Axes]) -> None:
-    """A convolution or pooling knows what the axes of its input are; operands of a sum share theirs."""
+    """A convolution or pooling knows what the axes of its input are, a dense layer which one holds the features.
+
+    Operands of a sum share theirs.
+    """
     layout = op.attrs.get("layout")
     if layout and inputs and len(inputs[0]) == len(layout):
         for axis, name in zip(inputs[0], layout, strict=True):
             ax.name_plain(axis, name)
+    elif op.kind == "dense" and "i" in op.attrs["binds"]:
+        index, dim = op.attrs["binds"]["i"]
+        ax.name_plain(inputs[index][dim], "c")
     if op.kind in ELEMENTWISE and len(inputs) > 1:
         for axes in _aligned(inputs):
             names = {name for name in map(ax.plain_name, axes) if name not in (None, ax.UNKNOWN)}
@@ -134,11 +140,11 @@ def _bindings(op: Op, inputs: Sequence[Axes], output: Axes) -> Iterator[Binding]
                 yield op, name, output[dim]
 
 
-def _fitted(named: Axes, shape: Sequence[int]) -> Axes:
-    """The axes at the sizes a shape has; a last state lacks the time axis in the middle."""
+def _fitted(op: Op, named: Axes, shape: Sequence[int]) -> Axes:
+    """The axes at the sizes a shape has; the last state of a recurrent layer lacks the time."""
     axes = list(named)
-    if len(axes) == len(shape) + 1 > 2 and ax.plain_name(axes[-1]) == "c" and ax.axis_size(axes[-1]) == shape[-1]:
-        del axes[1]
+    if "sequence" in op.attrs and len(axes) == len(shape) + 1:
+        del axes[op.attrs["sequence"]["time"]]
     if len(axes) != len(shape):
         return ax.unknown(shape)
     return tuple(ax.resized(a, size) for a, size in zip(axes, shape, strict=True))
@@ -262,24 +268,18 @@ RULES: dict[str, Rule] = {
 def _expand(op: Op, name: str, data: Axis) -> None:
     """Expands the weight axes that lie along a composite axis, or marks them if its order is unknown.
 
-    A plain axis keeps its name, unless it is one of several inputs or outputs of a layer.
+    A plain axis keeps its name, also one of plain segments, unless it is one of several inputs or outputs of a layer.
     """
-    if ax.is_plain(data) and not NUMBERED.fullmatch(name):
+    plain = ax.is_plain(data) or (all(ax.is_plain((segment,)) for segment in data) and ax.is_known(data))
+    if plain and not NUMBERED.fullmatch(name):
         return
     if not ax.is_known(data) and NUMBERED.fullmatch(name):
         data = ((ax.Atom(ax.axis_size(data), f"c{int(name[1:]) + 1}"),),)
     if not ax.is_known(data):
         op.attrs.setdefault("unordered", []).append(name)
         return
-    if len(data) > 1:
-        op.attrs.setdefault("whole", {}).update(op.weights)
-    elif "whole" in op.attrs:
-        op.attrs["whole"] = _all_expanded(op.attrs["whole"], name, data)
-    op.weights = _all_expanded(op.weights, name, data)
-
-
-def _all_expanded(weights: Mapping[str, Weight], name: str, data: Axis) -> dict[str, Weight]:
-    return {key: weight for role, old in weights.items() for key, weight in _expanded(role, old, name, data).items()}
+    expanded = [_expanded(role, weight, name, data) for role, weight in op.weights.items()]
+    op.weights = {role: weight for weights in expanded for role, weight in weights.items()}
 
 
 def _expanded(role: str, weight: Weight, name: str, data: Axis) -> dict[str, Weight]:

@@ -40,12 +40,11 @@ def _become_dense(graph: Graph, op: Op, view: View, place: int) -> bool:
     binds: dict[str, Any] = {}
     outputs: dict[str, Any] = {}
     for base, letters, data, places in (("i", summed, other, binds), ("o", free, out, outputs)):
-        for number, letter in enumerate(letters):
-            axis = named[letter]
-            name = base if len(letters) == 1 else f"{base}{number}"
-            if axis is not None:
-                piece = piece.renamed(axis, name)
-                places[name] = (0, data.index(letter)) if base == "i" else data.index(letter)
+        large = [(letter, axis) for letter in letters if (axis := named[letter]) is not None]
+        for number, (letter, axis) in enumerate(large):
+            name = base if len(large) == 1 else f"{base}{number}"
+            piece = piece.renamed(axis, name)
+            places[name] = (0, data.index(letter)) if base == "i" else data.index(letter)
     features = [prod(piece.sizes[name] for name in places) for places in (binds, outputs)]
     path, kind = op.path, op.type
     graph.become(op, "dense", op.inputs[1 - place], binds=binds, outputs=outputs, equation=(other, out))
