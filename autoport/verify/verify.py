@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autoport.keras.read import flat_inputs
+from autoport.progress import stage
 from autoport.verify.causes import Causes
 from autoport.verify.feed import draw, torch_feed
 from autoport.verify.lockstep import FLOAT32, Apart, Twins
@@ -57,7 +57,7 @@ class _Run:
         self.twins = Twins(promoted, arrays, torch_reading.recorded, feed, self.weights.exact, rtol)
 
     def verification(self) -> Verification:
-        with progress(len(self.taps)) as self.twins.tick:
+        with stage("verifying", len(self.taps)) as self.twins.tick:
             passes = self._passes()
         causes = Causes(self.match, self.weights, self.regions, self.twins, self.taps).find(passes.diverging)
         hidden, unobservable = self._hidden(passes)
@@ -178,15 +178,3 @@ class _Run:
 
 def _error(tap: Tap, apart: Apart) -> NodeError:
     return NodeError(*tap.places, tap.kind, apart.absolute, apart.relative)
-
-
-@contextmanager
-def progress(total: int) -> Iterator[Callable[[], None]]:
-    """A bar on standard error, on a terminal only; gives what is to be called for every step."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("verifying", total=total)
-        yield lambda: bar.advance(task)
