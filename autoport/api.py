@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from autoport.errors import InputError, ModelError, NothingInCommonError, TraceError
+from autoport.progress import stage
 from autoport.result import Hints, Match
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ def match(
     """
     _check_models(tf_model, torch_model)
     tf, torch = _read_both(tf_model, torch_model, inputs, torch_inputs)
-    result = Match(tf, torch, torch_model, hints)
+    with stage("matching"):
+        result = Match(tf, torch, torch_model, hints)
     if not result.pairs:
         raise NothingInCommonError(
             f"the two models share no operation with weights: {len(result.unmatched_tf)} in the Keras model, "
@@ -67,8 +69,10 @@ def _read_both(tf_model: Any, torch_model: Any, inputs: Any, torch_inputs: Any) 
     failure: Exception | None = None
     for example in [inputs] if inputs is not None else keras_inputs.examples(tf_model):
         try:
-            torch = pytorch.read(torch_model, keras.flat_inputs(example), torch_inputs)
-            return keras.read(tf_model, example), torch
+            with stage("reading the PyTorch model"):
+                torch = pytorch.read(torch_model, keras.flat_inputs(example), torch_inputs)
+            with stage("reading the Keras model"):
+                return keras.read(tf_model, example), torch
         except (TraceError, InputError) as error:
             if inputs is not None:
                 raise

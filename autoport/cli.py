@@ -23,6 +23,7 @@ import autoport
 from autoport.errors import AutoportError, HintError, VerificationError
 
 if TYPE_CHECKING:
+    from autoport.report import Report
     from autoport.result import Match
     from autoport.verify.verification import Verification
 
@@ -45,6 +46,9 @@ class Format(str, Enum):
     table = "table"
     markdown = "markdown"
     json = "json"
+    html = "html"
+    graphml = "graphml"
+    dot = "dot"
 
 
 class Direction(str, Enum):
@@ -101,17 +105,42 @@ def _root(
 def report(
     source: Source,
     target: Target,
-    format: Annotated[Format, typer.Option("--format", help="How to write it.")] = Format.table,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write to a file.")] = None,
+    format: Annotated[Format, typer.Option("--format", help="How to write it to standard output.")] = Format.table,
+    outputs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write to a file, .html, .md, .json, .txt, .graphml, .dot, or to a folder .explorer; repeatable.",
+        ),
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Say in one line whether the models are the same.")] = False,
+    browse: Annotated[bool, typer.Option("--open", help="Show both graphs in the browser.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Carry the weights over and run both, to show errors and their causes.")
+    ] = False,
     shapes: Shapes = None,
     hints: Hinted = None,
     debug: Debug = False,
 ) -> None:
     """Show what two models have in common, and everything that differs."""
+    from autoport.report.formats import check_output, write
+
     with _trouble(debug):
+        for place in outputs or ():
+            check_output(place)
         match, _ = _match(source, target, shapes, hints, debug)
-        _answer(match, format, output)
-    _exit(match)
+        found = _reported(match, verify)
+        for place in outputs or ():
+            write(found, place)
+        if browse:
+            _browse(found, outputs or ())
+        if check:
+            typer.echo(_plain(_verdict(found)))
+        elif not (outputs or browse):
+            _show(found, format)
+    raise typer.Exit(SAME if found.same else DIFFERENT)
 
 
 @app.command()
@@ -167,7 +196,7 @@ def verify(
 
     Exit code 1: they do not; what differs is listed with its cause.
     """
-    from autoport.saving import write_whole
+    from autoport.report.formats import write_text
 
     with _trouble(debug):
         match, _ = _match(source, target, shapes, hints, debug)
@@ -180,8 +209,7 @@ def verify(
             typer.echo(_plain(f"{reconciliation}\n\n{reconciliation.patch}"))
         typer.echo(_plain(str(verification)))
         if output is not None:
-            text = json.dumps(match.certificate(verification), indent=2) + "\n"
-            write_whole(output, lambda place: _write_text(place, text))
+            write_text(output, json.dumps(match.certificate(verification), indent=2) + "\n")
     raise typer.Exit(SAME if verification.ok else DIFFERENT)
 
 
@@ -299,25 +327,56 @@ def _silent_stderr() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _answer(match: Match, format: str, output: Path | None) -> None:
-    from autoport.report import print_table, render
-    from autoport.saving import write_whole
+def _reported(match: Match, verify: bool) -> Report:
+    """The report of a match; with `verify`, after the weights were carried over and both models run."""
+    from autoport.report import build_report
 
-    if output is not None:
-        text = render(match, format)
-        write_whole(output, lambda place: _write_text(place, text))
-        return
+    if not verify:
+        return build_report(match)
+    with contextlib.redirect_stdout(sys.stderr):
+        _settle(match)
+        match.assign(strict=False)
+        try:
+            return build_report(match, match.verify())
+        except VerificationError as error:
+            typer.echo(_plain(f"not verified: {error}"), err=True)
+            return build_report(match)
+
+
+def _verdict(found: Report) -> str:
+    """The answer in one line."""
+    from autoport.report.summary import summary
+
+    matched, wrong, _ = (sentence for _, sentence in summary(found))
+    return f"same: {matched}" if found.same else f"not the same: {wrong}"
+
+
+def _browse(found: Report, outputs: Sequence[Path]) -> None:
+    """Shows a report in the browser, from the file that was asked for or a temporary one."""
+    import tempfile
+    import webbrowser
+
+    from autoport.report.formats import write
+
+    place = next((place for place in outputs if place.suffix == ".html"), None)
+    if place is None:
+        place = Path(tempfile.mkdtemp(prefix="autoport-"), "report.html")
+        write(found, place)
+    opened = webbrowser.open(place.absolute().as_uri())
+    typer.echo(f"{'opened' if opened else 'no browser could be opened for'} {_plain(str(place))}", err=True)
+
+
+def _show(found: Report, format: Format) -> None:
+    from autoport.report.formats import render
+    from autoport.report.table import print_report
+
     # A terminal that lacks a character of a layer's name shows its code instead of failing.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
-    if format == Format.table:
-        print_table(match)
+    if format is Format.table:
+        print_report(found)
     else:
-        sys.stdout.write(render(match, format))
-
-
-def _write_text(place: Path, text: str) -> None:
-    place.write_text(text, encoding="utf-8")
+        sys.stdout.write(render(found, format.value))
 
 
 if __name__ == "__main__":

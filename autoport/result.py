@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from copy import copy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autoport.absorption import find_absorptions
@@ -232,6 +234,12 @@ class Match:
         return result
 
     @property
+    def tf_name(self) -> str:
+        """Name of the Keras model."""
+        model = self.readings[0].model
+        return str(getattr(model, "name", None) or getattr(model, "__name__", type(model).__name__))
+
+    @property
     def torch_name(self) -> str:
         """Class of the PyTorch model."""
         return type(self._torch_model).__name__
@@ -245,24 +253,48 @@ class Match:
         torch = reread(self._torch_model, before)
         return self if torch is before else Match(read(tf.model, tf.inputs), torch, self._torch_model, self._hints)
 
-    def report(self, format: str | None = None) -> str | None:
+    def report(
+        self,
+        format: str | None = None,
+        *,
+        verification: Verification | None = None,
+        output: str | os.PathLike[str] | None = None,
+    ) -> str | None:
         """Shows the match.
 
         Args:
-            format: `table`, `markdown` or `json` return that text; None prints the table.
+            format: `table`, `markdown`, `json`, `html`, `graphml` or `dot` return that text; None prints the table.
+            verification: what `verify` returned, so that the report shows errors and causes.
+            output: a file to write instead; its suffix names the format, `.explorer` a folder for Model Explorer.
 
         Raises:
             ValueError: there is no such format.
-        """
-        from autoport.report import print_table, render
+            AutoportError: the file cannot be written.
 
-        if format is None:
-            print_table(self)
-            return None
-        return render(self, format)
+        Example:
+            >>> match.report(output="report.html", verification=match.verify())  # doctest: +SKIP
+        """
+        from autoport.report import build_report
+        from autoport.report.formats import render, write
+        from autoport.report.table import print_report
+
+        found = build_report(self, verification)
+        if output is not None:
+            write(found, Path(output))
+        elif format is None:
+            print_report(found)
+        else:
+            return render(found, format)
+        return None
 
     def __str__(self) -> str:
         return str(self.report("table"))
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from autoport.report import build_report
+
+        return build_report(self)._repr_html_()
 
     def __repr__(self) -> str:
         state = "complete" if self.complete else "incomplete"

@@ -17,6 +17,7 @@ import numpy as np
 from autoport.errors import TransferError
 from autoport.graph import Tensor
 from autoport.plan import Plan
+from autoport.progress import stage
 from autoport.weights.algebra import Array, assemble
 
 logger = logging.getLogger(__name__)
@@ -141,9 +142,11 @@ def carry_out(plan: Plan, source: Store, target: Store) -> None:
     with tempfile.TemporaryFile(prefix="autoport-") as journal:
         written: list[tuple[str, Any, tuple[int, ...]]] = []
         try:
-            for path in plan.entries:
-                written.append((path, *_keep(target.read(path), journal)))
-                target.write(path, produce(plan, path, source.read))
+            with stage("carrying weights over", len(plan.entries)) as step:
+                for path in plan.entries:
+                    written.append((path, *_keep(target.read(path), journal)))
+                    target.write(path, produce(plan, path, source.read))
+                    step()
         except BaseException:
             _undo(journal, written, target)
             raise

@@ -127,7 +127,7 @@ def test_a_layer_without_a_partner_is_exit_code_1() -> None:
 def test_json_is_all_there_is_on_stdout() -> None:
     result = run("report", SOURCE, "pair.py:Net(eps=1e-05)", "--format", "json")
     document = json.loads(result.stdout)
-    assert (result.exit_code, document["version"], document["same"]) == (1, 1, False)
+    assert (result.exit_code, document["version"], document["same"]) == (1, 2, False)
 
 
 def test_a_report_goes_to_a_file_and_nothing_to_stdout(folder: Path) -> None:

@@ -2,60 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autoport.differences import Difference
-from autoport.report.rows import Count, Report, Row
+from autoport.report.blocks import group_nodes
+from autoport.report.drawing import Drawing, Node, Side, edges_of, nodes_of, pairs_of
+from autoport.report.order import Key, Order
+from autoport.report.rows import Count, Report, Row, worst
 from autoport.report.tensors import Status, TensorRow, Tensors, tensor_rows
+from autoport.report.unmatched import lost_rows, lost_tensors, unmatched_rows
+from autoport.verify.verification import Divergence, NodeError, Verification
 
 if TYPE_CHECKING:
-    from autoport.graph import Graph, Op
-    from autoport.pairing import Pair, Unmatched
-from autoport.result import Match
+    from autoport.graph import Op
+    from autoport.result import Match
 
-# Place of a row: that of an operation in the Keras graph, then matched rows before one-sided ones.
-Key = tuple[float, int]
-Place = tuple[str, str]
+Places = tuple[str, str]
+BETWEEN = "on the way between matched operations"
+# The worst first.
+SEVERITY = (
+    Status.AMBIGUOUS,
+    Status.TF_ONLY,
+    Status.TORCH_ONLY,
+    Status.DIFFERENT,
+    Status.TRANSFORMED,
+    Status.SAME,
+)
 
 
-def build_report(match: Match) -> Report:
+def build_report(match: Match, verification: Verification | None = None) -> Report:
     """Turns a match into rows.
 
     Args:
         match: what `autoport.match` returned.
+        verification: what `match.verify` returned, so that rows have errors and causes.
 
     Returns:
         The rows with their totals. The match stays as it is.
 
     Example:
-        >>> [str(row.status) for row in build_report(match).rows]  # doctest: +SKIP
+        >>> [str(row.status) for row in build_report(match).listed]  # doctest: +SKIP
         ['=', '=', '!']
     """
-    lost = _lost_tensors(match)
-    tensors = _tensors(match, set(lost))
-    order = _Order(match)
-    placed = [*_pair_rows(match, tensors, order), *_unmatched_rows(match, order), *_lost_rows(match, lost, order)]
-    placed += _weightless_rows(match, order)
+    lost = lost_tensors(match)
+    partner = pairs_of(match)
+    order = Order(match)
+    placed = [*_pair_rows(match, partner, set(lost), order), *unmatched_rows(match, order)]
+    placed += lost_rows(match, lost, order)
+    placed += _difference_rows(match, {_places(row) for _, row in placed}, order)
     placed.sort(key=lambda entry: entry[0])
+    rows = _proved([row for _, row in placed], verification)
     read = match.graph_tf.read_tensors(), match.graph_torch.read_tensors()
-    open_places = [len([side for side, _ in lost if side == which]) for which in ("tf", "torch")]
+    unsettled = [len([side for side, _ in lost if side == which]) for which in ("tf", "torch")]
     return Report(
-        tuple(row for _, row in placed),
+        tuple(rows),
         tuple(match.differences),
         match.complete,
-        Count(len(read[0]) - open_places[0], len(read[0])),
-        Count(len(read[1]) - open_places[1], len(read[1])),
+        Count(len(read[0]) - unsettled[0], len(read[0])),
+        Count(len(read[1]) - unsettled[1], len(read[1])),
+        match.tf_name,
+        match.torch_name,
+        _drawing(match, partner, rows),
+        verification,
     )
 
 
-def _lost_tensors(match: Match) -> dict[Place, str]:
-    """Tensors that a forward pass reads and the plan does not carry over, by side and path, with reasons."""
-    sides = (("tf", match.unexpected("torch")), ("torch", match.missing("torch")))
-    return {(side, path): reason for side, reasons in sides for path, reason in reasons.items()}
+def _pair_rows(match: Match, partner: Mapping[str, str], lost: set[Places], order: Order) -> Iterator[tuple[Key, Row]]:
+    """One row for each pair of layers, of which each may be several operations: query, key, value, out."""
+    tensors = _tensors(match, lost)
+    weighted = {pair.tf.name: pair for pair in match.pairs}
+    reasons = {pair.left: pair.reason for pair in match.matching.pairs}
+    told = _told(match.differences)
+    groups: dict[Places, list[tuple[Op, Op]]] = {}
+    for left, right in partner.items():
+        if left in match.graph_tf and right in match.graph_torch:
+            a, b = match.graph_tf.op(left), match.graph_torch.op(right)
+            groups.setdefault((str(a), str(b)), []).append((a, b))
+    for pair in match.in_training.pairs:
+        groups.setdefault((str(pair.tf), str(pair.torch)), []).append((pair.tf, pair.torch))
+        reasons[pair.tf.name] = pair.reason
+    for places, ops in groups.items():
+        pairs = [weighted[a.name] for a, _ in ops if a.name in weighted]
+        rows = tensor_rows([weight for pair in pairs for weight in pair.weights], tensors)
+        differences = tuple(told.get(places, ()))
+        why = dict.fromkeys(reasons[a.name] for a, _ in ops if a.name in reasons)
+        yield (
+            (order.key("tf", ops[0][0])[0], 0),
+            Row(
+                _pair_status(rows, differences),
+                *label(ops[0][0]),
+                *label(ops[0][1]),
+                tensors=rows,
+                reason="; ".join(why) or BETWEEN,
+                differences=differences,
+                tf_nodes=tuple(a.name for a, _ in ops if a.name in match.graph_tf),
+                torch_nodes=tuple(b.name for _, b in ops if b.name in match.graph_torch),
+            ),
+        )
 
 
-def _tensors(match: Match, lost: set[Place]) -> Tensors:
+def _tensors(match: Match, lost: set[Places]) -> Tensors:
     absorbed: dict[str, list[str]] = {}
     absorbing: dict[str, list[str]] = {}
     for path, entry in match.plan("torch").entries.items():
@@ -65,61 +113,6 @@ def _tensors(match: Match, lost: set[Place]) -> Tensors:
     return Tensors(match.graph_tf.tensors, match.graph_torch.tensors, lost, absorbed, absorbing)
 
 
-class _Order:
-    """Where rows stand: places in the Keras graph, to which PyTorch operations are tied by their pairs."""
-
-    def __init__(self, match: Match) -> None:
-        self.tf = {op.name: number for number, op in enumerate(match.graph_tf.ops())}
-        self.torch = self._tied(match)
-        graphs = (("tf", match.graph_tf), ("torch", match.graph_torch))
-        self._readers = {(side, path): op for side, graph in graphs for path, op in _readers(graph)}
-
-    def _tied(self, match: Match) -> dict[str, int]:
-        partner = {pair.torch.name: self.tf[pair.tf.name] for pair in match.pairs if pair.tf.name in self.tf}
-        tied, last = {}, -1
-        for op in match.graph_torch.ops():
-            last = partner.get(op.name, last)
-            tied[op.name] = last
-        return tied
-
-    def key(self, side: str, op: Op | None) -> Key:
-        """Place of a one-sided row; what nothing reads stands last."""
-        places = self.tf if side == "tf" else self.torch
-        place = places.get(op.name) if op else None
-        return (float("inf") if place is None else place, 1 if side == "tf" else 2)
-
-    def key_of_tensor(self, side: str, path: str) -> Key:
-        """Place of a row for a single tensor: behind the operation that reads it."""
-        return self.key(side, self._readers.get((side, path)))
-
-
-def _readers(graph: Graph) -> Iterator[tuple[str, Op]]:
-    """The first operation that reads each tensor (the last one yielded wins)."""
-    return ((path, op) for op in reversed(list(graph.ops())) for path in op.tensors)
-
-
-def _pair_rows(match: Match, tensors: Tensors, order: _Order) -> Iterator[tuple[Key, Row]]:
-    """One row for each pair of layers, of which each may be several operations: query, key, value, out."""
-    groups: dict[Place, list[Pair]] = {}
-    for pair in match.pairs:
-        groups.setdefault((str(pair.tf), str(pair.torch)), []).append(pair)
-    told = _told(match.differences)
-    for places, pairs in groups.items():
-        rows = tensor_rows([weight for pair in pairs for weight in pair.weights], tensors)
-        differences = tuple(told.get(places, ()))
-        yield (
-            (order.key("tf", pairs[0].tf)[0], 0),
-            Row(
-                _pair_status(rows, differences),
-                *_label(pairs[0].tf),
-                *_label(pairs[0].torch),
-                tensors=rows,
-                reason="; ".join(dict.fromkeys(pair.reason for pair in pairs)),
-                differences=differences,
-            ),
-        )
-
-
 def _pair_status(tensors: Iterable[TensorRow], differences: Iterable[Difference]) -> Status:
     if any(not difference.training_only for difference in differences):
         return Status.DIFFERENT
@@ -127,9 +120,9 @@ def _pair_status(tensors: Iterable[TensorRow], differences: Iterable[Difference]
     return Status.TRANSFORMED if transformed else Status.SAME
 
 
-def _told(differences: Iterable[Difference]) -> dict[Place, list[Difference]]:
+def _told(differences: Iterable[Difference]) -> dict[Places, list[Difference]]:
     """Differences by the two operations of which they are told, or to which the edges lead."""
-    told: dict[Place, list[Difference]] = {}
+    told: dict[Places, list[Difference]] = {}
     for difference in differences:
         told.setdefault((_consumer(difference.tf), _consumer(difference.torch)), []).append(difference)
     return told
@@ -140,62 +133,72 @@ def _consumer(place: str) -> str:
     return place.rpartition(" -> ")[2]
 
 
-def _unmatched(match: Match) -> Iterator[tuple[str, Unmatched]]:
-    yield from (("tf", row) for row in match.unmatched_tf)
-    yield from (("torch", row) for row in match.unmatched_torch)
-
-
-def _unmatched_rows(match: Match, order: _Order) -> Iterator[tuple[Key, Row]]:
-    """Operations without a partner, and tensors that nothing reads."""
-    read = {"tf": match.graph_tf.read_tensors(), "torch": match.graph_torch.read_tensors()}
-    for side, row in _unmatched(match):
-        unread = bool(row.tensors) and read[side].isdisjoint(row.tensors)
-        if row.op is not None or unread:
-            yield order.key(side, row.op), _one_sided(match, side, row.op, row.tensors, row.reason, unread=unread)
-
-
-def _lost_rows(match: Match, lost: dict[Place, str], order: _Order) -> Iterator[tuple[Key, Row]]:
-    """Tensors of matched operations that are not carried over."""
-    shown = {(side, path) for side, row in _unmatched(match) if row.op for path in row.tensors}
-    for (side, path), reason in lost.items():
-        if (side, path) not in shown:
-            yield order.key_of_tensor(side, path), _one_sided(match, side, None, (path,), reason)
-
-
-def _one_sided(
-    match: Match, side: str, op: Op | None, paths: tuple[str, ...], reason: str, *, unread: bool = False
-) -> Row:
-    graph = match.graph_tf if side == "tf" else match.graph_torch
-    only = Status.TF_ONLY if side == "tf" else Status.TORCH_ONLY
-    status = Status.AMBIGUOUS if reason.startswith("ambiguous") else only
-    roles = {piece.tensor: (role,) for role, weight in (op.weights if op else {}).items() for piece in weight.pieces}
-    place, kind = _label(op) if op else (", ".join(paths), "tensor")
-    tensors = tuple(
-        TensorRow(
-            status,
-            roles.get(path, ()),
-            (graph.tensors[path],) if side == "tf" else (),
-            (graph.tensors[path],) if side == "torch" else (),
-            "",
-        )
-        for path in paths
-    )
-    if side == "tf":
-        return Row(status, tf=place, tf_kind=kind, tensors=tensors, reason=reason, unread=unread)
-    return Row(status, torch=place, torch_kind=kind, tensors=tensors, reason=reason, unread=unread)
-
-
-def _weightless_rows(match: Match, order: _Order) -> Iterator[tuple[Key, Row]]:
-    """Differences between operations without tensors: a pooling, an activation, an output."""
-    paired = {(str(pair.tf), str(pair.torch)) for pair in match.pairs}
+def _difference_rows(match: Match, known: set[Places], order: Order) -> Iterator[tuple[Key, Row]]:
+    """Differences of what is no pair of rows: the number of outputs, preprocessing."""
     ops = {str(op): op for graph in (match.graph_torch, match.graph_tf) for op in graph.ops()}
     for places, found in _told(match.differences).items():
-        if places in paired:
-            continue
-        tf, torch = (_label(ops.get(place), place) for place in places)
-        yield order.key("tf", ops.get(places[0])), Row(_pair_status((), found), *tf, *torch, differences=tuple(found))
+        if places not in known:
+            a, b = (ops.get(place) for place in places)
+            tf, torch = label(a, places[0]), label(b, places[1])
+            nodes = (a.name,) if a and a.name in match.graph_tf else (), (b.name,) if b else ()
+            row = Row(_pair_status((), found), *tf, *torch, differences=tuple(found))
+            yield order.key("tf", a), replace(row, tf_nodes=nodes[0], torch_nodes=nodes[1])
 
 
-def _label(op: Op | None, otherwise: str = "") -> tuple[str, str]:
+def label(op: Op | None, otherwise: str = "") -> Places:
     """Path and kind of an operation, as people know them."""
     return (op.path or op.name, op.type or op.kind) if op else (otherwise, "")
+
+
+def _places(row: Row) -> Places:
+    """Both places as differences and verification name them."""
+    return f"{row.tf} ({row.tf_kind})", f"{row.torch} ({row.torch_kind})"
+
+
+def _proved(rows: list[Row], verification: Verification | None) -> list[Row]:
+    """Rows with the errors that were measured at them."""
+    if verification is None:
+        return rows
+    errors: dict[Places, list[NodeError]] = {}
+    divergences: dict[Places, list[Divergence]] = {}
+    for error in verification.nodes:
+        errors.setdefault((error.tf, error.torch), []).append(error)
+    for divergence in verification.divergences:
+        divergences.setdefault((divergence.tf, divergence.torch), []).append(divergence)
+    known = {_places(row) for row in rows}
+    elsewhere = [
+        Row(Status.DIFFERENT, tf=places[0], torch=places[1], error=worst([*found]), divergences=tuple(found))
+        for places, found in divergences.items()
+        if places not in known
+    ]
+    proved = [_with_errors(row, errors.get(_places(row), []), divergences.get(_places(row), [])) for row in rows]
+    return proved + elsewhere
+
+
+def _with_errors(row: Row, errors: list[NodeError], divergences: list[Divergence]) -> Row:
+    status = Status.DIFFERENT if divergences and not row.one_sided else row.status
+    return replace(row, status=status, error=worst([*errors, *divergences]), divergences=tuple(divergences))
+
+
+def _drawing(match: Match, partner: Mapping[str, str], rows: list[Row]) -> Drawing:
+    tf, torch = Side(match.matching.left), Side(match.matching.right)
+    nodes, groups = group_nodes(nodes_of(tf, torch, partner))
+    spoken: dict[tuple[str, str], list[int]] = {}
+    for number, row in enumerate(rows):
+        for side, names in (("tf", row.tf_nodes), ("torch", row.torch_nodes)):
+            for name in names:
+                spoken.setdefault((side, name), []).append(number)
+    placed = []
+    for node in nodes:
+        sides = (("tf", node.tf), ("torch", node.torch))
+        found = {n for side, place in sides if place is not None for n in spoken.get((side, place.name), ())}
+        status = _node_status(node, [rows[n].status for n in sorted(found)])
+        placed.append(replace(node, rows=tuple(sorted(found)), status=status))
+    return Drawing(tuple(placed), edges_of(nodes, tf, torch), groups)
+
+
+def _node_status(node: Node, statuses: list[Status]) -> Status | None:
+    """The worst of its rows; a matched node of which a tensor is lost differs."""
+    paired = node.tf is not None and node.torch is not None
+    found = [Status.DIFFERENT if paired and SEVERITY.index(s) < 3 else s for s in statuses]
+    return min(found, key=SEVERITY.index, default=Status.SAME if paired else None)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from itertools import takewhile
 
 from autoport.differences import Difference
 from autoport.report.rows import Report, Row
 from autoport.report.tensors import Status, TensorRow
+from autoport.verify.verification import UNKNOWN, Divergence
 
 LEGEND = {
     Status.SAME: "same",
@@ -35,7 +37,7 @@ def printable(text: str) -> str:
 
 def legend(report: Report) -> str:
     """The statuses that occur, with their meaning."""
-    present = {row.status for row in report.rows}
+    present = {row.status for row in report.listed}
     return "  ".join(f"{status} {meaning}" for status, meaning in LEGEND.items() if status in present)
 
 
@@ -43,7 +45,16 @@ def details(row: Row) -> list[str]:
     """Tensors, differences that inference shows, and reason of a row, one a line."""
     lines = _tensors(row)
     lines += [f"{d.name}: {d.tf_value} | {d.torch_value}" for d in row.differences if not d.training_only]
+    lines += [_measured(divergence) for divergence in row.divergences]
     return lines + ([] if row.reason in EVIDENT or not row.reason else [row.reason])
+
+
+def _measured(divergence: Divergence) -> str:
+    """What verification found: how far apart, and why."""
+    size = "shapes differ" if math.isinf(divergence.relative) else f"relative error {divergence.relative:.1e}"
+    known = [cause for cause in divergence.causes if cause.name != UNKNOWN]
+    causes = ", ".join(cause.name + ("" if cause.confirmed else "?") for cause in known)
+    return f"{size}, cause: {causes or UNKNOWN}"
 
 
 def _tensors(row: Row) -> list[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from autoport.report.folding import Fold, Heading, Line, folded
 from autoport.report.lines import details, difference_lines, legend, printable
-from autoport.report.rows import Report, Row
+from autoport.report.rows import Report
 from autoport.report.summary import summary
 
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
@@ -45,9 +46,9 @@ def code(text: str) -> str:
 def _lines(report: Report) -> Iterator[str]:
     for title, sentence in summary(report):
         yield f"- **{title}:** {sentence}"
-    if report.rows:
+    if report.listed:
         yield from ("", "| | Keras | PyTorch | Tensors and differences |", "|---|---|---|---|")
-        yield from (_row(row) for row in report.rows)
+        yield from (f"| {' | '.join(_cells(line))} |" for line in folded(report))
         yield from ("", code(legend(report)))
     if report.differences:
         yield from ("", "**Differences** (Keras, PyTorch)", "")
@@ -56,14 +57,16 @@ def _lines(report: Report) -> Iterator[str]:
             yield from (f"  - {code(place)}" for place in places)
 
 
-def _row(row: Row) -> str:
-    cells = (
+def _cells(line: Line | Fold | Heading) -> tuple[str, ...]:
+    if not isinstance(line, Line):
+        return tuple(code(cell) for cell in line.cells)
+    row = line.row
+    return (
         code(str(row.status)),
         _place(row.tf, row.tf_kind),
         _place(row.torch, row.torch_kind),
-        "<br>".join(code(line) for line in details(row)),
+        "<br>".join(code(text) for text in details(row)),
     )
-    return f"| {' | '.join(cells)} |"
 
 
 def _place(path: str, kind: str) -> str:

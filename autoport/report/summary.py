@@ -25,7 +25,12 @@ def summary(report: Report) -> tuple[tuple[str, str], ...]:
 def _matched(report: Report) -> str:
     tf, torch = report.tf_tensors, report.torch_tensors
     counts = f"{tf.matched} of {tf.total} Keras and {torch.matched} of {torch.total} PyTorch tensors"
-    return f"{counts}, in {counted(report.pairs, 'layer')}"
+    return f"{counts}, in {counted(report.pairs, 'layer')}" + _verified(report)
+
+
+def _verified(report: Report) -> str:
+    found = report.verification
+    return f"; verified to {found.relative:.1e} in {found.dtype}" if found and found.ok else ""
 
 
 def _wrong(report: Report) -> str:
@@ -37,7 +42,16 @@ def _wrong(report: Report) -> str:
         *([_named(heard)] if heard else []),
     ]
     noted = f"{len(silent)} more" if heard else counted(len(silent), "difference")
-    return (", ".join(found) or "nothing") + (f"; {noted} in training only" if silent else "")
+    parts = [", ".join(found) or "nothing", *([f"{noted} in training only"] if silent else []), *_diverging(report)]
+    return "; ".join(parts)
+
+
+def _diverging(report: Report) -> list[str]:
+    found = report.verification
+    if found is None or found.ok:
+        return []
+    places = counted(len(found.divergences), "divergence")
+    return [f"{places} (relative error {found.relative:.2g} end to end)"]
 
 
 def _one_sided(report: Report) -> Iterable[tuple[str, int]]:

@@ -7,6 +7,7 @@ added, so that it reads the same in a pipe.
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from collections.abc import Iterator
 
@@ -15,8 +16,9 @@ from rich.console import Console, ConsoleRenderable
 from rich.table import Table
 from rich.text import Text
 
-from autoport.report.lines import details, difference_lines, legend, printable
-from autoport.report.rows import Report, Row
+from autoport.report.folding import Heading, Line, folded
+from autoport.report.lines import difference_lines, legend, printable
+from autoport.report.rows import Report
 from autoport.report.summary import summary
 from autoport.report.tensors import Status
 
@@ -74,7 +76,7 @@ def render_table(report: Report, width: int = WIDTH) -> str:
 
 def _parts(report: Report, width: int) -> Iterator[ConsoleRenderable]:
     yield _summary(report)
-    if report.rows:
+    if report.listed:
         yield Text()
         yield _table(report, width)
         yield Text()
@@ -101,23 +103,30 @@ def _table(report: Report, width: int) -> Table:
     table.add_column("Keras", overflow="fold", max_width=place)
     table.add_column("PyTorch", overflow="fold", max_width=place)
     table.add_column("Tensors and differences", overflow="fold")
-    for row in report.rows:
-        table.add_row(*_cells(row, place), style=STYLES[row.status])
+    for line in folded(report):
+        status, tf, torch, said = line.cells
+        style = STYLES[line.row.status] if isinstance(line, Line) else "bold" if isinstance(line, Heading) else "dim"
+        table.add_row(Text(status), _joined(tf, place), _joined(torch, place), Text(said), style=style)
     return table
 
 
-def _cells(row: Row, place: int) -> tuple[Text, ...]:
-    return (
-        Text(str(row.status)),
-        _place(row.tf, row.tf_kind, place),
-        _place(row.torch, row.torch_kind, place),
-        Text("\n".join(printable(line) for line in details(row))),
-    )
+def _joined(place: str, width: int) -> Text:
+    """Path and kind on one line where they fit."""
+    line = place.replace("\n", " ")
+    if len(line) <= width:
+        return Text(line)
+    return Text("\n".join(part for text in place.split("\n") for part in _wrapped(text, width)))
 
 
-def _place(path: str, kind: str, width: int) -> Text:
-    path, kind = printable(path), printable(f"({kind})" if kind else "")
-    return Text(f"{path}{' ' if len(path) + len(kind) < width else chr(10)}{kind}".rstrip())
+def _wrapped(path: str, width: int) -> Iterator[str]:
+    """A path in lines that end at separators, as far as there are any."""
+    line = ""
+    for part in re.split(r"(?<=[/._ ])", path):
+        if line and len(line) + len(part) > width:
+            yield line
+            line = ""
+        line += part
+    yield line
 
 
 def _differences(report: Report, width: int) -> Text:

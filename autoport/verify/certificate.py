@@ -22,11 +22,10 @@ PACKAGES = ("tensorflow", "keras", "tf_keras", "torch", "numpy")
 
 def certificate(match: Match, verification: Verification) -> dict[str, Any]:
     """See `Match.certificate`."""
-    tf = match.readings[0]
     return {
         "autoport": autoport.__version__,
         "versions": {"python": platform.python_version(), **_versions()},
-        "models": {"tf": _name(tf.model), "torch": match.torch_name},
+        "models": {"tf": match.tf_name, "torch": match.torch_name},
         "weights": {
             "tf": fingerprint(match.store("tf"), match.graph_tf.read_tensors()),
             "torch": fingerprint(match.store("torch"), match.graph_torch.read_tensors()),
@@ -55,7 +54,3 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def _name(model: Any) -> str:
-    return str(getattr(model, "name", None) or getattr(model, "__name__", type(model).__name__))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tensorflow import as_dtype
 
 from autoport.keras.read import flat_inputs
+from autoport.progress import stage
 from autoport.verify.causes import Causes
 from autoport.verify.feed import draw, torch_feed
 from autoport.verify.lockstep import Apart, Twins
@@ -61,7 +61,7 @@ class _Run:
         self.twins = Twins(promoted, arrays, torch_reading.recorded, feed, self.weights.exact, rtol)
 
     def verification(self) -> Verification:
-        with progress(len(self.taps)) as self.twins.tick:
+        with stage("verifying", len(self.taps)) as self.twins.tick:
             passes = self._passes()
         causes = Causes(self.match, self.weights, self.regions, self.twins, self.taps).find(passes.diverging)
         hidden, unobservable = self._hidden(passes)
@@ -186,15 +186,3 @@ def _calibrated(held: Mapping[Tap, Apart], needing: Sequence[Tap]) -> str:
     text = f"{len(held)} places were held to {MULTIPLE} times what float32 rounding does to the Keras value there, "
     shown = [" and ".join(tap.places) for tap in needing[:MOST_SHOWN]] + ["..."] * (len(needing) > MOST_SHOWN)
     return f"{text}at most {largest:.2g}; {len(needing)} needed it" + (f": {', '.join(shown)}" if shown else "")
-
-
-@contextmanager
-def progress(total: int) -> Iterator[Callable[[], None]]:
-    """A bar on standard error, on a terminal only; gives what is to be called for every step."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("verifying", total=total)
-        yield lambda: bar.advance(task)

@@ -61,14 +61,14 @@ def test_a_hyper_parameter_that_differs_is_told_at_its_row() -> None:
 
 def test_a_weightless_operation_that_differs_has_a_row() -> None:
     report = build_report(models.activations())
-    assert [str(row.status) for row in report.rows] == ["=", "!"]
-    assert report.rows[1].differences == report.differences
+    assert [str(row.status) for row in report.listed] == ["=", "!"]
+    assert report.listed[1].differences == report.differences
     assert not report.same
 
 
 def test_layers_on_one_side_stand_where_they_belong_with_the_reason() -> None:
     report = build_report(models.uneven())
-    assert [(str(row.status), row.tf, row.torch) for row in report.rows] == [
+    assert [(str(row.status), row.tf, row.torch) for row in report.listed] == [
         ("=", "a", "0"),
         ("=", "b", "1"),
         ("+", "", "2"),
@@ -103,13 +103,13 @@ def test_an_absorbed_bias_says_what_carries_it() -> None:
 
 def test_gates_are_one_line_for_each_stored_tensor() -> None:
     report = build_report(models.recurrent())
-    assert [(row.tf, row.torch) for row in report.rows] == [("gates", "gru"), ("both", "lstm")]
-    gru, lstm = (expressions(row) for row in report.rows)
+    assert [(row.tf, row.torch) for row in report.listed] == [("gates", "gru"), ("both", "lstm")]
+    gru, lstm = (expressions(row) for row in report.listed)
     assert gru["gru.weight_ih_l0"] == "i (gate u) -> (gate u) i [gate=0,1,2 -> gate=1,0,2]"
     assert gru["gru.bias_hh_l0"] == "row (gate u) -> (gate u) [gate=0,1,2, row=1 -> gate=1,0,2]"
     assert lstm["lstm.weight_ih_l0"] == "i (gate u) -> (gate u) i"
     assert lstm["lstm.bias_hh_l0_reverse"] == "(gate u) -> (gate u) + (gate u)"
-    kernel = report.rows[1].tensors[0]
+    kernel = report.listed[1].tensors[0]
     assert kernel.status is Status.SAME
     assert kernel.roles == ("kernel_i", "kernel_f", "kernel_g", "kernel_o")
 

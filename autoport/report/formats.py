@@ -1,0 +1,107 @@
+"""Which views there are, and which one a file's suffix asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from autoport.errors import AutoportError
+from autoport.report.blocks import SEPARATORS
+from autoport.report.explorer import explorer_files
+from autoport.report.graphs import render_dot, render_graphml
+from autoport.report.html import render_html
+from autoport.report.json import render_json
+from autoport.report.markdown import render_markdown
+from autoport.report.rows import Report
+from autoport.report.table import render_table
+from autoport.saving import write_whole
+
+FORMATS: dict[str, Callable[[Report], str]] = {
+    "table": render_table,
+    "markdown": render_markdown,
+    "json": render_json,
+    "html": render_html,
+    "graphml": render_graphml,
+    "dot": render_dot,
+}
+SUFFIXES = {
+    ".txt": "table",
+    ".md": "markdown",
+    ".json": "json",
+    ".html": "html",
+    ".graphml": "graphml",
+    ".dot": "dot",
+}
+# A folder of this suffix takes files for Model Explorer.
+EXPLORER = ".explorer"
+
+
+def render(report: Report, format: str) -> str:
+    """A report as text.
+
+    Args:
+        report: the rows of a match.
+        format: one of `FORMATS`.
+
+    Raises:
+        ValueError: there is no such format.
+
+    Example:
+        >>> print(render(report, "markdown"))  # doctest: +SKIP
+    """
+    if format not in FORMATS:
+        raise ValueError(f"format must be one of {', '.join(FORMATS)}, not {format!r}")
+    return FORMATS[format](report)
+
+
+def check_output(place: Path) -> None:
+    """Finds out before any work is done whether a report can go to a path.
+
+    Raises:
+        AutoportError: its suffix names no format, or its folder does not exist.
+    """
+    if place.suffix not in (*SUFFIXES, EXPLORER):
+        raise AutoportError(f"{place}: the name of a report ends in one of {', '.join((*SUFFIXES, EXPLORER))}")
+    if not place.parent.is_dir():
+        raise AutoportError(f"{place}: there is no folder {place.parent}")
+
+
+def write(report: Report, place: Path) -> None:
+    """Writes a report in the format that the suffix of a path names.
+
+    Args:
+        report: the rows of a match.
+        place: a file; with the suffix `.explorer` a folder, which is made. Of `.graphml` and `.dot` files those
+            that are called `.tf.dot` or `.torch.dot` take one graph, others both.
+
+    Raises:
+        AutoportError: the suffix names no format, or it cannot be written; an old file is as it was then.
+
+    Example:
+        >>> write(report, Path("report.html"))  # doctest: +SKIP
+    """
+    check_output(place)
+    if place.suffix == EXPLORER:
+        place.mkdir(exist_ok=True)
+        for name, text in explorer_files(report).items():
+            write_text(place / name, text)
+        return
+    side = Path(place.stem).suffix[1:]
+    sided = {".graphml": render_graphml, ".dot": render_dot}
+    if place.suffix in sided and side in SEPARATORS:
+        write_text(place, sided[place.suffix](report, side))
+    else:
+        write_text(place, render(report, SUFFIXES[place.suffix]))
+
+
+def write_text(place: Path, text: str) -> None:
+    """Writes a file as a whole, or not at all.
+
+    Raises:
+        AutoportError: it cannot be written; an old file is as it was then.
+    """
+    write_whole(place, lambda whole: _write(whole, text))
+
+
+def _write(place: Path, text: str) -> None:
+    place.write_text(text, encoding="utf-8")
