@@ -15,6 +15,7 @@ from autoport.matching import Matching
 
 # Attributes that describe how something is stored or spelled, not what is computed.
 IGNORED = {
+    "amounts",
     "axes",
     "axis",
     "binds",

@@ -7,6 +7,7 @@ from autoport.canonical import (
     attention,
     bias,
     clamp,
+    cropping,
     dims,
     duplicates,
     fused,
@@ -51,6 +52,7 @@ def canonicalize(graph: Graph) -> Graph:
     gelu.fold_gelu(graph)
     activations.fold_activations(graph)
     dims.name_dims(graph)
+    cropping.fold_cropping(graph)
     padding.fold_padding(graph)
     _drop_dead(graph)
     return graph

@@ -1,7 +1,7 @@
 """Dimensions by the names of the axes they are, so that they can be compared across layouts.
 
 A softmax, a reduction or a concatenation gets `over`, the names of its axes; a slice gets `taken`,
-the range taken along each axis that is not taken whole.
+the range taken along each axis that is not taken whole; a padding gets `padding`, what is added along each axis.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ from typing import Any
 from autoport.graph import Graph, Op
 from autoport.graph import axes as ax
 
-Range = tuple[int, int, int]
-
 
 def name_dims(graph: Graph) -> None:
-    """Adds the attributes `over` and `taken`; where an axis has no name the attribute is left out."""
+    """Adds the attributes; where an axis has no name they are left out, or None."""
     for op in graph.ops():
         names = _names(graph, op)
         dims = op.attrs.get("dims", (op.attrs["axis"],) if "axis" in op.attrs else None)
@@ -25,7 +23,10 @@ def name_dims(graph: Graph) -> None:
             if None not in found:
                 op.attrs["over"] = tuple(sorted(str(name) for name in found))
         if op.kind == "slice" and op.attrs.get("ranges") is not None:
-            op.attrs["taken"] = _taken(op.attrs["ranges"], names)
+            op.attrs["taken"] = _by_name(op.attrs["ranges"], names)
+        if op.kind == "pad":
+            added = {dim: amounts for dim, amounts in enumerate(op.attrs["amounts"]) if any(amounts)}
+            op.attrs["padding"] = _by_name(added, names)
 
 
 def _names(graph: Graph, op: Op) -> dict[int, str]:
@@ -36,7 +37,7 @@ def _names(graph: Graph, op: Op) -> dict[int, str]:
     return {dim: " ".join(sorted(found)) for dim, found in names.items() if ax.UNKNOWN not in found}
 
 
-def _taken(ranges: Mapping[int, Range], names: Mapping[int, str]) -> tuple[Any, ...] | None:
-    if any(dim not in names for dim in ranges):
+def _by_name(values: Mapping[int, Any], names: Mapping[int, str]) -> tuple[Any, ...] | None:
+    if any(dim not in names for dim in values):
         return None
-    return tuple(sorted((names[dim], taken) for dim, taken in ranges.items()))
+    return tuple(sorted((names[dim], value) for dim, value in values.items()))

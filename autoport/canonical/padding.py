@@ -34,7 +34,7 @@ def fold_padding(graph: Graph) -> None:
 
 def _fold(graph: Graph, op: Op, pad: Op) -> bool:
     """Moves the padding into `op.attrs`; False if that would change the function."""
-    outer = _spatial_padding(graph, op, pad)
+    outer = spatial_padding(graph, op, pad)
     if outer is None or op.attrs.get("transposed"):
         return False
     inner = op.attrs["padding"]
@@ -44,7 +44,8 @@ def _fold(graph: Graph, op: Op, pad: Op) -> bool:
     return True
 
 
-def _spatial_padding(graph: Graph, op: Op, pad: Op) -> list[tuple[int, int]] | None:
+def spatial_padding(graph: Graph, op: Op, pad: Op) -> list[tuple[int, int]] | None:
+    """What a padding or a slice adds to the spatial axes of a convolution or a pooling; None if to others, too."""
     axes = op.attrs["layout"]
     amounts = _amounts(graph, pad)
     if amounts is None or len(axes) != len(amounts):
@@ -58,7 +59,7 @@ def _spatial_padding(graph: Graph, op: Op, pad: Op) -> list[tuple[int, int]] | N
 def _amounts(graph: Graph, op: Op) -> list[tuple[int, int]] | None:
     """Positions added before and after each dimension; a slice adds less than none."""
     if op.kind == "pad":
-        return list(op.attrs["padding"]) if op.attrs["mode"] == "constant" else None
+        return list(op.attrs["amounts"]) if op.attrs["mode"] == "constant" else None
     shape, ranges = graph.shape(op.inputs[0]), op.attrs.get("ranges")
     if ranges is None or len(shape) != len(op.shapes[0]) or any(step != 1 for _, _, step in ranges.values()):
         return None

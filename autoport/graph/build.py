@@ -184,6 +184,7 @@ class Builder:
             padding=tuple(tuple(p) for p in padding),
             groups=groups,
             kernel_size=extents,
+            **({"transposed": True} if transposed else {}),
         )
 
     def dense(self, x: Value, kernel: Piece, bias: Piece | None, out: Shape, *, dim: int = -1) -> Value:

@@ -25,6 +25,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from autoport.errors import TraceError
 from autoport.pytorch.untouched import attributes_kept, buffers_kept, caches_kept
+from autoport.pytorch.where import caller
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +80,7 @@ class Recorder(TorchFunctionMode):
         node_args = tuple(self._as_argument(arg) for arg in args)
         node_kwargs = {key: self._as_argument(arg) for key, arg in kwargs.items()}
         node = self.graph.create_node("call_function", func, node_args, node_kwargs)
-        node.meta["nn_module_stack"] = tuple(self.modules)
+        node.meta.update(nn_module_stack=tuple(self.modules), where=caller())
         self._bind(node, result)
         if isinstance(result, torch.Tensor) and args and (func is assign_item or _writes(func, kwargs)):
             self._rebind_views(node, result)
@@ -234,8 +235,8 @@ def trace(
             that would change statistics.
 
     Returns:
-        The recorded graph. Nodes carry `meta["tensor_meta"]` (a `TensorMeta`) and
-        `meta["nn_module_stack"]` (path and class of each enclosing module call).
+        The recorded graph. Nodes carry `meta["tensor_meta"]` (a `TensorMeta`), `meta["where"]` (file and
+        line) and `meta["nn_module_stack"]` (path and class of each enclosing module call).
 
     Raises:
         TraceError: the forward pass failed.

@@ -175,7 +175,7 @@ def label(paths: Sequence[str], side: str) -> str:
     common = reduce(_common, (parts(path, side) for path in paths))
     if len(paths) == 1 or common:
         return SEPARATORS[side].join(common)
-    start = os.path.commonprefix(paths).rpartition("_")[0]
+    start = os.path.commonprefix(paths).rpartition("_")[0]  # noqa: RUF071  characters, not folders
     return f"{start}_*" if start else ""
 
 

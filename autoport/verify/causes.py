@@ -15,12 +15,12 @@ import torch
 from torch import fx
 
 from autoport.differences import Difference, attribute_differences, edge_differences, edge_operations, node_differences
-from autoport.graph import Op, Value
+from autoport.graph import Op
 from autoport.verify.lockstep import Apart, Twins
-from autoport.verify.mends import mend, reorder
+from autoport.verify.mends import mend, node_of
 from autoport.verify.naming import name_operation
+from autoport.verify.patches import Order, Patch
 from autoport.verify.regions import Regions
-from autoport.verify.replay import Patch
 from autoport.verify.taps import EDGE, Tap
 from autoport.verify.verification import UNKNOWN, Cause
 from autoport.verify.weights import Weights
@@ -190,7 +190,7 @@ class Causes:
                 yield Hypothesis(_cause(difference))
 
     def _attribute(self, a: Op, b: Op, difference: Difference) -> Hypothesis:
-        node = self._node_of(b)
+        node = node_of(self._match.graph_torch, b)
         value = a.attrs.get(difference.name)
         if node is None or value is None or mend(node, b, {difference.name: value}) is None:
             return Hypothesis(_cause(difference))
@@ -201,14 +201,10 @@ class Causes:
         expected = {place: self._matching.partner.get(source) for source, place in self._matching.left.preds[node]}
         actual = dict(self._matching.right.preds[b.name])
         order = [actual.get(str(expected[place]), -1) for place in sorted(expected)]
-        target = self._node_of(b)
+        target = node_of(self._match.graph_torch, b)
         if target is None or sorted(order) != list(range(len(order))):
             return Hypothesis(_cause(difference))
-        return Hypothesis(_cause(difference), node=target, op=b, patch=reorder(order))
-
-    def _node_of(self, op: Op) -> fx.Node | None:
-        found = self._match.graph_torch.origins.get(Value(op.name))
-        return found[0] if found is not None and found[0].op == "call_function" else None
+        return Hypothesis(_cause(difference), node=target, op=b, patch=Order(order))
 
 
 def _cause(difference: Difference) -> Cause:

@@ -18,8 +18,9 @@ from torch import fx
 from autoport.errors import VerificationError
 from autoport.verify.arrange import arrange
 from autoport.verify.compare import Gap
+from autoport.verify.patches import Patch
 from autoport.verify.promote import Promoted, Value
-from autoport.verify.replay import Broken, Patch, Replay
+from autoport.verify.replay import Broken, Replay
 from autoport.verify.rounding import allowed
 from autoport.verify.taps import Tap
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-import torch.nn.functional as F
 from torch import fx
 
-from autoport.graph import Op
-from autoport.pytorch.lower import TABLE, bare_name
-from autoport.verify.replay import Patch
+from autoport.graph import Graph, Op, Value
+from autoport.pytorch.lower import bare_name
+from autoport.verify.patches import (
+    Arguments,
+    AveragePool,
+    Convolution,
+    Cropped,
+    MaxPool,
+    Pads,
+    Patch,
+    bound,
+    parameters,
+)
 
 Attrs = Mapping[str, Any]
 # Attribute of an operation -> parameter of the torch function.
@@ -34,7 +42,12 @@ OWN = {
     "alpha": {"elu", "celu"},
     "beta": {"softplus"},
 }
-Pads = Sequence[tuple[int, int]]
+
+
+def node_of(graph: Graph, op: Op) -> fx.Node | None:
+    """What computes an operation in PyTorch, if it is one call."""
+    found = graph.origins.get(Value(op.name))
+    return found[0] if found is not None and found[0].op == "call_function" else None
 
 
 def mend(node: fx.Node, op: Op, values: Attrs) -> Patch | None:
@@ -47,73 +60,49 @@ def mend(node: fx.Node, op: Op, values: Attrs) -> Patch | None:
     """
     attrs = {**op.attrs, **values}
     if op.kind in ("conv", "dense") and "padding" in op.attrs:
-        return _conv(op, attrs) if values.keys() <= {"padding", "stride", "dilation"} else None
+        return _conv(node, op, attrs) if values.keys() <= {"padding", "stride", "dilation"} else None
     if op.kind in ("max_pool", "avg_pool"):
-        return _pool(op, attrs)
-    if node.op != "call_function" or not all(_takes(node.target, name) for name in values):
+        return _pool(node, op, attrs)
+    if not all(_takes(node.target, name) for name in values):
         return None
-    return _with_parameters({PARAMETERS[name]: value for name, value in values.items()})
-
-
-def reorder(order: Sequence[int]) -> Patch:
-    """A patch that hands a concatenation its operands in another order."""
-
-    def patch(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        return function([args[0][place] for place in order], *args[1:], **kwargs)
-
-    return patch
+    return Arguments({PARAMETERS[name]: value for name, value in values.items()})
 
 
 def _takes(function: Any, attribute: str) -> bool:
     """Whether a function has a parameter for an attribute, and is not the last of several that spell the operation."""
     if attribute in OWN:
         return bare_name(function) in OWN[attribute]
-    return PARAMETERS.get(attribute) in _names(function)
+    return PARAMETERS.get(attribute) in parameters(function)
 
 
-def _with_parameters(values: Attrs) -> Patch:
-    def patch(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        arguments, keywords = list(args), dict(kwargs)
-        names = _names(function)
-        for name, value in values.items():
-            place = names.index(name if name in names else "argument_1")
-            if place < len(arguments):
-                arguments[place] = value
-            else:
-                keywords[name] = value
-        return function(*arguments, **keywords)
-
-    return patch
+def _conv(node: fx.Node, op: Op, attrs: Attrs) -> Patch | None:
+    sizes = _ints(attrs["stride"]), _ints(attrs["dilation"])
+    if not bare_name(node.target).startswith("conv"):  # a separate operation crops what the convolution makes
+        return None
+    if op.attrs.get("transposed"):
+        return Cropped(*sizes, list(attrs["padding"]))
+    return Convolution(*sizes, less(attrs["padding"], folded(node, op)))
 
 
-def _names(function: Callable[..., Any]) -> tuple[str, ...]:
-    return TABLE.get(bare_name(function), (None, ()))[1]
+def _pool(node: fx.Node, op: Op, attrs: Attrs) -> Patch:
+    sizes = _ints(attrs["kernel_size"]), _ints(attrs["stride"])
+    pads = less(attrs["padding"], folded(node, op))
+    if op.kind == "max_pool":
+        return MaxPool(*sizes, pads, float(attrs.get("pad_value", float("-inf"))))
+    return AveragePool(*sizes, pads, bool(attrs.get("count_include_pad")))
 
 
-def _bound(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    return {**dict(zip(_names(function), args, strict=False)), **kwargs}
+def folded(node: fx.Node, op: Op) -> Pads:
+    """Padding (or cropping) that a separate operation has done already; what `ceil_mode` adds is not."""
+    given = bound(node.target, node.args, node.kwargs)
+    rank = len(op.attrs["stride"])
+    if given.get("ceil_mode"):
+        return [(0, 0)] * rank
+    return less(op.attrs["padding"], own_padding(given.get("padding") or 0, rank, op.attrs))
 
 
-def _conv(op: Op, attrs: Attrs) -> Patch:
-    """All padding in front, so that it may be asymmetric; what was folded into the operation is there already."""
-
-    def patch(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        given = _bound(function, args, kwargs)
-        given |= {"stride": _ints(attrs["stride"]), "dilation": _ints(attrs["dilation"])}
-        rank = len(attrs["stride"])
-        if bare_name(function).startswith("conv_transpose"):
-            y = function(**{**given, "padding": 0, "output_padding": 0})
-            return _padded(y, [(-low, -high) for low, high in attrs["padding"]], 0.0)
-        own = _own_padding(given.get("padding", 0), rank, op.attrs)
-        folded = [(a - c, b - d) for (a, b), (c, d) in zip(op.attrs["padding"], own, strict=True)]
-        pads = [(a - c, b - d) for (a, b), (c, d) in zip(attrs["padding"], folded, strict=True)]
-        x = _padded(given.pop("input"), pads, 0.0)
-        return function(x, **{**given, "padding": 0})
-
-    return patch
-
-
-def _own_padding(padding: Any, rank: int, attrs: Attrs) -> Pads:
+def own_padding(padding: Any, rank: int, attrs: Attrs) -> Pads:
+    """The padding that a function does itself, by its argument."""
     if padding == "same":
         totals = [d * (k - 1) for d, k in zip(attrs["dilation"], attrs["kernel_size"], strict=True)]
         return [(total // 2, total - total // 2) for total in totals]
@@ -123,39 +112,9 @@ def _own_padding(padding: Any, rank: int, attrs: Attrs) -> Pads:
     return [(p, p) for p in sizes]
 
 
-def _pool(op: Op, attrs: Attrs) -> Patch:
-    """Pooling over padding that is there, divided by what counts."""
-
-    def patch(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        given = _bound(function, args, kwargs)
-        x = given["input"]
-        sizes = {"kernel_size": _ints(attrs["kernel_size"]), "stride": _ints(attrs["stride"])}
-        folded = _folded_into_pool(given, op)
-        pads = [(a - c, b - d) for (a, b), (c, d) in zip(attrs["padding"], folded, strict=True)]
-        if op.kind == "max_pool":
-            value = attrs.get("pad_value", float("-inf"))
-            if any(map(any, folded)):  # what was put around the image before is minus infinity
-                x = x.masked_fill(x == float("-inf"), value)
-            return function(_padded(x, pads, value), **sizes)
-        total = function(_padded(x, pads, 0.0), **sizes)
-        if attrs.get("count_include_pad"):
-            return total
-        return total / function(_padded(torch.ones_like(x), pads, 0.0), **sizes)
-
-    return patch
-
-
-def _folded_into_pool(given: Attrs, op: Op) -> Pads:
-    """Padding (or cropping) that a separate operation has done already; what `ceil_mode` adds is not."""
-    pads = _own_padding(given.get("padding") or 0, len(op.attrs["stride"]), op.attrs)
-    if given.get("ceil_mode"):
-        return [(0, 0)] * len(pads)
-    return [(a - c, b - d) for (a, b), (c, d) in zip(op.attrs["padding"], pads, strict=True)]
-
-
-def _padded(x: torch.Tensor, pads: Pads, value: float) -> torch.Tensor:
-    flat = [amount for pair in reversed(pads) for amount in pair]
-    return F.pad(x, flat, value=value) if any(flat) else x
+def less(whole: Pads, part: Pads) -> Pads:
+    """What is left of padding when some is done already."""
+    return [(a - c, b - d) for (a, b), (c, d) in zip(whole, part, strict=True)]
 
 
 def _ints(values: Sequence[int]) -> list[int]:

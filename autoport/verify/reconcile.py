@@ -1,21 +1,27 @@
 """Sets on the PyTorch model what can be set to make it compute what the Keras model computes.
 
-A hyper-parameter that is an attribute of a module is set. Padding that PyTorch's modules cannot express,
-because it is asymmetric, is done by a hook in front of the module, so that the keys of the state dict stay.
-What is written in a `forward` cannot be set and is left, with the reason.
+A hyper-parameter that is an attribute of a module is set. What no attribute holds (padding that is asymmetric, a
+value that is written in a `forward`) is done by computing that one function call in another way, so that the keys
+of the state dict stay. Afterwards the model is read again: what it cannot run with, or what had no effect, is taken
+back and left, with the reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import torch.nn.functional as F
-from torch import nn
+from torch import fx, nn
 
 from autoport.differences import Difference, attribute_differences, edge_operations
+from autoport.errors import TraceError
 from autoport.graph import Op
+from autoport.pytorch.lower import bare_name
+from autoport.pytorch.where import shown
+from autoport.verify import patches
+from autoport.verify.mends import folded, less, mend, node_of
+from autoport.verify.patches import Call, Patch
 
 if TYPE_CHECKING:
     from autoport.result import Match
@@ -27,24 +33,32 @@ ATTRIBUTES = {
     "negative_slope": "negative_slope",
     "approximate": "approximate",
     "alpha": "alpha",
+    "beta": "beta",
     "count_include_pad": "count_include_pad",
     "stride": "stride",
     "dilation": "dilation",
+    "padding": "padding",
     "align_corners": "align_corners",
 }
-BLANK = {"conv": 0.0, "dense": 0.0, "max_pool": float("-inf")}
-Undo = Callable[[], Any]
+# Differences that change the sizes of what follows.
+SIZES = {"stride", "dilation", "padding"}
 
 
-class Pad:
-    """A hook that pads what a module is given."""
+@dataclass
+class Change:
+    """One thing that was set.
 
-    def __init__(self, pads: Sequence[int], value: float) -> None:
-        self.pads, self.value = list(pads), value
+    Attributes:
+        differences: what it makes equal.
+        text: what was done, for people.
+        code: the same in Python, to a model called `model`.
+        undo: takes it back.
+    """
 
-    def __call__(self, module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Pads the first argument."""
-        return (F.pad(args[0], self.pads, value=self.value), *args[1:])
+    differences: tuple[Difference, ...]
+    text: str
+    code: str
+    undo: Callable[[], Any]
 
 
 @dataclass
@@ -52,48 +66,66 @@ class Reconciliation:
     """What was set, and how to take it back.
 
     Attributes:
-        done: what was set, one line each.
+        changes: what was set.
         left: differences that remain, each with the reason.
-        patch: Python that does the same to another instance, called `model`.
     """
 
-    done: list[str] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
-    patch: str = ""
-    _undo: list[Undo] = field(default_factory=list, repr=False)
+
+    @property
+    def done(self) -> list[str]:
+        """What was set, one line each."""
+        return [change.text for change in self.changes]
+
+    @property
+    def patch(self) -> str:
+        """Python that does the same to another instance, called `model`."""
+        code = "\n".join(change.code for change in self.changes)
+        used = sorted(name for name in patches.PRINTED if f"{name}(" in code)
+        lines = [f"from autoport.verify.patches import {', '.join(used)}"] if used else []
+        lines += ["from math import inf"] if "inf" in code else []
+        return "\n".join([*lines, code, ""]) if code else ""
 
     def undo(self) -> None:
         """Takes everything back."""
-        while self._undo:
-            self._undo.pop()()
+        while self.changes:
+            self.changes.pop().undo()
 
     def __str__(self) -> str:
         return "\n".join([*(f"set: {text}" for text in self.done), *(f"left: {text}" for text in self.left)])
 
 
+@dataclass
+class _Place:
+    """An operation of the PyTorch model with all that is to be set there."""
+
+    op: Op
+    node: fx.Node | None
+    values: dict[str, Any] = field(default_factory=dict)
+    differences: dict[str, Difference] = field(default_factory=dict)
+
+
 def reconcile(match: Match, model: nn.Module) -> Reconciliation:
     """See `Match.reconcile`."""
     result = Reconciliation()
-    lines: list[str] = []
-    changed: dict[tuple[str, str], Any] = {}
-    for a, b, difference in _located(match):
-        reason = _obstacle(model, a, b, difference, changed)
-        if reason is not None:
-            result.left.append(f"{difference} ({reason})")
-            continue
-        if (b.path, difference.name) in changed:
-            continue
-        changed[b.path, difference.name] = a.attrs[difference.name]
-        module = model.get_submodule(b.path)
-        if difference.name == "padding":
-            lines += _set_padding(result, module, a, b)
-        else:
-            lines += _set(result, module, b.path, ATTRIBUTES[difference.name], a.attrs[difference.name])
-    located = {difference for _, _, difference in _located(match)}
+    places = _places(match)
+    for place in places:
+        _reconcile_place(result, model, place)
+    _check(result, match)
+    located = {difference for place in places for difference in place.differences.values()}
     result.left += [str(difference) for difference in match.differences if difference not in located]
-    imports = ["from autoport.verify.reconcile import Pad"] if any("Pad(" in line for line in lines) else []
-    result.patch = "\n".join([*imports, *lines]) + "\n" if lines else ""
     return result
+
+
+def _places(match: Match) -> list[_Place]:
+    """Operations of which hyper-parameters disagree."""
+    found: dict[str, _Place] = {}
+    for a, b, difference in _located(match):
+        place = found.setdefault(b.name, _Place(b, node_of(match.graph_torch, b)))
+        place.values.setdefault(difference.name, a.attrs.get(difference.name))
+        place.differences.setdefault(difference.name, difference)
+    return list(found.values())
 
 
 def _located(match: Match) -> Iterator[tuple[Op, Op, Difference]]:
@@ -107,51 +139,105 @@ def _located(match: Match) -> Iterator[tuple[Op, Op, Difference]]:
                 yield first, second, difference
 
 
-def _obstacle(
-    model: nn.Module, a: Op, b: Op, difference: Difference, changed: dict[tuple[str, str], Any]
-) -> str | None:
-    """Why a difference cannot be set; None if it can."""
-    name = difference.name
-    if name not in a.attrs or name not in (*ATTRIBUTES, "padding"):
-        return "there is nothing to set"
-    module = model.get_submodule(b.path)
-    attribute = ATTRIBUTES.get(name, "padding")
-    if not hasattr(module, attribute) or any(True for _ in module.children()):
-        return f"it is written in the forward of {type(module).__name__}"
-    if (b.path, name) in changed and changed[b.path, name] != a.attrs[name]:
-        return "the module is called in several places that need different values"
-    if name == "padding" and (b.kind not in BLANK or b.attrs.get("transposed")):
-        return "this module cannot be padded in front"
-    return None
+def _reconcile_place(result: Reconciliation, model: nn.Module, place: _Place) -> None:
+    """Attributes of the module first, then the rest in its forward."""
+    module = model.get_submodule(place.op.path)
+    rest = {}
+    for name, value in place.values.items():
+        wanted = _as_attribute(module, place, name, value)
+        if wanted is None:
+            rest[name] = value
+        elif getattr(module, ATTRIBUTES[name]) != wanted:
+            result.changes.append(_set(module, place, name, wanted))
+    if rest:
+        _compute_otherwise(result, model, place, rest)
 
 
-def _set(result: Reconciliation, module: nn.Module, path: str, name: str, value: Any) -> list[str]:
-    before = getattr(module, name)
-    value = type(before)(value) if isinstance(before, tuple) else value
-    if isinstance(value, tuple) and isinstance(before, int):
-        value = value[0] if len(set(value)) == 1 else value
-    setattr(module, name, value)
-    result._undo.append(lambda: setattr(module, name, before))
-    result.done.append(f"{path}.{name} = {value!r} (was {before!r})")
-    return [f"model.get_submodule({path!r}).{name} = {value!r}"]
+def _as_attribute(module: nn.Module, place: _Place, name: str, value: Any) -> Any:
+    """What the module's attribute has to be; None if no attribute can express it."""
+    attribute = ATTRIBUTES.get(name, "")
+    before = getattr(module, attribute, None)
+    if before is None or value is None or (name == "padding" and "kernel_size" not in place.op.attrs):
+        return None
+    if name == "padding":
+        pads = value if place.node is None else less(value, folded(place.node, place.op))
+        value = tuple(low for low, _ in pads)
+        if place.op.attrs.get("transposed") or any(low != high or low < 0 for low, high in pads):
+            return None
+    if isinstance(value, (tuple, list)) and not isinstance(before, (tuple, list)):
+        return value[0] if len(set(value)) == 1 else tuple(value)
+    return type(before)(value) if isinstance(before, tuple) else value
 
 
-def _set_padding(result: Reconciliation, module: nn.Module, a: Op, b: Op) -> list[str]:
-    """Padding of the module itself where it is symmetric; a hook in front of it where not."""
-    own = module.padding
-    rank = len(a.attrs["padding"])
-    sizes = [own] * rank if isinstance(own, int) else list(own) if not isinstance(own, str) else [0] * rank
-    folded = [(low - p, high - p) for (low, high), p in zip(b.attrs["padding"], sizes, strict=True)]
-    if getattr(module, "ceil_mode", False):
-        folded = [(0, 0)] * rank
-    wanted = [(c - e, d - f) for (c, d), (e, f) in zip(a.attrs["padding"], folded, strict=True)]
-    if all(low == high >= 0 for low, high in wanted):
-        return _set(result, module, b.path, "padding", tuple(low for low, _ in wanted))
-    flat = [amount for pair in reversed(wanted) for amount in pair]
-    value = a.attrs.get("pad_value", BLANK[b.kind])
-    lines = _set(result, module, b.path, "padding", type(own)([0] * rank) if isinstance(own, tuple) else 0)
-    hook = module.register_forward_pre_hook(Pad(flat, value))
-    result._undo.append(hook.remove)
-    result.done.append(f"{b.path} is given its input padded by {flat}")
-    number = "float('-inf')" if value == float("-inf") else repr(value)
-    return [*lines, f"model.get_submodule({b.path!r}).register_forward_pre_hook(Pad({flat}, {number}))"]
+def _set(module: nn.Module, place: _Place, name: str, value: Any) -> Change:
+    path, attribute = place.op.path, ATTRIBUTES[name]
+    before = getattr(module, attribute)
+    setattr(module, attribute, value)
+    return Change(
+        (place.differences[name],),
+        f"{path}.{attribute} = {value!r} (was {before!r})",
+        f"model.get_submodule({path!r}).{attribute} = {value!r}",
+        lambda: setattr(module, attribute, before),
+    )
+
+
+def _compute_otherwise(result: Reconciliation, model: nn.Module, place: _Place, values: dict[str, Any]) -> None:
+    """Replaces one call in the forward of a module."""
+    differences = tuple(place.differences[name] for name in values)
+    known = place.node is not None and None not in values.values()
+    patch = mend(place.node, place.op, place.values) if known and place.node is not None else None
+    if patch is None or place.node is None:
+        result.left += [f"{difference} ({_written(place)})" for difference in differences]
+        return
+    result.changes.append(_call(model, place, place.node, patch, differences))
+
+
+def _written(place: _Place) -> str:
+    where = place.node.meta.get("where") if place.node is not None else None
+    return "there is nothing to set" + (f"; it is computed in {shown(where)}" if where else "")
+
+
+def _call(model: nn.Module, place: _Place, node: fx.Node, patch: Patch, differences: tuple[Difference, ...]) -> Change:
+    path, function = place.op.path, bare_name(node.target)
+    within = [
+        other
+        for other in node.graph.nodes
+        if other.op == "call_function"
+        and bare_name(other.target) == function
+        and any(path == above for above, _ in other.meta.get("nn_module_stack", ()))
+    ]
+    number = within.index(node)
+    module = model.get_submodule(path)
+    call = Call(module, function, number, patch)
+    where = shown(node.meta["where"])
+    return Change(
+        differences,
+        f"{path or 'the model'}: {function} in {where} is computed with {_described(patch)}",
+        f"Call(model.get_submodule({path!r}), {function!r}, {number}, {patch})  # {where}",
+        lambda: call.remove(module),
+    )
+
+
+def _described(patch: Patch) -> str:
+    values = vars(patch).get("values", vars(patch))
+    return ", ".join(f"{name} = {value!r}" for name, value in values.items())
+
+
+def _check(result: Reconciliation, match: Match) -> None:
+    """Reads the model again, and takes back what it cannot run with or what had no effect."""
+    try:
+        remaining = set(match.current().differences)
+    except TraceError as failure:
+        reason = str(failure).splitlines()[0]
+        _take_back(result, lambda difference: difference.name in SIZES, f"the model does not run with it: {reason}")
+        remaining = set(match.current().differences)
+    _take_back(result, lambda difference: difference in remaining, "it was set without effect")
+
+
+def _take_back(result: Reconciliation, wrong: Callable[[Difference], bool], reason: str) -> None:
+    """Undoes changes, the last first, so that several at one place come off in order."""
+    for change in reversed(result.changes):
+        if any(map(wrong, change.differences)):
+            change.undo()
+            result.left += [f"{difference} ({reason})" for difference in change.differences]
+            result.changes.remove(change)

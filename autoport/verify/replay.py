@@ -6,7 +6,7 @@ freed behind their last reader.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,14 +17,13 @@ from torch.utils._pytree import tree_map
 
 from autoport.errors import VerificationError
 from autoport.verify.numbers import meant_array
+from autoport.verify.patches import Patch
 
 FLOATS = {torch.float64, torch.float32, torch.float16, torch.bfloat16}
 CASTS = {torch.Tensor.double, torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16}
 
 # What is done with the result of a node: returns the result that later nodes read.
 Watch = Callable[[fx.Node, Any], Any]
-# Computes a node in another way, from its arguments in the type that is computed in.
-Patch = Callable[[Callable[..., Any], Sequence[Any], Mapping[str, Any]], Any]
 
 
 class Broken:

@@ -60,6 +60,16 @@ CASES = {
         lambda: [layers.Conv2DTranspose(4, 4, strides=2, padding="same")],
         [nn.ConvTranspose2d(3, 4, 4, stride=2, padding=1)],
     ),
+    "conv2d transposed, cropped at one side": (
+        (5, 6, 3),
+        lambda: [layers.Conv2DTranspose(4, 3, strides=2, padding="same"), layers.Conv2D(2, 3)],
+        [nn.ConvTranspose2d(3, 4, 3, stride=2), nn.ZeroPad2d((0, -1, 0, -1)), nn.Conv2d(4, 2, 3)],
+    ),
+    "conv2d transposed of a padded image": (
+        (5, 6, 3),
+        lambda: [layers.ZeroPadding2D(1), layers.Conv2DTranspose(4, 3, strides=2)],
+        [nn.ZeroPad2d(1), nn.ConvTranspose2d(3, 4, 3, stride=2)],
+    ),
     "conv3d transposed": (
         (3, 4, 5, 3),
         lambda: [layers.Conv3DTranspose(4, 3)],

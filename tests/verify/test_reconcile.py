@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import pytest
 import torch
+import torch.nn.functional as F
 from keras import layers
 from torch import nn
 
@@ -76,19 +77,93 @@ def test_what_can_be_set_is_set_and_verifies(case: str) -> None:
     assert not match.verify().ok
 
 
-def test_what_is_written_in_a_forward_is_left() -> None:
+class Written(nn.Module):
+    """Everything in the forward, nothing in modules."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = (nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.ConvTranspose2d(4, 2, 3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = F.leaky_relu(F.conv2d(x, self.a.weight, self.a.bias, 2, 1), 0.1)
+        x = F.gelu(F.conv2d(x, self.b.weight, self.b.bias, padding=1), approximate="tanh")
+        x = F.avg_pool2d(x, 3, 2, 1)
+        x = F.conv_transpose2d(x, self.c.weight, self.c.bias, 2, 1, 1)
+        return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+
+
+def written() -> list[Any]:
+    return [
+        layers.Conv2D(4, 3, strides=2, padding="same"),
+        layers.LeakyReLU(0.3),
+        layers.Conv2D(4, 3, padding="same"),
+        layers.Activation("gelu"),
+        layers.AveragePooling2D(3, 2, padding="same"),
+        layers.Conv2DTranspose(2, 3, strides=2, padding="same"),
+        layers.UpSampling2D(2, interpolation="bilinear"),
+    ]
+
+
+def test_what_is_written_in_a_forward_is_computed_otherwise() -> None:
+    """Asymmetric padding of convolutions, average pooling and transposed convolutions among it."""
+    match, module = pair(written(), Written())
+    fresh, keys = copy.deepcopy(module), list(module.state_dict())
+    causes = {d.cause for d in match.verify().divergences}
+    assert causes >= {"padding", "negative_slope", "approximate", "align_corners"}
+    reconciliation = match.reconcile()
+    assert not reconciliation.left
+    assert all("test_reconcile.py:" in text for text in reconciliation.done), reconciliation.done
+    verification = match.verify()
+    assert verification.ok, str(verification)
+    assert list(module.state_dict()) == keys
+    exec(reconciliation.patch, {"model": fresh})
+    x = torch.randn(2, 3, 10, 12)
+    with torch.no_grad():
+        after = module.eval()(x)
+        assert torch.equal(fresh.eval()(x), after)
+        assert torch.equal(copy.deepcopy(module)(x), after)
+        reconciliation.undo()
+        assert not torch.equal(module(x), after)
+    assert "forward" not in vars(module)
+
+
+def test_what_no_argument_expresses_is_left_with_its_place() -> None:
     class Net(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.a, self.b = nn.Conv2d(3, 4, 3), nn.Conv2d(4, 2, 1)
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.b(nn.functional.leaky_relu(self.a(x), 0.1))
+            return self.b(self.a(x)[:, :, 1:7])
 
-    match, _ = pair([layers.Conv2D(4, 3), layers.LeakyReLU(0.3), layers.Conv2D(2, 1)], Net())
+    match, _ = pair([layers.Conv2D(4, 3), layers.Cropping2D(((2, 0), (0, 0))), layers.Conv2D(2, 1)], Net())
     reconciliation = match.reconcile()
     assert not reconciliation.done
-    assert "it is written in the forward of Net" in reconciliation.left[0]
+    assert "test_reconcile.py:" in reconciliation.left[0]
+
+
+def test_what_the_model_cannot_run_with_is_taken_back() -> None:
+    """A stride on one way of two: on the other there is nothing to set."""
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.norm, self.b = nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.norm(self.a(x))
+            return self.b(x) + x
+
+    image = keras.Input((10, 12, 3))
+    x = layers.BatchNormalization()(layers.Conv2D(4, 1)(image))
+    model = keras.Model(image, layers.Conv2D(4, 1, strides=2)(x) + x[:, ::2, ::2])
+    module = Net()
+    match = autoport.match(model, module)
+    match.assign(strict=False)
+    reconciliation = match.reconcile()
+    assert any("norm.eps" in text for text in reconciliation.done)
+    assert any("does not run with it" in text for text in reconciliation.left), str(reconciliation)
+    assert module.b.stride == (1, 1)
 
 
 def test_a_certificate_says_what_was_verified() -> None:

@@ -62,7 +62,7 @@ def zero_padding(call: Layer) -> Any:
         return call.x
     axes = getattr(layer, "data_format", "channels_last")
     padding = [(0, 0), (0, 0), *pairs] if axes == "channels_first" else [(0, 0), *pairs, (0, 0)]
-    return call.emit("pad", padding=tuple(padding), mode="constant", value=0.0)
+    return call.emit("pad", amounts=tuple(padding), mode="constant", value=0.0)
 
 
 @layer_rule("Cropping1D Cropping2D Cropping3D")

@@ -135,7 +135,7 @@ def pad(raw: RawOp) -> Any:
     padding = tuple((int(low), int(high)) for low, high in pads)
     if not any(low or high for low, high in padding):
         return raw.source(0)
-    return raw.emit("pad", [0], padding=padding, mode=mode, value=value)
+    return raw.emit("pad", [0], amounts=padding, mode=mode, value=value)
 
 
 @op_rule("SelectV2 Select")

@@ -72,7 +72,7 @@ def pad(call: Call) -> Any:
     if not any(low or high for low, high in padding):
         return call.get("input")
     mode = call.get("mode", "constant")
-    return call.emit("pad", [call.value("input")], padding=tuple(padding), mode=mode, value=call.get("value") or 0.0)
+    return call.emit("pad", [call.value("input")], amounts=tuple(padding), mode=mode, value=call.get("value") or 0.0)
 
 
 # PyTorch's bicubic kernel is Keys' with a = -0.75, TensorFlow's has a = -0.5.

@@ -1,0 +1,34 @@
+"""Where in a model's source a recorded call stands."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import FrameType
+
+import torch
+
+import autoport
+
+# Frames of PyTorch and of autoport are not the model's.
+INNER = tuple(str(Path(str(package.__file__)).parent) for package in (torch, autoport))
+
+Where = tuple[str, int]
+
+
+def caller() -> Where:
+    """File and line of the call that is being recorded, in the model's source."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(INNER):
+        frame = frame.f_back
+    return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("", 0)
+
+
+def shown(where: Where) -> str:
+    """A place for people: files of packages from the package on, others from the working directory on."""
+    path = Path(where[0])
+    for base in (*(parent for parent in path.parents if parent.name == "site-packages"), Path.cwd()):
+        if path.is_relative_to(base):
+            path = path.relative_to(base)
+            break
+    return f"{path}:{where[1]}"
