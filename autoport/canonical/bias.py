@@ -35,5 +35,6 @@ def _layer(graph: Graph, product: Value) -> Op | None:
         return None
     if op.kind == "reshape" and op.shapes[0][-1:] == graph.shape(op.inputs[0])[-1:]:
         inner = _layer(graph, op.inputs[0])
-        return inner if inner is not None and "layout" not in inner.attrs else None
+        last = inner is not None and list(inner.attrs["outputs"].values()) == [len(inner.shapes[0]) - 1]
+        return inner if last else None
     return op if op.kind in ("dense", "conv") and "bias" not in op.weights else None

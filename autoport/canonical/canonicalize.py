@@ -22,6 +22,7 @@ from autoport.canonical import (
     padding,
     pooling,
     products,
+    shuffles,
 )
 from autoport.graph import Graph
 
@@ -40,6 +41,7 @@ def canonicalize(graph: Graph) -> Graph:
     last_state.fold_last_step(graph)
     products.fold_products(graph)
     lookups.fold_lookups(graph)
+    shuffles.fold_shuffles(graph)
     bias.fold_bias(graph)
     moments.fold_moments(graph)
     norms.fold_norms(graph)

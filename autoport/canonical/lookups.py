@@ -20,8 +20,13 @@ def fold_lookups(graph: Graph) -> None:
         elif op.kind == "dense" and op.weights.keys() == {"kernel"} and list(op.attrs["outputs"]) == ["o"]:
             rows = graph.op(op.inputs[0].op)
             (kernel,) = op.weights["kernel"].pieces
-            if rows.kind == "one_hot" and op.attrs["binds"] == {"i": (0, len(rows.shapes[0]) - 1)}:
-                _become_embedding(graph, op, kernel.renamed("i", "v").renamed("o", "c"), rows.inputs[0])
+            if _is_one_hot(rows) and op.attrs["binds"] == {"i": (0, len(rows.shapes[0]) - 1)}:
+                index = rows.inputs[0] if rows.inputs else op.inputs[0]
+                _become_embedding(graph, op, kernel.renamed("i", "v").renamed("o", "c"), index)
+
+
+def _is_one_hot(rows: Op) -> bool:
+    return rows.kind == "one_hot" or bool(rows.kind == "constant" and rows.attrs.get("one_hot"))
 
 
 def _table(view: View) -> Piece:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoport.graph.constants import LARGEST_CONSTANT, ON_NUMBERS, consecutive, digest
+from autoport.graph.constants import LARGEST_CONSTANT, ON_NUMBERS, consecutive, counted_by, digest, is_one_hot
 from autoport.graph.equations import Equation
 from autoport.graph.graph import Graph
 from autoport.graph.op import Op, Shape, Tensor, Value
@@ -294,8 +294,14 @@ class Builder:
         stored: dict[str, Any] = {} if tensor is None else {"stored": tensor}
         if array is None or array.size > LARGEST_CONSTANT:
             return self.emit("constant", [], shape, values=None, **stored)
-        number = float(array.flat[0]) if array.size == 1 and array.dtype.kind in "fiu" else None
-        return self.emit("constant", [], shape, values=digest(array), run=consecutive(array), number=number, **stored)
+        known = {
+            "values": digest(array),
+            "run": consecutive(array),
+            "step": counted_by(array),
+            "one_hot": is_one_hot(array),
+            "number": float(array.flat[0]) if array.size == 1 and array.dtype.kind in "fiu" else None,
+        }
+        return self.emit("constant", [], shape, **known, **stored)
 
     def number(self, value: Value) -> float | None:
         """The one number that a constant holds."""

@@ -35,6 +35,21 @@ def digest(array: NDArray[Any]) -> str:
     return f"{shown}{', ...' if values.size > 4 else ''} ({hashlib.sha256(rounded.encode()).hexdigest()[:8]})"
 
 
+def counted_by(array: NDArray[Any]) -> int | None:
+    """The step in which every row of an array counts through all numbers: 2 for 0 2 4 1 3 5; None if none does."""
+    size = array.shape[-1] if array.ndim else 0
+    step = int(array.flat[1]) if array.size > 1 and array.dtype.kind in "iu" else 0
+    if size < 2 or step < 2 or size % step:
+        return None
+    return step if (array == np.arange(size).reshape(-1, step).T.ravel()).all() else None
+
+
+def is_one_hot(array: NDArray[Any]) -> bool:
+    """Whether every row of an array is a one among zeros."""
+    rows = array.ndim > 1 and array.shape[-1] > 1 and array.dtype.kind in "fiub"
+    return rows and bool(((array == 0) | (array == 1)).all() and (array.sum(-1) == 1).all())
+
+
 def consecutive(array: NDArray[Any]) -> tuple[int, int] | None:
     """Start and stop of the whole numbers that every row of an array counts up; None if it does not count."""
     if array.ndim == 0 or array.size == 0 or array.dtype.kind not in "iu":

@@ -1,12 +1,10 @@
-"""Raw matrix products, look-ups and convolutions on variables."""
+"""Raw matrix products and look-ups on variables."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from autoport.graph.build import SPATIAL
 from autoport.graph.equations import einsum_equation, product_equation
-from autoport.keras.layers.conv import explicit_padding, spatial_shape
 from autoport.keras.rules import RawOp, op_rule
 
 
@@ -35,42 +33,9 @@ def gather(raw: RawOp) -> Any:
     """A look-up in a stored table is an embedding."""
     path = raw.stored(0)
     if path is None or len(raw.build.graph.tensors[path].shape) != 2:
-        first = raw.op.type == "ResourceGather" or (raw.constant(2) == 0 and not raw.op.get_attr("batch_dims"))
-        return raw.emit("lookup" if first else "gather", [0, 1])
+        axis = 0 if raw.op.type == "ResourceGather" else raw.constant(2)
+        if axis is None:
+            return raw.emit("gather", [0, 1])
+        axis = int(axis) % len(raw.build.graph.shape(raw.data(0)))
+        return raw.emit("gather" if axis or raw.op.get_attr("batch_dims") else "lookup", [0, 1], axis=axis)
     return raw.build.embedding(raw.data(1), raw.build.piece(path, "v c"), raw.out)
-
-
-@op_rule("Conv2D DepthwiseConv2dNative")
-def conv(raw: RawOp) -> Any:
-    """`tf.nn.conv2d` and `tf.nn.depthwise_conv2d` on a variable."""
-    path = raw.stored(1)
-    if path is None:
-        return raw.emit("conv_by_value")
-    last = raw.op.get_attr("data_format").decode() == "NHWC"
-    layout = f"n {SPATIAL[2]} c" if last else f"n c {SPATIAL[2]}"
-    shape = raw.build.graph.tensors[path].shape
-    x = raw.data(0)
-    channels = raw.build.graph.shape(x)[-1 if last else 1]
-    depthwise = raw.op.type.startswith("Depthwise")
-    groups = channels if depthwise else channels // shape[2]
-    kernel = raw.build.piece(path, "h w g o" if depthwise else "h w i (g o)", g=groups)
-    stride, dilation = (tuple(spatial_shape(raw.op.get_attr(name), layout)) for name in ("strides", "dilations"))
-    inside = spatial_shape(raw.build.graph.shape(x), layout)
-    mode = raw.op.get_attr("padding").decode().lower()
-    if mode == "explicit":
-        given = raw.op.get_attr("explicit_paddings")
-        low, high = (spatial_shape(list(given[first::2]), layout) for first in (0, 1))
-        padding = list(zip(low, high, strict=True))
-    else:
-        padding = explicit_padding(mode, inside, shape[:2], stride, dilation)
-    return raw.build.conv(
-        x,
-        kernel,
-        None,
-        raw.out,
-        layout=layout,
-        stride=stride,
-        dilation=dilation,
-        padding=padding,
-        groups=groups,
-    )

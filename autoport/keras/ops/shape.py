@@ -29,7 +29,8 @@ def transpose(raw: RawOp) -> Any:
 def concat(raw: RawOp) -> Any:
     """`tf.concat`."""
     count = len(raw.op.inputs) - 1
-    return raw.emit("concat", range(count), axis=int(raw.constant(count)) % len(raw.out))
+    parts = [k for k in range(count) if 0 not in raw.lowering.shape_of(raw.op.inputs[k])]
+    return raw.emit("concat", parts, axis=int(raw.constant(count)) % len(raw.out))
 
 
 @op_rule("Pack")
@@ -136,6 +137,13 @@ def pad(raw: RawOp) -> Any:
     if not any(low or high for low, high in padding):
         return raw.source(0)
     return raw.emit("pad", [0], amounts=padding, mode=mode, value=value)
+
+
+@op_rule("DepthToSpace")
+def depth_to_space(raw: RawOp) -> Any:
+    """`tf.nn.depth_to_space`: channels are `(r r c)`."""
+    last = raw.op.get_attr("data_format").decode() == "NHWC"
+    return raw.emit("depth_to_space" if last else "DepthToSpace", factor=raw.op.get_attr("block_size"))
 
 
 @op_rule("SelectV2 Select")

@@ -47,6 +47,12 @@ def addmm(call: Call) -> Any:
     return call.build.emit("add", [bias, y], call.out) if beta else y
 
 
+@register("outer ger", "input other")
+def outer(call: Call) -> Any:
+    """Every entry of one vector times every entry of another."""
+    return call.build.matmul(call.value("input"), call.value("other"), call.out, ("i", "j", "ij"))
+
+
 @register("einsum", "equation")
 def einsum(call: Call) -> Any:
     """`torch.einsum` of two tensors is a product."""

@@ -75,6 +75,12 @@ def pad(call: Call) -> Any:
     return call.emit("pad", [call.value("input")], amounts=tuple(padding), mode=mode, value=call.get("value") or 0.0)
 
 
+@register("pixel_shuffle", "input upscale_factor")
+def pixel_shuffle(call: Call) -> Any:
+    """`F.pixel_shuffle`: channels are `(c r r)`."""
+    return call.emit("pixel_shuffle", [call.value("input")], factor=call.get("upscale_factor"))
+
+
 # PyTorch's bicubic kernel is Keys' with a = -0.75, TensorFlow's has a = -0.5.
 RESIZE_MODES = {"bicubic": "bicubic (a=-0.75)"}
 

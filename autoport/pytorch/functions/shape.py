@@ -178,6 +178,15 @@ def tensor(call: Call) -> Any:
     return call.build.constant(np.asarray(data), call.out)
 
 
+FILLS = {"zeros": 0, "zeros_like": 0, "new_zeros": 0, "ones": 1, "ones_like": 1, "new_ones": 1}
+
+
+@register(" ".join(FILLS))
+def filled(call: Call) -> Any:
+    """One number everywhere, whatever gave the shape."""
+    return call.build.constant(np.broadcast_to(np.float32(FILLS[call.name]), call.out), call.out)
+
+
 @register("arange")
 def arange(call: Call) -> Any:
     """Numbers counted up."""
