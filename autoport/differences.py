@@ -20,6 +20,7 @@ IGNORED = {
     "binds",
     "equation",
     "detail",
+    "disputed",
     "dims",
     "layout",
     "number",
