@@ -21,6 +21,7 @@ IGNORED = {
     "binds",
     "equation",
     "detail",
+    "disputed",
     "dims",
     "layout",
     "number",

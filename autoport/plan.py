@@ -206,6 +206,10 @@ def pair_weights(tf: Op, torch: Op) -> tuple[list[WeightPair], list[str]]:
             else:
                 pairs.append(WeightPair(role, left, right))
             continue
+        disputed = {*tf.attrs.get("disputed", ()), *torch.attrs.get("disputed", ())}
+        if disputed & (left.axes.keys() | right.axes.keys()):
+            refusals.append(f"{role}: two orders of its features meet, of which neither can be given to the other")
+            continue
         unordered = set(tf.attrs.get("unordered", ())) & set(torch.attrs.get("unordered", ()))
         if unordered & left.axes.keys():
             refusals.append(f"{role}: the order in which its input was flattened is known on neither side")

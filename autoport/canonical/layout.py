@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
 
+from autoport.canonical.unify import disputed, unify
 from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
 from autoport.graph.axes import Axis
@@ -236,6 +237,15 @@ def _expanded_axes(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     return (*new, *(axis if ax.axis_size(axis) == size else ax.axis(ax.UNKNOWN, size) for axis, size in sized))
 
 
+def _elementwise(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
+    """What operands put on each other has one order."""
+    agreed = [unify(axes) for axes in _aligned(inputs)][::-1]
+    named = _default(graph, op, inputs)
+    if len(named) != len(agreed):
+        return named
+    return tuple(a if fine else disputed(ax.axis_size(a)) for a, fine in zip(named, agreed, strict=True))
+
+
 def _default(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     """Elementwise: the axes of the first input of the same rank whose axes fit best."""
     shape = op.shapes[0] if op.shapes else ()
@@ -259,6 +269,7 @@ RULES: dict[str, Rule] = {
     "matmul": _matmul,
     "attention": _attention,
     "parameter": lambda graph, op, inputs: tuple(ax.axis(None, size) for size in op.shapes[0]),
+    **dict.fromkeys(ELEMENTWISE, _elementwise),
     **dict.fromkeys(
         ("global_avg_pool", "global_max_pool", "reduce_mean", "reduce_sum", "reduce_max", "reduce_min"), _reduce
     ),
@@ -270,6 +281,9 @@ def _expand(op: Op, name: str, data: Axis) -> None:
 
     A plain axis keeps its name, also one of plain segments, unless it is one of several inputs or outputs of a layer.
     """
+    if ax.is_disputed(data):
+        op.attrs.setdefault("disputed", []).append(name)
+        return
     plain = ax.is_plain(data) or (all(ax.is_plain((segment,)) for segment in data) and ax.is_known(data))
     if plain and not NUMBERED.fullmatch(name):
         return

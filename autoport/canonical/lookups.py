@@ -35,6 +35,6 @@ def _table(view: View) -> Piece:
 
 
 def _become_embedding(graph: Graph, op: Op, table: Piece, index: Value) -> None:
-    graph.become(op, "embedding", index)
+    graph.become(op, "embedding", index, outputs={"c": len(op.shapes[0]) - 1})
     op.weights = {"embedding": Weight((table,))}
     op.colour = ("embedding", table.sizes.get("v", 1), table.sizes.get("c", 1))

@@ -6,7 +6,7 @@ reduce_mean over (h, w) = global_avg_pool        reduce_max over (h, w) = global
 from __future__ import annotations
 
 from autoport.graph import Graph
-from autoport.graph.axes import plain_name
+from autoport.graph.axes import Axis, leaves
 
 SPACE = {"d", "h", "w", "t"}
 KINDS = {"reduce_mean": "global_avg_pool", "reduce_max": "global_max_pool"}
@@ -18,7 +18,13 @@ def fold_reductions(graph: Graph) -> None:
         if op.kind not in KINDS or not op.inputs:
             continue
         axes = graph.axes.get(op.inputs[0], ())
-        space = {dim for dim, axis in enumerate(axes) if plain_name(axis) in SPACE}
+        space = {dim for dim, axis in enumerate(axes) if _is_space(axis)}
         if space and space == set(op.attrs["dims"]):
             op.kind = KINDS[op.kind]
             op.colour = (op.kind,)
+
+
+def _is_space(axis: Axis) -> bool:
+    """Whether an axis is made of space alone, as the pixels of a flattened map are."""
+    names = {atom.name for segment in axis for atom in leaves(segment)}
+    return bool(names) and names <= SPACE

@@ -26,6 +26,7 @@ class Atom:
         parts: what a reshape has split it into, outermost first.
         parent: what it is a part of.
         origin: the atom that it was before pooling, padding or slicing changed its size.
+        disputed: whether two orders meet along it of which neither can be given to the other.
     """
 
     size: int
@@ -33,6 +34,7 @@ class Atom:
     parts: list[Atom] = field(default_factory=list)
     origin: Atom | None = None
     parent: Atom | None = None
+    disputed: bool = False
 
     def call(self, name: str) -> None:
         """Names an atom that has no name, and what it was resized from."""
@@ -78,12 +80,25 @@ def unknown(shape: Sequence[int]) -> tuple[Axis, ...]:
 
 def leaves(segment: Sequence[Atom]) -> list[Atom]:
     """The atoms of a segment, each as the parts that it was split into."""
-    return [leaf for atom in segment for leaf in (leaves(atom.parts) if atom.parts else [atom])]
+    found: list[Atom] = []
+    waiting = list(reversed(segment))
+    while waiting:
+        atom = waiting.pop()
+        if atom.parts:
+            waiting += reversed(atom.parts)
+        else:
+            found.append(atom)
+    return found
 
 
 def is_known(segments: Axis) -> bool:
     """Whether the order of positions along the axis is known."""
     return all(atom.name != UNKNOWN for segment in segments for atom in leaves(segment))
+
+
+def is_disputed(segments: Axis) -> bool:
+    """Whether two orders meet along the axis."""
+    return any(atom.disputed for segment in segments for atom in leaves(segment))
 
 
 def is_plain(segments: Axis) -> bool:

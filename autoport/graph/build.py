@@ -251,8 +251,9 @@ class Builder:
         recurrent = roles[f"recurrent_kernel_{gate}"].pieces[0]
         kernel = roles[f"kernel_{gate}"].pieces[0]
         features = (kernel.sizes.get("i", 1), recurrent.sizes.get("u", 1), attrs["reverse"])
-        binds = {"i": (0, len(out[0]) - 1)}
-        return self.emit(kind, [x, *initial], *out, out[1], weights=roles, features=features, binds=binds, **attrs)
+        last = len(out[0]) - 1
+        attrs |= {"binds": {"i": (0, last)}, "outputs": {"u": last, "r": last}}
+        return self.emit(kind, [x, *initial], *out, out[1], weights=roles, features=features, **attrs)
 
     def slice(self, x: Value, ranges: Mapping[int, tuple[int, int, int]] | None, out: Shape) -> Value:
         """A part of a tensor.
@@ -369,7 +370,8 @@ class Builder:
             rows = self.slice(self.parameter(table.tensor), {0: (*run, 1)}, (run[1] - run[0], out[-1]))
             return self.emit("expand", [rows], out)
         sizes = (table.sizes.get("v", 1), table.sizes.get("c", 1))
-        return self.emit("embedding", [x], out, weights={"embedding": Weight((table,))}, features=sizes, **attrs)
+        weights, outputs = {"embedding": Weight((table,))}, {"c": len(out) - 1}
+        return self.emit("embedding", [x], out, weights=weights, features=sizes, outputs=outputs, **attrs)
 
     def parameter(self, tensor: str) -> Value:
         """A stored tensor read as data: a position table, a class token, a layer scale."""

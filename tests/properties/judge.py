@@ -80,16 +80,19 @@ def judge(pair: Pair, match: autoport.Match) -> Verdict:
     verdict = Verdict(match, len(entries), missing=match.missing("torch"))
     off = [path for path in entries if not torch.equal(ported[path], truth[path])]
     if off:
-        other = torch_side.build(pair.right.architecture, 0) if False else pair.torch
-        arrays = keras_side.examples(pair.architecture, 5)
-        wanted = torch_side.run(pair.right, arrays)
-        before = other.state_dict()
-        before = {path: tensor.clone() for path, tensor in before.items()}
-        other.load_state_dict(truth | {path: ported[path] for path in entries})
-        same = distance(torch_side.run(other, arrays), wanted) < TOLERANCE
-        other.load_state_dict(before)
-        (verdict.exchanged if same else verdict.wrong).extend(off)
+        same = _outputs(pair, truth | {path: ported[path] for path in entries})
+        right = distance(same, _outputs(pair, truth)) < TOLERANCE
+        (verdict.exchanged if right else verdict.wrong).extend(off)
     return verdict
+
+
+def _outputs(pair: Pair, state: dict[str, torch.Tensor]) -> list[Any]:
+    """What the PyTorch model computes with other weights; its own stay as they are."""
+    before = {path: tensor.clone() for path, tensor in pair.torch.state_dict().items()}
+    pair.torch.load_state_dict(state)
+    outputs = torch_side.run(pair.torch, keras_side.examples(pair.architecture, 5))
+    pair.torch.load_state_dict(before)
+    return outputs
 
 
 def difference(pair: Pair, module: TorchTwin) -> float:
