@@ -295,7 +295,7 @@ class Builder:
         stored: dict[str, Any] = {} if tensor is None else {"stored": tensor}
         if array is None or array.size > LARGEST_CONSTANT:
             return self.emit("constant", [], shape, values=None, **stored)
-        known = {
+        known: dict[str, Any] = {
             "values": digest(array),
             "run": consecutive(array),
             "step": counted_by(array),
