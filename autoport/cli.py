@@ -112,7 +112,7 @@ def report(
             "-o",
             "--output",
             metavar="FILE",
-            help="Write to a file, .html, .md, .json, .txt, .graphml, .dot, or to a folder .explorer; repeatable.",
+            help="Write to .html, .md, .json, .txt, .graphml or .dot, or to a folder .explorer; may be repeated.",
         ),
     ] = None,
     check: Annotated[bool, typer.Option("--check", help="Say in one line whether the models are the same.")] = False,

@@ -116,28 +116,39 @@ def _joined(homes: list[Path]) -> list[Path]:
 
 
 def _cut(homes: list[Path]) -> list[Path]:
-    """Cuts blocks with too many members into runs of neighbours."""
+    """Cuts blocks with too many members into runs of neighbours, from outside inwards."""
     depth = 0
     while depth <= max(map(len, homes), default=0):
-        members: dict[Path, dict[object, int]] = {}
-        places = []
+        members: dict[Path, dict[object, None]] = {}
         for number, home in enumerate(homes):
-            held = members.setdefault(home[:depth], {}) if len(home) >= depth else {}
-            member: object = home[: depth + 1] if len(home) > depth else number
-            places.append(held.setdefault(member, len(held)))
-        homes = [_in_run(home, depth, place, members) for home, place in zip(homes, places, strict=True)]
-        if not any(len(held) > LIMIT for held in members.values()):
-            depth += 1
+            if len(home) >= depth:
+                members.setdefault(home[:depth], {})[_member(home, depth, number)] = None
+        runs = {path: _runs(list(held)) for path, held in members.items() if len(held) > LIMIT}
+        homes = [
+            (*home[:depth], runs[home[:depth]][_member(home, depth, number)], *home[depth:])
+            if len(home) >= depth and home[:depth] in runs
+            else home
+            for number, home in enumerate(homes)
+        ]
+        depth += not runs
     return homes
 
 
-def _in_run(home: Path, depth: int, place: int, members: dict[Path, dict[object, int]]) -> Path:
-    size = len(members.get(home[:depth], {})) if len(home) >= depth else 0
-    if size <= LIMIT:
-        return home
-    run = RUN if size <= RUN * LIMIT else -(-size // LIMIT)
-    first = place // run * run
-    return (*home[:depth], f"{first + 1} to {min(first + run, size)}", *home[depth:])
+def _member(home: Path, depth: int, number: int) -> object:
+    """What a node is to the block around it at that depth: part of another block, or a member itself."""
+    return home[: depth + 1] if len(home) > depth else number
+
+
+def _runs(held: Sequence[object]) -> dict[object, str]:
+    """The name of its run for every member."""
+    size = RUN if len(held) <= RUN * LIMIT else -(-len(held) // LIMIT)
+    runs = [held[start : start + size] for start in range(0, len(held), size)]
+    return {member: f"{_named(run[0])} to {_named(run[-1])}" for run in runs for member in run}
+
+
+def _named(member: object) -> str:
+    """The name of a block, or the number of a node."""
+    return member[-1] if isinstance(member, tuple) else f"#{member}"
 
 
 def _numbered(nodes: Sequence[Node], homes: Sequence[Path], lead: str) -> tuple[list[Node], tuple[Group, ...]]:

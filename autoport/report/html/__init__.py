@@ -18,13 +18,15 @@ import jinja2
 
 from autoport.report.folding import lines_of
 from autoport.report.json import as_dict
+from autoport.report.lines import printable
 from autoport.report.rows import Report
 from autoport.report.summary import summary
 from autoport.report.table import render_table
 
 STYLES = ("theme.css", "page.css", "graph.css")
 SCRIPTS = ("vendor/dagre.min.js", "model.js", "layout.js", "panes.js", "details.js", "app.js")
-ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+# What may stand in JSON, and in a page may begin something else.
+ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 KEYS = (
     (("↑", "↓"), "previous and next box"),
     (("→", "←"), "unfold and go in, fold and go out"),
@@ -55,7 +57,7 @@ def render_html(report: Report) -> str:
     return _template("page.html.j2").render(
         report=report,
         summary=summary(report),
-        sides=(("tf", "Keras", report.tf_name), ("torch", "PyTorch", report.torch_name)),
+        sides=(("tf", "Keras", printable(report.tf_name)), ("torch", "PyTorch", printable(report.torch_name))),
         keys=KEYS,
         text=render_table(report),
         styles=[_asset(name) for name in STYLES],
@@ -77,7 +79,10 @@ def embedded(document: object) -> str:
         >>> embedded(["</script>"])
         '["\\\\u003c/script\\\\u003e"]'
     """
-    return json.dumps(document, allow_nan=False, separators=(",", ":")).translate(ESCAPES)
+    text = json.dumps(document, allow_nan=False, separators=(",", ":"))
+    for character, escape in ESCAPES.items():
+        text = text.replace(character, escape)
+    return text
 
 
 def _policy(scripts: list[str]) -> str:
