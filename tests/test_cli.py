@@ -132,10 +132,52 @@ def test_json_is_all_there_is_on_stdout() -> None:
 
 def test_a_report_goes_to_a_file_and_nothing_to_stdout(folder: Path) -> None:
     (folder / "report.md").write_text("old")
-    result = run("report", SOURCE, TARGET, "--format", "markdown", "-o", "report.md")
+    result = run("report", SOURCE, TARGET, "-o", "report.md")
     assert (result.exit_code, result.stdout) == (0, "")
     assert (folder / "report.md").read_text().startswith("- **Matched:**")
     assert listing(folder) == {"pair.py", "report.md"}
+
+
+def test_the_suffix_of_a_report_names_its_format_and_several_are_written_at_once(folder: Path) -> None:
+    result = run("report", SOURCE, TARGET, "-o", "report.html", "-o", "report.json", "-o", "pair.explorer")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert (folder / "report.html").read_text().startswith("<!DOCTYPE html>")
+    assert json.loads((folder / "report.json").read_text())["same"]
+    assert (folder / "pair.explorer" / "graphs.json").exists()
+
+
+def test_where_a_report_cannot_go_is_said_before_any_work() -> None:
+    for name, said in (("report.pdf", "ends in one of .txt, .md"), ("nowhere/report.md", "there is no folder nowhere")):
+        result = run("report", "never.py:looked_at", "never.py:looked_at", "-o", name)
+        assert result.exit_code == 2
+        assert said in result.stderr
+
+
+def test_check_is_one_line_and_an_exit_code() -> None:
+    same, other = (run("report", SOURCE, target, "--check") for target in (TARGET, "pair.py:Net(eps=1e-05)"))
+    assert (same.exit_code, other.exit_code) == (0, 1)
+    assert same.stdout == "same: 8 of 8 Keras and 8 of 8 PyTorch tensors, in 3 layers\n"
+    assert other.stdout == "not the same: 1 difference (epsilon); 1 more in training only\n"
+
+
+def test_open_shows_the_page_in_the_browser(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", lambda url: not opened.append(url))
+    result = run("report", SOURCE, TARGET, "--open")
+    assert (result.exit_code, result.stdout) == (0, "")
+    place = Path(opened[0].removeprefix("file://"))
+    assert place.read_text().startswith("<!DOCTYPE html>")
+    assert f"opened {place}" in result.stderr
+    run("report", SOURCE, TARGET, "--open", "-o", "mine.html")
+    assert opened[1] == (folder / "mine.html").as_uri()
+
+
+def test_verify_puts_errors_and_causes_into_the_report() -> None:
+    result = run("report", SOURCE, "pair.py:Net(eps=1e-05)", "--verify")
+    assert result.exit_code == 1
+    assert "cause: epsilon" in result.stdout
+    assert "1 divergence (relative error" in " ".join(result.stdout.split())
+    assert "verified to" in run("report", SOURCE, TARGET, "--verify", "--check").stdout
 
 
 def test_names_in_models_are_text() -> None:

@@ -7,7 +7,6 @@ their neighbours, in blocks of their own where their own paths say so.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import reduce
@@ -183,10 +182,13 @@ def label(paths: Sequence[str], side: str) -> str:
     paths = [path for path in paths if path]
     if not paths:
         return ""
-    common = reduce(_common, (parts(path, side) for path in paths))
+    split: list[Path] = [parts(path, side) for path in paths]
+    common = reduce(_common, split)
     if len(paths) == 1 or common:
         return SEPARATORS[side].join(common)
-    start = os.path.commonprefix(paths).rpartition("_")[0]  # noqa: RUF071  characters, not folders
+    letters: list[Path] = [tuple(path) for path in paths]
+    shared = reduce(_common, letters)
+    start = "".join(shared).rpartition("_")[0]
     return f"{start}_*" if start else ""
 
 

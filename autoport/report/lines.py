@@ -45,16 +45,16 @@ def details(row: Row) -> list[str]:
     """Tensors, differences that inference shows, and reason of a row, one a line."""
     lines = _tensors(row)
     lines += [f"{d.name}: {d.tf_value} | {d.torch_value}" for d in row.differences if not d.training_only]
-    lines += [_measured(divergence) for divergence in row.divergences]
+    lines += [line for divergence in row.divergences for line in _measured(divergence)]
     return lines + ([] if row.reason in EVIDENT or not row.reason else [row.reason])
 
 
-def _measured(divergence: Divergence) -> str:
+def _measured(divergence: Divergence) -> tuple[str, str]:
     """What verification found: how far apart, and why."""
     size = "shapes differ" if math.isinf(divergence.relative) else f"relative error {divergence.relative:.1e}"
     known = [cause for cause in divergence.causes if cause.name != UNKNOWN]
     causes = ", ".join(cause.name + ("" if cause.confirmed else "?") for cause in known)
-    return f"{size}, cause: {causes or UNKNOWN}"
+    return size, f"cause: {causes or UNKNOWN}"
 
 
 def _tensors(row: Row) -> list[str]:

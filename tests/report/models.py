@@ -79,3 +79,23 @@ def named(name: str) -> autoport.Match:
     module = nn.Sequential()
     module.add_module(name, nn.Linear(8, 5))
     return autoport.match(keras.Sequential([keras.Input((8,)), layers.Dense(5, name="a")]), module)
+
+
+class Nested(nn.Module):
+    """Two blocks of layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.ModuleDict({"a": nn.Linear(8, 5), "b": nn.Linear(5, 6)})
+        self.body = nn.ModuleDict({"c": nn.Linear(6, 7), "d": nn.Linear(7, 3)})
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in (*self.stem.values(), *self.body.values()):
+            x = layer(x)
+        return x
+
+
+def nested() -> autoport.Match:
+    """A match of a flat list of Keras layers with modules in blocks."""
+    stack = [layers.Dense(5, name="stem_a"), layers.Dense(6, name="stem_b"), layers.Dense(7, name="c")]
+    return autoport.match(keras.Sequential([keras.Input((8,)), *stack, layers.Dense(3, name="d")]), Nested())
