@@ -56,6 +56,8 @@ DEFAULTS: Mapping[str, Any] = {
     "reset_after": None,
     "mask_zero": False,
     "masked": False,
+    "dropout": 0.0,
+    "training": False,
     "constant_first": False,
     "momentum": None,
     "low": float("-inf"),

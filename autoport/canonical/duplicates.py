@@ -19,6 +19,8 @@ def merge_duplicates(graph: Graph) -> None:
         if known != op.name:
             for output in range(len(op.shapes)):
                 graph.redirect(Value(op.name, output), Value(known, output))
+            origin = graph.origins.get(Value(op.name))
+            graph.repeated.setdefault(known, []).extend([] if origin is None else [origin])
             graph.remove_node(op.name)
 
 

@@ -25,6 +25,7 @@ class Graph(nx.DiGraph):
         axes: names of the data axes of every value, once `canonical.layout` has found them.
         origins: what a value was on its own side (name of a TensorFlow tensor; `fx.Node` and place
             among its results), for the values that were one thing there.
+        repeated: by operation, the origins of others that computed the same and are gone.
     """
 
     def __init__(self, incoming: Any = None, **attrs: Any) -> None:
@@ -35,6 +36,7 @@ class Graph(nx.DiGraph):
         self.ignored: dict[str, str] = {}
         self.axes: dict[Value, tuple[Axis, ...]] = {}
         self.origins: dict[Value, Any] = {}
+        self.repeated: dict[str, list[Any]] = {}
 
     def add_op(self, op: Op) -> Value:
         """Appends an operation and returns its first output."""

@@ -14,14 +14,22 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import fx
 
-from autoport.differences import Difference, attribute_differences, edge_differences, edge_operations, node_differences
+from autoport.canonical.skeleton import Skeleton
+from autoport.differences import (
+    DEFAULTS,
+    Difference,
+    attribute_differences,
+    edge_differences,
+    edge_operations,
+    node_differences,
+)
 from autoport.graph import Op
 from autoport.verify.lockstep import Apart, Twins
-from autoport.verify.mends import mend, node_of
+from autoport.verify.mends import mend, nodes_of
 from autoport.verify.naming import name_operation
 from autoport.verify.patches import Order, Patch
-from autoport.verify.regions import Regions
-from autoport.verify.taps import EDGE, Tap
+from autoport.verify.regions import Region, Regions
+from autoport.verify.taps import NODE, Tap
 from autoport.verify.verification import UNKNOWN, Cause
 from autoport.verify.weights import Weights
 
@@ -31,9 +39,11 @@ if TYPE_CHECKING:
 COMPUTED = "computed with Keras' value, PyTorch agrees"
 HELD = "given the tensor that belongs there, PyTorch agrees"
 LOCATED = "the values part here, between two operations"
+INSUFFICIENT = "by structure; computed with Keras' value, PyTorch still differs"
+UNCOMPARED = "both sides have one, whose values structure does not compare"
 # Operations without a partner that are listed by name.
 MOST_SHOWN = 3
-ONLY = "nothing else is known to differ here"
+ONLY = "by structure; nothing else is known to differ here"
 
 
 @dataclass(eq=False)
@@ -43,8 +53,8 @@ class Hypothesis:
     Attributes:
         cause: what is reported.
         stored: tensors to be used, by path.
-        node: the `fx.Node` that is computed in another way.
-        op: the operation it computes.
+        nodes: every `fx.Node` that is computed in another way.
+        op: the operation they compute.
         values: hyper-parameters to be used.
         patch: how it is computed, if not by other hyper-parameters.
         confirmed_by: the evidence if it holds.
@@ -52,7 +62,7 @@ class Hypothesis:
 
     cause: Cause
     stored: dict[str, torch.Tensor] = field(default_factory=dict)
-    node: fx.Node | None = None
+    nodes: tuple[fx.Node, ...] = ()
     op: Op | None = None
     values: dict[str, Any] = field(default_factory=dict)
     patch: Patch | None = None
@@ -61,7 +71,7 @@ class Hypothesis:
     @property
     def testable(self) -> bool:
         """Whether PyTorch can be computed without the difference."""
-        return bool(self.stored) or self.node is not None
+        return bool(self.stored or self.nodes)
 
 
 class Causes:
@@ -112,8 +122,8 @@ class Causes:
         smaller = tap in after and after[tap].relative < 0.5 * before.relative
         helping = [h for h in known if h.testable] if smaller else []
         if not others and not helping:
-            return (Cause(UNKNOWN),)
-        located = tap.kind == EDGE and len({h.cause.name for h in others}) == 1 and not helping
+            return tuple(self._suspects(tap, known)) or (Cause(UNKNOWN),)
+        located = tap.kind != NODE and len({h.cause.name for h in others}) == 1 and not helping
         causes = [
             replace(h.cause, evidence=_joined(h.cause.evidence, LOCATED if located else ONLY), confirmed=located)
             for h in others
@@ -122,6 +132,15 @@ class Causes:
         causes += [replace(h.cause, evidence=text) for h in helping]
         return tuple(causes)
 
+    def _suspects(self, tap: Tap, known: Sequence[Hypothesis]) -> Iterator[Cause]:
+        """What may be a cause where nothing that was tried makes the error smaller."""
+        for hypothesis in known:
+            yield replace(hypothesis.cause, evidence=_joined(hypothesis.cause.evidence, INSUFFICIENT))
+        for node in self._regions.of(tap).nodes:
+            ops = self._matching.left.op(node), self._matching.right.op(self._matching.partner.get(node, ""))
+            if not known and all(op is not None and op.attrs.get("masked") for op in ops):
+                yield Cause("mask", evidence=UNCOMPARED)
+
     def _try(self, hypotheses: Iterable[Hypothesis]) -> dict[Tap, Apart]:
         """One teacher-forced run in which all of them are taken to be true."""
         stored: dict[str, torch.Tensor] = {}
@@ -129,10 +148,11 @@ class Causes:
         patches: dict[fx.Node, Patch] = {}
         for hypothesis in dict.fromkeys(hypotheses):
             stored |= hypothesis.stored
-            if hypothesis.node is not None and hypothesis.patch is not None:
-                patches[hypothesis.node] = hypothesis.patch
-            elif hypothesis.node is not None and hypothesis.op is not None:
-                values.setdefault(hypothesis.node, (hypothesis.op, {}))[1].update(hypothesis.values)
+            for node in hypothesis.nodes:
+                if hypothesis.patch is not None:
+                    patches[node] = hypothesis.patch
+                elif hypothesis.op is not None:
+                    values.setdefault(node, (hypothesis.op, {}))[1].update(hypothesis.values)
         for node, (op, changed) in values.items():
             found = mend(node, op, changed)
             if found is not None:
@@ -147,14 +167,18 @@ class Causes:
             if node in self._matching.partner:
                 yield from self._of_weights(node)
                 yield from self._of_node(node)
-        alone = [str(self._matching.left.op(n) or n) for n in region.nodes if n not in self._matching.partner]
-        if alone:
-            shown = ", ".join(alone[:MOST_SHOWN]) + (
-                f" and {len(alone) - MOST_SHOWN} more" if alone[MOST_SHOWN:] else ""
-            )
-            yield Hypothesis(Cause("operation", shown, "nothing that matches"))
+        alone = _listed(self._matching.left, [n for n in region.nodes if n not in self._matching.partner])
+        extra = _listed(self._matching.right, self._without_partner(region))
+        if alone or extra:
+            yield Hypothesis(Cause("operation", alone or "nothing that matches", extra or "nothing that matches"))
         for node in region.edges:
             yield from self._of_edges(node)
+
+    def _without_partner(self, region: Region) -> list[str]:
+        """What the PyTorch operations of a region read that has no partner."""
+        partners = [self._matching.partner[node] for node in region.nodes if node in self._matching.partner]
+        read = [source for node in partners for source, _ in self._matching.right.preds.get(node, ())]
+        return [source for source in dict.fromkeys(read) if source not in self._matching.taken]
 
     def _of_weights(self, node: str) -> Iterator[Hypothesis]:
         op = self._matching.right.op(self._matching.partner[node])
@@ -190,25 +214,30 @@ class Causes:
                 yield Hypothesis(_cause(difference))
 
     def _attribute(self, a: Op, b: Op, difference: Difference) -> Hypothesis:
-        node = node_of(self._match.graph_torch, b)
-        value = a.attrs.get(difference.name)
-        if node is None or value is None or mend(node, b, {difference.name: value}) is None:
+        nodes = nodes_of(self._match.graph_torch, b)
+        value = a.attrs.get(difference.name, DEFAULTS.get(difference.name))
+        if value is None or not nodes or any(mend(node, b, {difference.name: value}) is None for node in nodes):
             return Hypothesis(_cause(difference))
-        return Hypothesis(_cause(difference), node=node, op=b, values={difference.name: value})
+        return Hypothesis(_cause(difference), nodes=nodes, op=b, values={difference.name: value})
 
     def _reordered(self, node: str, b: Op, difference: Difference) -> Hypothesis:
         """The operands of a concatenation in the order of the Keras side."""
         expected = {place: self._matching.partner.get(source) for source, place in self._matching.left.preds[node]}
         actual = dict(self._matching.right.preds[b.name])
         order = [actual.get(str(expected[place]), -1) for place in sorted(expected)]
-        target = node_of(self._match.graph_torch, b)
-        if target is None or sorted(order) != list(range(len(order))):
+        nodes = nodes_of(self._match.graph_torch, b)
+        if sorted(order) != list(range(len(order))):
             return Hypothesis(_cause(difference))
-        return Hypothesis(_cause(difference), node=target, op=b, patch=Order(order))
+        return Hypothesis(_cause(difference), nodes=nodes, op=b, patch=Order(order))
 
 
 def _cause(difference: Difference) -> Cause:
     return Cause(name_operation(difference), difference.tf_value, difference.torch_value)
+
+
+def _listed(side: Skeleton, nodes: Sequence[str]) -> str:
+    shown = ", ".join(str(side.op(node) or node) for node in nodes[:MOST_SHOWN])
+    return shown + (f" and {len(nodes) - MOST_SHOWN} more" if nodes[MOST_SHOWN:] else "")
 
 
 def _joined(*texts: str) -> str:

@@ -32,6 +32,8 @@ PARAMETERS = {
     "align_corners": "align_corners",
     "groups": "num_groups",
     "scale": "scale",
+    "dropout": "dropout_p",
+    "training": "training",
     "stride": "stride",
     "dilation": "dilation",
 }
@@ -44,10 +46,11 @@ OWN = {
 }
 
 
-def node_of(graph: Graph, op: Op) -> fx.Node | None:
-    """What computes an operation in PyTorch, if it is one call."""
+def nodes_of(graph: Graph, op: Op) -> tuple[fx.Node, ...]:
+    """What computes an operation in PyTorch, if it is one call; several if it is computed again from the same."""
     found = graph.origins.get(Value(op.name))
-    return found[0] if found is not None and found[0].op == "call_function" else None
+    origins = [found, *graph.repeated.get(op.name, ())] if found is not None else []
+    return tuple(node for node, _ in origins if node.op == "call_function")
 
 
 def mend(node: fx.Node, op: Op, values: Attrs) -> Patch | None:

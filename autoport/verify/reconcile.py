@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from torch import fx, nn
 
-from autoport.differences import Difference, attribute_differences, edge_operations
+from autoport.differences import DEFAULTS, Difference, attribute_differences, edge_operations
 from autoport.errors import TraceError
 from autoport.graph import Op
 from autoport.pytorch.lower import bare_name
 from autoport.pytorch.where import shown
 from autoport.verify import patches
-from autoport.verify.mends import folded, less, mend, node_of
+from autoport.verify.mends import folded, less, mend, nodes_of
 from autoport.verify.patches import Call, Patch
 
 if TYPE_CHECKING:
@@ -98,10 +98,11 @@ class Reconciliation:
 
 @dataclass
 class _Place:
-    """An operation of the PyTorch model with all that is to be set there."""
+    """A call in the PyTorch model with all that is to be set there."""
 
     op: Op
     node: fx.Node | None
+    path: str
     values: dict[str, Any] = field(default_factory=dict)
     differences: dict[str, Difference] = field(default_factory=dict)
 
@@ -120,11 +121,13 @@ def reconcile(match: Match, model: nn.Module) -> Reconciliation:
 
 def _places(match: Match) -> list[_Place]:
     """Operations of which hyper-parameters disagree."""
-    found: dict[str, _Place] = {}
+    found: dict[tuple[str, fx.Node | None], _Place] = {}
     for a, b, difference in _located(match):
-        place = found.setdefault(b.name, _Place(b, node_of(match.graph_torch, b)))
-        place.values.setdefault(difference.name, a.attrs.get(difference.name))
-        place.differences.setdefault(difference.name, difference)
+        for node in nodes_of(match.graph_torch, b) or (None,):
+            path = node.meta["nn_module_stack"][-1][0] if node is not None else b.path
+            place = found.setdefault((b.name, node), _Place(b, node, path))
+            place.values.setdefault(difference.name, a.attrs.get(difference.name, DEFAULTS.get(difference.name)))
+            place.differences.setdefault(difference.name, difference)
     return list(found.values())
 
 
@@ -141,7 +144,7 @@ def _located(match: Match) -> Iterator[tuple[Op, Op, Difference]]:
 
 def _reconcile_place(result: Reconciliation, model: nn.Module, place: _Place) -> None:
     """Attributes of the module first, then the rest in its forward."""
-    module = model.get_submodule(place.op.path)
+    module = model.get_submodule(place.path)
     rest = {}
     for name, value in place.values.items():
         wanted = _as_attribute(module, place, name, value)
@@ -170,7 +173,7 @@ def _as_attribute(module: nn.Module, place: _Place, name: str, value: Any) -> An
 
 
 def _set(module: nn.Module, place: _Place, name: str, value: Any) -> Change:
-    path, attribute = place.op.path, ATTRIBUTES[name]
+    path, attribute = place.path, ATTRIBUTES[name]
     before = getattr(module, attribute)
     setattr(module, attribute, value)
     return Change(
@@ -198,7 +201,7 @@ def _written(place: _Place) -> str:
 
 
 def _call(model: nn.Module, place: _Place, node: fx.Node, patch: Patch, differences: tuple[Difference, ...]) -> Change:
-    path, function = place.op.path, bare_name(node.target)
+    path, function = place.path, bare_name(node.target)
     within = [
         other
         for other in node.graph.nodes

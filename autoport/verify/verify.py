@@ -163,6 +163,9 @@ class _Run:
         if held:
             needing = [tap for tap in self._in_order(held) if held[tap].agrees and held[tap].relative > self.rtol]
             yield _calibrated(held, needing)
+        trained = [difference for difference in self.match.differences if difference.training_only]
+        if trained:
+            yield f"{len(trained)} differences show in training only; the first is {trained[0]}"
         unmatched = len(self.match.matching.left.output_position) - len(passes.outputs)
         if unmatched > 0:
             yield f"{unmatched} outputs of the Keras model have no partner and were not compared"

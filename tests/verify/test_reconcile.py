@@ -127,6 +127,30 @@ def test_what_is_written_in_a_forward_is_computed_otherwise() -> None:
     assert "forward" not in vars(module)
 
 
+def test_what_is_computed_twice_is_set_twice() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 3), nn.Conv2d(4, 2, 1)
+            self.first, self.second = nn.AvgPool2d(3, 1, 1), nn.AvgPool2d(3, 1, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.a(x)
+            return self.c(F.pad(self.b(self.first(x)), (1, 1, 1, 1)) + self.second(x))
+
+    image = keras.Input((10, 12, 3))
+    pooled = layers.AveragePooling2D(3, 1, padding="same")(layers.Conv2D(4, 1)(image))
+    both = layers.Add()([layers.ZeroPadding2D(1)(layers.Conv2D(4, 3)(pooled)), pooled])
+    model = keras.Model(image, layers.Conv2D(2, 1)(both))
+    randomise_keras(model, 1)
+    match = autoport.match(model, Twice())
+    match.assign()
+    causes = {cause.name for divergence in match.verify().divergences for cause in divergence.causes}
+    assert causes == {"count_include_pad"}
+    assert len(match.reconcile().done) == 2
+    assert match.verify().ok
+
+
 def test_what_no_argument_expresses_is_left_with_its_place() -> None:
     class Net(nn.Module):
         def __init__(self) -> None:

@@ -23,6 +23,7 @@ def scaled_dot_product_attention(call: Call) -> Any:
         tokens="TS",
         scale=float(call.get("scale", shapes[0][-1] ** -0.5)),
         masked=bool(call.get("is_causal")),
+        dropout=float(call.get("dropout_p") or 0.0),
     )
 
 

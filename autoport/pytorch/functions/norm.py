@@ -14,7 +14,15 @@ from autoport.pytorch.lower import Call, register
 def batch_norm(call: Call) -> Any:
     """`F.batch_norm`; momentum is PyTorch's: the share of the new batch."""
     roles = {"scale": "weight", "offset": "bias", "mean": "running_mean", "variance": "running_var"}
-    return _norm(call, "batch_norm", roles, dims=[1], epsilon=call.get("eps", 1e-5), momentum=call.get("momentum", 0.1))
+    return _norm(
+        call,
+        "batch_norm",
+        roles,
+        dims=[1],
+        epsilon=call.get("eps", 1e-5),
+        momentum=call.get("momentum", 0.1),
+        training=bool(call.get("training", False)),
+    )
 
 
 @register("instance_norm", "input running_mean running_var weight bias use_input_stats momentum eps")
