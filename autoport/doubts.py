@@ -79,7 +79,7 @@ def _rearranged(a: Edge, b: Edge) -> bool:
         return bool(REARRANGING & (_kinds(first) | _kinds(second)))
     pairs = zip(first.ops(), second.ops(), strict=True)
     taken = [(first.attrs.get("taken"), second.attrs.get("taken")) for first, second in pairs]
-    return any(x != y and "c" in dict(x or ()) | dict(y or ()) for x, y in taken)
+    return any(x != y and "c" in " ".join(dict(x or ()) | dict(y or ())).split() for x, y in taken)
 
 
 def _arrangement(expression: Expression) -> Expression:
@@ -98,9 +98,10 @@ def _kinds(expression: Expression) -> set[str]:
 
 
 def _touched(op: Op) -> set[str]:
-    """Axes that an operation slices or joins; the channels if that is not known."""
+    """Axes that an operation slices or joins, of composite ones each; the channels if that is not known."""
     taken = op.attrs.get("taken")
-    return {name for name, _ in taken} if taken is not None else set(op.attrs.get("over", ("c",)))
+    names = [name for name, _ in taken] if taken is not None else op.attrs.get("over", ("c",))
+    return set(" ".join(names).split())
 
 
 def _reached(matching: Matching, node: str) -> list[str]:

@@ -228,6 +228,20 @@ def _attention(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     return tuple(named[letter] for letter in out)
 
 
+def _gather(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
+    """Positions of one axis: a plain one keeps its name, of a composite one the order is lost."""
+    shape, dim = op.shapes[0], op.attrs.get("axis")
+    if dim is None or len(inputs[0]) != len(shape):
+        return ax.unknown(shape)
+    axes = list(inputs[0])
+    axes[dim] = axes[dim] if ax.is_plain(axes[dim]) else ax.axis(ax.UNKNOWN, shape[dim])
+    return tuple(axes)
+
+
+def _lookup(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
+    return (*inputs[1], *inputs[0][1:])
+
+
 def _expanded_axes(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     """Copies: axes keep their places counted from the last; those in front are new."""
     shape = op.shapes[0]
@@ -263,6 +277,8 @@ RULES: dict[str, Rule] = {
     "gru": _last_is_channel,
     "simple_rnn": _last_is_channel,
     "expand": _expanded_axes,
+    "gather": _gather,
+    "lookup": _lookup,
     "reshape": _reshape,
     "transpose": _transpose,
     "concat": _concat,

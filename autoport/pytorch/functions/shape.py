@@ -145,9 +145,19 @@ def _leaves(index: Any) -> list[Any]:
 @register("index_select", "input dim index")
 def index_select(call: Call) -> Any:
     """Positions along a dimension; consecutive ones are a slice."""
-    run = call.build.run(call.value("index"))
-    dim = call.get("dim", 0) % len(call.out)
-    return call.emit("gather") if run is None else call.build.slice(call.value("input"), {dim: (*run, 1)}, call.out)
+    x, index = call.value("input"), call.value("index")
+    run, dim = call.build.run(index), call.get("dim", 0) % len(call.out)
+    if run is None:
+        return call.emit("gather", [x, index], axis=dim)
+    return call.build.slice(x, {dim: (*run, 1)}, call.out)
+
+
+@register("gather take_along_dim", "input dim index")
+def gather(call: Call) -> Any:
+    """Positions along a dimension, chosen for each place of the others."""
+    if call.get("dim") is None:
+        return call.emit("gather_flat")
+    return call.emit("gather", [call.value("input"), call.value("index")], axis=call.get("dim") % len(call.out))
 
 
 @register("select", "input dim index")
