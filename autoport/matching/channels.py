@@ -86,10 +86,11 @@ class _Walk:
 
     def join(self, axis: ax.Axis, op: Op) -> None:
         """Adds an axis to those that are the channels."""
-        if len(axis) != 1 or len(axis[0]) != 1 or axis[0][0].parts or axis[0][0].name in (None, ax.UNKNOWN):
+        atoms = ax.leaves(axis[0]) if len(axis) == 1 else []
+        if len(atoms) != 1 or atoms[0].name in (None, ax.UNKNOWN):
             raise LostError(f"its channels cannot be followed through {op}")
-        if axis[0][0] not in self.result.atoms:
-            self.result.atoms.add(axis[0][0])
+        if atoms[0] not in self.result.atoms:
+            self.result.atoms.add(atoms[0])
             self.open = True
 
     def visit(self, op: Op) -> None:
