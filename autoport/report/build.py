@@ -192,7 +192,7 @@ def _drawing(match: Match, partner: Mapping[str, str], rows: list[Row]) -> Drawi
     for node in nodes:
         sides = (("tf", node.tf), ("torch", node.torch))
         found = {n for side, place in sides if place is not None for n in spoken.get((side, place.name), ())}
-        status = _node_status(node, [rows[n].status for n in sorted(found)])
+        status = _node_status(node, [rows[n].status for n in sorted(found) if not rows[n].unread])
         placed.append(replace(node, rows=tuple(sorted(found)), status=status))
     return Drawing(tuple(placed), edges_of(nodes, tf, torch), groups)
 

@@ -19,8 +19,8 @@ from autoport.report.rows import Report, worst
 
 GRAPHS = {"tf": "Keras", "torch": "PyTorch"}
 # Colours from rounding to wholly different, by the decimal logarithm of the error.
-HEAT = ((-8, "#ffffcc"), (-6, "#fee186"), (-4, "#feab4b"), (-2, "#fa5c2e"), (0, "#d31121"), (400, "#800026"))
-SMALLEST, SHAPES_DIFFER = -16.0, 308.0
+HEAT = ((-8, "#ffffcc"), (-6, "#fee186"), (-4, "#feab4b"), (-2, "#fa5c2e"), (0, "#d31121"), (3, "#800026"))
+SMALLEST, SHAPES_DIFFER = -16.0, 3.0
 
 
 def explorer_files(report: Report) -> dict[str, str]:
@@ -128,7 +128,10 @@ def _errors(report: Report) -> Iterator[tuple[int, float]]:
         error = worst([row.error for row in (report.rows[n] for n in node.rows) if row.error])
         if error is not None:
             finite = math.isfinite(error.relative)
-            yield number, max(SMALLEST, math.log10(error.relative or 1e-300)) if finite else SHAPES_DIFFER
+            yield (
+                number,
+                max(SMALLEST, min(math.log10(error.relative or 1e-300), SHAPES_DIFFER)) if finite else SHAPES_DIFFER,
+            )
 
 
 def _node_data(name: str, values: Sequence[tuple[int, Any]], report: Report, **more: Any) -> dict[str, Any]:

@@ -33,10 +33,9 @@ def unmatched_rows(match: Match, order: Order) -> Iterator[tuple[Key, Row]]:
     """Operations without a partner, and tensors that nothing reads."""
     read = {"tf": match.graph_tf.read_tensors(), "torch": match.graph_torch.read_tensors()}
     for side, row in _unmatched(match):
-        if row.op is not None:
-            yield order.key(side, row.op), _one_sided(match, side, row.op, row.tensors, row.reason)
-        elif read[side].isdisjoint(row.tensors):
-            yield order.key(side, None), _one_sided(match, side, None, row.tensors, row.reason, unread=True)
+        unread = bool(row.tensors) and read[side].isdisjoint(row.tensors)
+        if row.op is not None or unread:
+            yield order.key(side, row.op), _one_sided(match, side, row.op, row.tensors, row.reason, unread=unread)
 
 
 def lost_rows(match: Match, lost: Mapping[Stored, str], order: Order) -> Iterator[tuple[Key, Row]]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+from torch import nn
+
 from autoport.canonical import skeleton
 from autoport.differences import find_differences
 from autoport.graph import Graph, Tensor, Value
 from autoport.graph.build import Builder
 from autoport.matching import match_skeletons
 from autoport.result import Match
+from autoport.training import InTraining
 
 WIDTH, TOKENS, NODES_OF_A_LAYER = 8, 5, 12
 SHAPE = (2, TOKENS, WIDTH)
@@ -72,9 +75,10 @@ def match_of(tf: Graph, torch: Graph) -> Match:
     match = object.__new__(Match)
     match.graph_tf, match.graph_torch = tf, torch
     match.readings = SimpleNamespace(model=SimpleNamespace(name="keras_encoder")), SimpleNamespace()  # type: ignore[assignment]
-    match._torch_model = type("Encoder", (), {})()  # type: ignore[assignment]
+    match._variables, match._torch_model = {}, nn.Module()
     match.matching = match_skeletons(skeleton(tf), skeleton(torch))
     match.differences, match.shifted = find_differences(match.matching), {}
+    match.in_training = InTraining()
     match._conclude({})
     return match
 

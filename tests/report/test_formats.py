@@ -72,6 +72,7 @@ def test_a_side_must_be_one_of_two() -> None:
         to_networkx(build_report(models.uneven()), "jax")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the parser that reads it
 @pytest.mark.parametrize("name", ["plain", 'a"b', "a\\", "a:b", "<b>", "new\nline"])
 def test_graphviz_reads_names_as_they_are(name: str) -> None:
     text = render_dot(build_report(models.named(name)), "torch")
