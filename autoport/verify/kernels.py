@@ -24,7 +24,7 @@ def kernel(names: str) -> Callable[[Kernel], Kernel]:
 
 @kernel("FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3")
 def fused_batch_norm(inputs: list[Any], attrs: Mapping[str, Any]) -> list[Any]:
-    """scale * (x - mean) / sqrt(variance + epsilon) + offset."""
+    """x * factor + (offset - mean * factor), where factor = scale / sqrt(variance + epsilon)."""
     x, scale, offset, mean, variance = inputs
     last = attrs["data_format"][-1:] in (b"C", "C")
     axes = [d for d in range(len(x.shape)) if d != (len(x.shape) - 1 if last else 1)]
@@ -33,7 +33,7 @@ def fused_batch_norm(inputs: list[Any], attrs: Mapping[str, Any]) -> list[Any]:
     shape = [-1 if last or d == 1 else 1 for d in range(len(x.shape))] if not last else [-1]
     scale, offset, wide_mean, wide_variance = (tf.reshape(t, shape) for t in (scale, offset, mean, variance))
     factor = scale / tf.sqrt(wide_variance + attrs["epsilon"])
-    y = (x - wide_mean) * factor + offset
+    y = x * factor + (offset - wide_mean * factor)
     return [y, mean, variance, mean, variance, mean]
 
 

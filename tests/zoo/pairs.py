@@ -33,6 +33,7 @@ class Pair:
         shape: the input shape used.
         align: edits the PyTorch module until it computes the Keras model's function.
         differences: hyper-parameters that change the function, all of which must be reported.
+        left: those of them that reconciling cannot set.
         reversible: every Keras tensor can be recovered from the PyTorch module; not so where a
             bias was absorbed into a normalisation.
         scale: standard deviation of the images; large where the Keras model rescales pixels.
@@ -45,6 +46,7 @@ class Pair:
     shape: Shape = (67, 96, 3)
     align: Edit | None = None
     differences: frozenset[str] = frozenset()
+    left: frozenset[str] = frozenset()
     reversible: bool = True
     scale: float = 1.0
     small: bool = False
@@ -117,10 +119,15 @@ def nasnet_mobile() -> nn.Module:
 
 
 def gap(*differences: str, **options: Any) -> dict[str, Any]:
-    """What keeps twins apart: the hyper-parameters, and further arguments of `Pair`."""
-    return {"differences": frozenset(differences), **options}
+    """What keeps twins apart: the hyper-parameters, and further arguments of `Pair`.
+
+    What is computed by operations that one side lacks cannot be set.
+    """
+    return {"differences": frozenset(differences), "left": UNSETTABLE & set(differences), **options}
 
 
+# Operations that one side lacks.
+UNSETTABLE = frozenset({"operation", "preprocessing"})
 VGG_SHAPE, RESNET_SHAPE, INCEPTION_SHAPE = (225, 250, 3), (77, 102, 3), (107, 140, 3)
 TF = {"pad_type": "same", "bn_eps": 1e-3}  # timm's options for models converted from TensorFlow
 RAW = {"include_preprocessing": False}
@@ -131,6 +138,8 @@ TO_RESNET_V2 = align.edits(align.epsilon(1.001e-5), align.stride_on_last_block)
 
 RESNET = gap("epsilon", "stride", align=TO_RESNET, reversible=False, shape=RESNET_SHAPE)
 RESNET_V2 = gap("epsilon", "stride", "operation", align=TO_RESNET_V2, reversible=False, shape=RESNET_SHAPE)
+# A stride that moves takes the shortcut with it, which is an operation.
+RESNET_V2["left"] |= {"stride"}
 DENSENET = gap("epsilon", align=align.epsilon(1.001e-5), shape=RESNET_SHAPE)
 INCEPTION = gap("count_include_pad", align=align.average_without_padding, shape=INCEPTION_SHAPE)
 MOBILENET = gap("epsilon", "padding", align=align.edits(align.epsilon(1e-3), align.pad_at_the_end, align.same_padding))

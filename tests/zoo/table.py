@@ -6,12 +6,8 @@ both models agree in float64 after the PyTorch module's hyper-parameters were al
 
 from __future__ import annotations
 
-import argparse
-import json
-import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 from tests.support import (
@@ -22,7 +18,8 @@ from tests.support import (
     run_keras,
     run_torch,
 )
-from tests.zoo.pairs import PAIRS, Pair
+from tests.zoo.pairs import Pair
+from tests.zoo.rows import main
 
 COLUMNS = ("pair", "tensors", "right", "wrong", "unmatched", "differences", "error", "seconds")
 
@@ -56,42 +53,5 @@ def measure(pair: Pair) -> dict[str, Any]:
     }
 
 
-def measure_apart(pair: Pair) -> dict[str, Any]:
-    """`measure` in a fresh process; a failure becomes a row, too."""
-    command = [sys.executable, "-m", "tests.zoo.table", "--pair", pair.name]
-    done = subprocess.run(command, capture_output=True, text=True)
-    lines = done.stdout.splitlines()
-    if done.returncode == 0 and lines:
-        return dict(json.loads(lines[-1]))
-    reason = (done.stderr.splitlines() or ["no output"])[-1]
-    return dict.fromkeys(COLUMNS, "") | {"pair": pair.name, "right": "?", "error": reason.replace("|", "/")}
-
-
-def render(cells: Any) -> str:
-    """One row in Markdown."""
-    return "| " + " | ".join(map(str, cells)) + " |"
-
-
-def main() -> int:
-    """Print the table as it grows, or write it to a file; 1 if any pair is not fully right."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-o", "--output", type=Path)
-    parser.add_argument("--pair", help="measure this pair only, in this process, and print JSON")
-    arguments = parser.parse_args()
-    if arguments.pair:
-        print(json.dumps(measure(next(pair for pair in PAIRS if pair.name == arguments.pair))))
-        return 0
-    lines, failed = [render(COLUMNS), render("---" for _ in COLUMNS)], 0
-    print(*lines, sep="\n", flush=True)
-    for pair in PAIRS:
-        row = measure_apart(pair)
-        failed += row["right"] == "?"
-        lines.append(render(row[column] for column in COLUMNS))
-        print(lines[-1], flush=True)
-    if arguments.output:
-        arguments.output.write_text("\n".join(lines) + "\n")
-    return int(failed > 0)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("tests.zoo.table", str(__doc__), COLUMNS, measure, right="right"))
