@@ -21,6 +21,7 @@ IGNORED = {
     "equation",
     "detail",
     "dims",
+    "fill",
     "layout",
     "number",
     "one_hot",

@@ -52,6 +52,7 @@ def canonicalize(graph: Graph) -> Graph:
     clamp.fold_clamp(graph)
     gelu.fold_gelu(graph)
     activations.fold_activations(graph)
+    padding.fold_filled(graph)
     dims.name_dims(graph)
     padding.fold_padding(graph)
     _drop_dead(graph)

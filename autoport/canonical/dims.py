@@ -1,7 +1,7 @@
 """Dimensions by the names of the axes they are, so that they can be compared across layouts.
 
 A softmax, a reduction or a concatenation gets `over`, the names of its axes; a slice gets `taken`,
-the range taken along each axis that is not taken whole.
+the range taken along each axis that is not taken whole, a padding what it adds along each.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from autoport.graph import Graph, Op
 from autoport.graph import axes as ax
 
-Range = tuple[int, int, int]
+Range = tuple[int, ...]
 
 
 def name_dims(graph: Graph) -> None:
@@ -26,6 +26,9 @@ def name_dims(graph: Graph) -> None:
                 op.attrs["over"] = tuple(sorted(str(name) for name in found))
         if op.kind == "slice" and op.attrs.get("ranges") is not None:
             op.attrs["taken"] = _taken(op.attrs["ranges"], names)
+        if op.kind == "pad":
+            amounts = {dim: pair for dim, pair in enumerate(op.attrs["padding"]) if any(pair)}
+            op.attrs["taken"] = _taken(amounts, names)
 
 
 def _names(graph: Graph, op: Op) -> dict[int, str]:
