@@ -24,6 +24,7 @@ REARRANGING = {
     "flip",
     "gather",
     "lookup",
+    "pad",
     "GatherV2",
     "index_select",
     "pixel_shuffle",
