@@ -82,10 +82,11 @@ def _steps(matching: Matching) -> Iterator[tuple[Pairs, str]]:
     """Steps 1 to 3, each done only if those before have found nothing."""
     down, up, anchors = matching.down, matching.up, matching.anchors
     colours = {place: colour for place, colour in enumerate(down.colours) if place not in anchors}
-    yield down.unique_pairs(keys_of_both(down, up, anchors, colours)), "same structure above and below"
+    exact = keys_of_both(down, up, anchors, colours)
+    yield down.unique_pairs(exact), "same structure above and below"
 
     readings = Reading(down, anchors), Reading(up, anchors)
-    said = [down.unique_pairs(reading.keys) for reading in readings]
+    said = [_without_choices(down, exact, down.unique_pairs(reading.keys)) for reading in readings]
     rare = down.unique_pairs(colours)
     yield _common(said[0], said[1]), "same structure above and below"
     yield _common(rare, said[0]), "same structure above, and nothing else of its sizes"
@@ -94,6 +95,12 @@ def _steps(matching: Matching) -> Iterator[tuple[Pairs, str]]:
     yield _alone(down, keys_before(down, anchors, colours), readings[1]), "same structure above"
     yield _alone(down, keys_before(up, anchors, colours), readings[0]), "same structure below"
     _note_contradictions(matching, said)
+
+
+def _without_choices(places: Places, exact: Keys, pairs: Pairs) -> Pairs:
+    """Pairs without those of which one has more doubles in its own graph: which of them was meant is anyone's guess."""
+    doubles = {place: len(side) for sides in places.by_key(exact).values() for side in sides for place in side}
+    return {left: right for left, right in pairs.items() if doubles[left] == doubles[right]}
 
 
 def _common(first: Pairs, second: Pairs) -> Pairs:

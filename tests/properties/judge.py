@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
 import autoport
+from autoport.keras import read as keras_reading
+from autoport.pytorch import read as torch_reading
 from tests.properties import keras_side, torch_side
 from tests.properties.architecture import Architecture
-from tests.properties.keras_side import KerasTwin
 from tests.properties.torch_side import TorchTwin
 from tests.properties.truth import fill
 from tests.support import randomise_torch
@@ -19,50 +22,49 @@ from tests.support import randomise_torch
 TOLERANCE = 1e-9
 
 
-@dataclass
-class Verdict:
-    """A judged port.
+class Case:
+    """A Keras model of an architecture, to be ported into modules of the same one or of edited ones.
 
     Attributes:
-        match: what autoport found.
-        assigned: how many tensors of the PyTorch model it writes.
-        wrong: those that get something else than the right value, and change what the model computes.
-        exchanged: those that get something else and change nothing: automorphic choices.
-        missing: those that are left as they are, with the reason.
+        architecture: what both models are.
+        keras: the Keras model, with random weights.
     """
 
-    match: autoport.Match
-    assigned: int
-    wrong: list[str] = field(default_factory=list)
-    exchanged: list[str] = field(default_factory=list)
-    missing: dict[str, str] = field(default_factory=dict)
+    def __init__(self, architecture: Architecture, seed: int) -> None:
+        self.architecture = architecture
+        self.keras = keras_side.build(architecture, seed)
 
+    @cached_property
+    def inputs(self) -> Any:
+        """What the Keras model takes."""
+        arrays = keras_side.examples(self.architecture, 3)
+        return arrays if len(arrays) > 1 else arrays[0]
 
-@dataclass
-class Pair:
-    """A Keras model, and a PyTorch model of the same or of an edited architecture, not yet ported."""
+    @cached_property
+    def _reading(self) -> Any:
+        return keras_reading.read(self.keras.model, self.inputs)
 
-    architecture: Architecture
-    keras: KerasTwin
-    torch: TorchTwin
-    right: TorchTwin
+    def match(self, module: TorchTwin) -> autoport.Match:
+        """What autoport finds, with the Keras model read only once."""
+        torch = torch_reading.read(module, keras_reading.flat_inputs(self.inputs))
+        return autoport.Match(replace(self._reading, graph=deepcopy(self._reading.graph)), torch, module)
 
-    def match(self) -> autoport.Match:
-        """What autoport finds; a subclassed model does not say what it takes."""
-        inputs = None if hasattr(self.keras.model, "input_shape") else keras_side.examples(self.architecture, 3)
-        if inputs is not None and len(inputs) == 1:
-            (inputs,) = inputs
-        return autoport.match(self.keras.model, self.torch, inputs=inputs)
+    def twins(self, seed: int, edited: Architecture | None = None) -> tuple[TorchTwin, TorchTwin]:
+        """A module to be ported into, and the same with the right weights where they are known."""
+        fresh, right = (torch_side.build(edited or self.architecture, seed) for _ in range(2))
+        for module in (fresh, right):
+            randomise_torch(module, 7)
+        fill(right, self.keras, self.architecture if edited else None)
+        return fresh, right
 
+    def distance(self, module: TorchTwin) -> float:
+        """How far the outputs of a module are from the Keras model's."""
+        arrays = keras_side.examples(self.architecture, 5)
+        return distance(torch_side.run(module, arrays), keras_side.run(self.keras, arrays))
 
-def pair(architecture: Architecture, seeds: tuple[int, int], edited: Architecture | None = None) -> Pair:
-    """Both models of an architecture; the seeds choose their spelling."""
-    keras = keras_side.build(architecture, seeds[0])
-    right, fresh = (torch_side.build(edited or architecture, seeds[1]) for _ in range(2))
-    for module in (right, fresh):
-        randomise_torch(module, 7)
-    fill(right, keras, architecture if edited else None)
-    return Pair(architecture, keras, fresh, right)
+    def weights(self) -> list[Any]:
+        """All weights of the Keras model."""
+        return [np.array(variable.value) for variable in self.keras.model.weights]
 
 
 def distance(first: list[Any], second: list[Any]) -> float:
@@ -73,29 +75,36 @@ def distance(first: list[Any], second: list[Any]) -> float:
     return max(float(np.abs(a - b).max() / max(np.abs(b).max(), 1e-300)) for a, b in pairs)
 
 
-def judge(pair: Pair, match: autoport.Match) -> Verdict:
+@dataclass
+class Verdict:
+    """A judged port.
+
+    Attributes:
+        assigned: how many tensors of the PyTorch model are written.
+        wrong: those that get something else than the right value, and change what the model computes.
+        exchanged: those that get something else and change nothing: automorphic choices.
+    """
+
+    assigned: int
+    wrong: list[str] = field(default_factory=list)
+    exchanged: list[str] = field(default_factory=list)
+
+
+def judge(match: autoport.Match, fresh: TorchTwin, right: TorchTwin) -> Verdict:
     """Compares what would be assigned with the truth, tensor by tensor."""
     entries = match.plan("torch").entries
-    ported, truth = match.state_dict(strict=False), pair.right.state_dict()
-    verdict = Verdict(match, len(entries), missing=match.missing("torch"))
+    ported, truth = match.state_dict(strict=False), right.state_dict()
     off = [path for path in entries if not torch.equal(ported[path], truth[path])]
-    if off:
-        same = _outputs(pair, truth | {path: ported[path] for path in entries})
-        right = distance(same, _outputs(pair, truth)) < TOLERANCE
-        (verdict.exchanged if right else verdict.wrong).extend(off)
-    return verdict
+    if not off:
+        return Verdict(len(entries))
+    same = distance(_outputs(fresh, truth | {path: ported[path] for path in entries}), _outputs(fresh, truth))
+    return Verdict(len(entries), exchanged=off) if same < TOLERANCE else Verdict(len(entries), wrong=off)
 
 
-def _outputs(pair: Pair, state: dict[str, torch.Tensor]) -> list[Any]:
-    """What the PyTorch model computes with other weights; its own stay as they are."""
-    before = {path: tensor.clone() for path, tensor in pair.torch.state_dict().items()}
-    pair.torch.load_state_dict(state)
-    outputs = torch_side.run(pair.torch, keras_side.examples(pair.architecture, 5))
-    pair.torch.load_state_dict(before)
+def _outputs(module: TorchTwin, state: dict[str, torch.Tensor]) -> list[Any]:
+    """What a module computes with other weights; its own stay as they are."""
+    before = {path: tensor.clone() for path, tensor in module.state_dict().items()}
+    module.load_state_dict(state)
+    outputs = torch_side.run(module, keras_side.examples(module.architecture, 5))
+    module.load_state_dict(before)
     return outputs
-
-
-def difference(pair: Pair, module: TorchTwin) -> float:
-    """How far a module is from the Keras model."""
-    arrays = keras_side.examples(pair.architecture, 5)
-    return distance(torch_side.run(module, arrays), keras_side.run(pair.keras, arrays))

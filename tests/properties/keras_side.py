@@ -45,7 +45,7 @@ class KerasTwin:
 
     def names(self, node: Node) -> list[str]:
         """Names of the layers of a node."""
-        return [layer.name for layer in self.parts[node.owner].layers]
+        return [layer.name for layer in self.parts[node.owner].layers] if node.owner in self.parts else []
 
 
 def _chain(steps: list[Any], stored: Callable[[], Weights] = dict) -> Part:

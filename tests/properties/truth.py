@@ -39,12 +39,19 @@ def is_same_layer(node: Node, twin: TorchTwin, known: Architecture) -> bool:
     if original is None or original.kind != node.kind:
         return False
     widths = [[shape[-1] for shape in a.sources(n)] for a, n in ((known, original), (twin.architecture, node))]
-    sizes = [{k: v for k, v in n.params.items() if k in SIZES} for n in (original, node)]
-    return widths[0] == widths[1] and sizes[0] == sizes[1]
+    return widths[0] == widths[1] and _sizes(original) == _sizes(node)
 
 
-SIZES = {"filters", "kernel", "groups", "multiplier", "units", "width", "rows", "cell", "layers", "bidirectional",
-         "heads", "kv_heads", "depth", "bias", "scale", "center", "shape"}  # fmt: skip
+SIZES = {"filters", "kernel", "multiplier", "units", "width", "rows", "cell", "layers", "bidirectional", "bias", "scale",
+         "center", "shape"}  # fmt: skip
+
+
+def _sizes(node: Node) -> dict[str, Any]:
+    """Parameters that say how large weights are; so many heads of such a depth, as one number."""
+    sizes = {name: value for name, value in node.params.items() if name in SIZES}
+    if node.kind == "attention":
+        sizes |= {name: node[name] * node["depth"] for name in ("heads", "kv_heads")}
+    return sizes | ({"groups": node["groups"]} if node.kind == "conv" else {})
 
 
 def _put(tensor: Any, array: Any) -> None:
@@ -173,17 +180,20 @@ def attention(node: Node, weights: Weights, module: Any, order: Any) -> None:
     flat = {role: _flat(role, array) for role, array in weights.items()}
     if hasattr(module, "qkv"):
         _matrix(module.o, flat, "o.")
-        stacked = {}
-        for role in ("kernel", "bias"):
-            if f"q.{role}" in flat:
-                parts = np.stack([weights[f"{name}.{role}"] for name in "qkv"], -2 if module.cut == "by head" else -3)
-                stacked[role] = parts.reshape(*parts.shape[:-3], -1)
-        _matrix(module.qkv, stacked)
+        _matrix(module.qkv, {role: _stacked(node, flat, role, module.cut) for role in ("kernel", "bias") if node["bias"] or role == "kernel"})
     elif hasattr(module, "layer"):
         _into_module(module.layer, flat)
     else:
         for role in "qkvo":
             _matrix(getattr(module, role), flat, f"{role}.")
+
+
+def _stacked(node: Node, flat: Weights, role: str, cut: str) -> Any:
+    """Queries, keys and values as one: `(3 heads d)`, or `(heads 3 d)` where they are cut by head."""
+    heads = [flat[f"{name}.{role}"] for name in "qkv"]
+    unfolded = [array.reshape(*array.shape[:-1], node["heads"], node["depth"]) for array in heads]
+    stacked = np.stack(unfolded, -2 if cut == "by head" else -3)
+    return stacked.reshape(*stacked.shape[:-3], -1)
 
 
 def _flat(role: str, array: Any) -> Any:
