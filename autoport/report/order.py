@@ -28,7 +28,7 @@ class Order:
         self._readers = {(side, path): op for side, graph in graphs for path, op in _readers(graph)}
 
     def _tied(self, match: Match) -> dict[str, int]:
-        partner = {pair.torch.name: self.tf[pair.tf.name] for pair in match.pairs}
+        partner = {pair.torch.name: self.tf[pair.tf.name] for pair in match.pairs if pair.tf.name in self.tf}
         tied, last = {}, -1
         for op in match.graph_torch.ops():
             last = partner.get(op.name, last)
