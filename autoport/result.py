@@ -205,8 +205,8 @@ class Match:
         before = self.plan("torch").entries.keys()
         self.matching = decide(self, inputs, rtol, seed)
         self.differences = self._compare()
-        proved = provable(self, inputs, rtol, seed)
         doubts = find_doubts(self.matching)
+        proved = provable(self, doubts, inputs, rtol, seed)
         self._conclude({node: reason for node, reason in doubts.items() if node not in proved})
         return [path for path in self.plan("torch").entries if path not in before]
 
