@@ -108,21 +108,24 @@ def find_differences(matching: Matching) -> list[Difference]:
     return list(dict.fromkeys(found))
 
 
+def matched_edges(matching: Matching, node: str) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
+    """Edges to a matched node of the Keras side that the other side has, too, each with its twin."""
+    for source in dict(matching.left.preds.get(node, ())):
+        edge = (matching.partner.get(source, ""), matching.partner[node])
+        if edge in matching.right.edges:
+            yield (source, node), edge
+
+
 def edge_differences(matching: Matching, node: str) -> Iterator[Difference]:
     """What disagrees on the edges to a matched node of the Keras side."""
-    left, right, partner = matching.left, matching.right, matching.partner
-    for source in dict(left.preds.get(node, ())):
-        edge = (partner.get(source, ""), partner[node])
-        if edge in right.edges:
-            yield from _edges(left, right, (source, node), edge)
+    for edges in matched_edges(matching, node):
+        yield from _edges(matching.left, matching.right, *edges)
 
 
 def edge_operations(matching: Matching, node: str) -> Iterator[tuple[Op, Op]]:
     """Contracted operations on the edges to a matched node of the Keras side, each with its twin."""
-    left, right, partner = matching.left, matching.right, matching.partner
-    for source in dict(left.preds.get(node, ())):
-        edge = (partner.get(source, ""), partner[node])
-        for a, b in edge_pairs(left, right, (source, node), edge) if edge in right.edges else ():
+    for edges in matched_edges(matching, node):
+        for a, b in edge_pairs(matching.left, matching.right, *edges):
             if a.expression == b.expression:
                 yield from zip(a.expression.ops(), b.expression.ops(), strict=True)
 

@@ -59,6 +59,7 @@ class Match:
         self._variables = tf.variables
         self._torch_model, self._hints = torch_model, hints
         self.reconciled: list[Reconciliation] = []
+        self._latest: Match | None = None
         self.matching = match_skeletons(skeleton(self.graph_tf), skeleton(self.graph_torch), hints)
         self.shifted: dict[str, set[Value]] = {}
         self.in_training = InTraining()
@@ -205,8 +206,8 @@ class Match:
         before = self.plan("torch").entries.keys()
         self.matching = decide(self, inputs, rtol, seed)
         self.differences = self._compare()
-        proved = provable(self, inputs, rtol, seed)
         doubts = find_doubts(self.matching)
+        proved = provable(self, doubts, inputs, rtol, seed)
         self._conclude({node: reason for node, reason in doubts.items() if node not in proved})
         return [path for path in self.plan("torch").entries if path not in before]
 
@@ -249,9 +250,13 @@ class Match:
         from autoport.keras.read import read
         from autoport.pytorch.read import reread
 
-        tf, before = self.readings
-        torch = reread(self._torch_model, before)
-        return self if torch is before else Match(read(tf.model, tf.inputs), torch, self._torch_model, self._hints)
+        for known in (self, self._latest or self):
+            tf, before = known.readings
+            torch = reread(self._torch_model, before)
+            if torch is before:
+                return known
+        self._latest = Match(read(tf.model, tf.inputs), torch, self._torch_model, self._hints)
+        return self._latest
 
     def report(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -32,6 +33,29 @@ class Tensor:
     shape: Shape
     dtype: str
     trainable: bool = True
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A stored tensor before it is known in what role it is read."""
+
+    path: str
+
+
+class Parameters(dict[str, Value]):
+    """Stored tensors that are read as data, by path; each becomes a value when it is first read.
+
+    Args:
+        make: makes the value of a path.
+    """
+
+    def __init__(self, make: Callable[[str], Value]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, path: str) -> Value:
+        self[path] = self._make(path)
+        return self[path]
 
 
 @dataclass

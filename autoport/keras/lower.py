@@ -10,11 +10,11 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
-from autoport.graph import Graph, Op, Tensor, Value
+from autoport.graph import Graph, Op, Parameters, Stored, Tensor, Value
 from autoport.graph.build import Builder
 from autoport.keras.constants import fold_constants
 from autoport.keras.inside import last_reader
-from autoport.keras.rules import LAYERS, OPS, Layer, RawOp, Stored, known_class
+from autoport.keras.rules import LAYERS, OPS, Layer, RawOp, known_class
 from autoport.keras.trace import BRANCHES, LayerCall, Trace
 
 # Operations that run a function.
@@ -30,7 +30,7 @@ class Lowering:
         self.env: dict[str, Any] = {}
         self.variables: dict[str, Any] = {}
         self._paths: dict[int, str] = {}
-        self._parameters: dict[str, Value] = {}
+        self._parameters = Parameters(self._parameter)
         for variable in variables:
             self._register(variable)
         self._shapes = {name: tuple(map(int, value)) for name, value in trace.ran.items() if value.dtype != bool}
@@ -204,8 +204,6 @@ class Lowering:
         if isinstance(found, Value):
             return found
         if isinstance(found, Stored):
-            if found.path not in self._parameters:
-                self._parameters[found.path] = self._parameter(found.path)
             return self._parameters[found.path]
         array = self.static_value(tensor)
         made = self.builder.constant(None if array is None else np.asarray(array), self.shape_of(tensor))

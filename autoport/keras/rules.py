@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from autoport.graph import Value
+from autoport.graph import Stored, Value
 from autoport.graph.build import Builder
 from autoport.keras.trace import LayerCall
 
@@ -49,13 +49,6 @@ def known_class(layer: Any) -> str | None:
         if cls.__name__ in LAYERS and cls.__module__.split(".")[0] in ("keras", "tf_keras"):
             return cls.__name__ if type(layer).call is cls.call else None  # type: ignore[attr-defined]
     return None
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A variable before it is known in what role it is read."""
-
-    path: str
 
 
 class _Source:

@@ -15,7 +15,7 @@ from torch import fx, nn
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from autoport.graph import Graph, Tensor, Value
+from autoport.graph import Graph, Parameters, Stored, Tensor, Value
 from autoport.graph.build import Builder
 from autoport.pytorch.inputs import Named
 from autoport.pytorch.trace import TensorMeta, stored_tensors
@@ -39,13 +39,6 @@ def register(names: str, parameters: str = "") -> Callable[[Rule], Rule]:
         return rule
 
     return add
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A parameter or buffer before it is known in what role it is read."""
-
-    path: str
 
 
 @dataclass
@@ -115,7 +108,7 @@ class Lowering:
         self._buffers = {path: tensor for path, tensor in stored_tensors(model) if not isinstance(tensor, nn.Parameter)}
         self._persistent = {path for path in model.state_dict() if path in self._buffers}
         self._env: dict[fx.Node, Any] = {}
-        self._parameters: dict[str, Value] = {}
+        self._parameters = Parameters(self._parameter)
         first: dict[int, str] = {}
         for path, tensor in stored_tensors(model):
             if id(tensor) in first:
@@ -182,8 +175,6 @@ class Lowering:
     def data(self, value: Any) -> Value:
         """A tensor as data, whatever it was."""
         if isinstance(value, Stored):
-            if value.path not in self._parameters:
-                self._parameters[value.path] = self._parameter(value.path)
             return self._parameters[value.path]
         if isinstance(value, (list, tuple)) and not isinstance(value, Value):
             return self.data(value[0])

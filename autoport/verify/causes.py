@@ -125,7 +125,7 @@ class Causes:
             return tuple(self._suspects(tap, known)) or (Cause(UNKNOWN),)
         located = tap.kind != NODE and len({h.cause.name for h in others}) == 1 and not helping
         causes = [
-            replace(h.cause, evidence=_joined(h.cause.evidence, LOCATED if located else ONLY), confirmed=located)
+            replace(h.cause, evidence=LOCATED if located else h.cause.evidence or ONLY, confirmed=located)
             for h in others
         ]
         text = f"with Keras' value the error falls to {after[tap].relative:.2g}" if smaller else ""

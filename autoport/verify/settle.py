@@ -7,13 +7,12 @@ weight is proved where its operation, and everything before it, computes what th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from autoport.doubts import find_doubts
 from autoport.keras.read import flat_inputs
 from autoport.matching import Matching, extended, tied
 from autoport.verify.feed import draw, torch_feed
@@ -64,16 +63,16 @@ def _holds(match: Match, choice: Matching, inputs: Any, rtol: float, seed: int) 
     return bool(near) and all(tap in found and found[tap].agrees for tap in asked)
 
 
-def provable(match: Match, inputs: Any, rtol: float, seed: int) -> set[str]:
+def provable(match: Match, doubted: Collection[str], inputs: Any, rtol: float, seed: int) -> set[str]:
     """Keras nodes in doubt whose weights prove right.
 
     Args:
         match: the match as structure leaves it.
+        doubted: the nodes in doubt.
         inputs: what the Keras model takes; random when None.
         rtol: the largest difference, in standard deviations, that counts as rounding.
         seed: of the random inputs.
     """
-    doubted = find_doubts(match.matching).keys()
     if not doubted:
         return set()
     trial = match.trial(match.matching)

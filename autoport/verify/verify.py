@@ -165,7 +165,7 @@ class _Run:
             yield _calibrated(held, needing)
         trained = [difference for difference in self.match.differences if difference.training_only]
         if trained:
-            yield f"{len(trained)} differences show in training only; the first is {trained[0]}"
+            yield f"what differs in training only: {len(trained)}; the first is {trained[0]}"
         unmatched = len(self.match.matching.left.output_position) - len(passes.outputs)
         if unmatched > 0:
             yield f"{unmatched} outputs of the Keras model have no partner and were not compared"

@@ -19,14 +19,14 @@ Twins = tuple[Callable[[], Any], Callable[[], nn.Module]]
 class ConvNet(nn.Module):
     """Two branches that are put side by side, norms, a depthwise convolution, a dense layer on a flattened map."""
 
-    def __init__(self, swapped: bool = False, epsilon: float = 1e-3, padding: int = 2) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.left, self.right = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(3, 6, 5, padding=padding)
-        self.norm = nn.BatchNorm2d(12, eps=epsilon)
+        self.left, self.right = nn.Conv2d(3, 6, 3, padding=1), nn.Conv2d(3, 6, 5, padding=2)
+        self.norm = nn.BatchNorm2d(12, eps=1e-3)
         self.square, self.again = nn.Conv2d(12, 12, 3, padding=1), nn.Conv2d(12, 12, 3, padding=1)
         self.depthwise = nn.Conv2d(12, 12, 3, groups=12)
         self.pool, self.head = nn.AvgPool2d(3), nn.Linear(12 * 2 * 3, 5)
-        self.swapped = swapped
+        self.swapped = False
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         left, right = torch.relu(self.left(x)), torch.tanh(self.right(x))
@@ -89,12 +89,12 @@ PAIRS: dict[str, Twins] = {
 }
 
 
-def ported(name: str, module: nn.Module | None = None) -> tuple[autoport.Match, nn.Module]:
+def ported(name: str) -> tuple[autoport.Match, nn.Module]:
     """A match whose weights are assigned, and its PyTorch model."""
     build, twin = PAIRS[name]
-    model, module = build(), module or twin()
+    model, module = build(), twin()
     randomise_keras(model, 1)
     randomise_torch(module, 2)
     match = autoport.match(model, module)
-    match.assign(strict=False)
+    match.assign()
     return match, module

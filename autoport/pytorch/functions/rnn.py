@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoport.graph import Value
+from autoport.graph import Stored, Value
 from autoport.graph.build import RNN_GATES
-from autoport.pytorch.lower import Call, Stored, register
+from autoport.pytorch.lower import Call, register
 
 # Gates in the order PyTorch stacks them.
 ORDER = {"lstm": "ifgo", "gru": "rzn", "simple_rnn": "h"}
