@@ -23,6 +23,7 @@ IGNORED = {
     "detail",
     "disputed",
     "dims",
+    "fill",
     "layout",
     "number",
     "one_hot",

@@ -53,6 +53,7 @@ def canonicalize(graph: Graph) -> Graph:
     clamp.fold_clamp(graph)
     gelu.fold_gelu(graph)
     activations.fold_activations(graph)
+    padding.fold_filled(graph)
     dims.name_dims(graph)
     cropping.fold_cropping(graph)
     padding.fold_padding(graph)

@@ -1,5 +1,6 @@
 """A minimum of a maximum with numbers is a clip.
 
+    min(x, [v, v, ...]) = min(x, v)
     max(min(x, high), low) = min(max(x, low), high) = clamp(x, low, high)      for low <= high
 
 Between 0 and 6 it is ReLU6.
@@ -15,6 +16,7 @@ BOUND = {"minimum": "high", "maximum": "low"}
 def fold_clamp(graph: Graph) -> None:
     """Applies the rule everywhere."""
     for op in list(graph.ops()):
+        _bound_by_number(graph, op)
         inner = graph.op(op.inputs[0].op) if op.inputs else None
         if inner is None or _bound(op) is None or _bound(inner) is None:
             continue
@@ -22,6 +24,15 @@ def fold_clamp(graph: Graph) -> None:
         if len(bounds) == 2 and bounds["low"] <= bounds["high"]:
             relu6 = bounds == {"low": 0.0, "high": 6.0}
             graph.become(op, "relu6" if relu6 else "clamp", inner.inputs[0], **({} if relu6 else bounds))
+
+
+def _bound_by_number(graph: Graph, op: Op) -> None:
+    """Lets a bound that is one number everywhere be that number."""
+    for x, bound in (op.inputs, op.inputs[::-1]) if op.kind in BOUND and len(op.inputs) == 2 else ():
+        fill = graph.op(bound.op).attrs.get("fill")
+        if fill is not None and graph.shape(x) == op.shapes[0]:
+            graph.become(op, op.kind, x, constant=fill, constant_first=False)
+            return
 
 
 def _bound(op: Op) -> tuple[str, float] | None:

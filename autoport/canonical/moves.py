@@ -21,10 +21,19 @@ def drop_moves(graph: Graph) -> None:
         if source is None:
             continue
         if op.shapes[0] == graph.shape(source):
-            graph.bypass(op.name, source)
-            graph.drop_unused(op.inputs[0].op) if op.inputs[0].op in graph else None
+            _stand_for(graph, op, source)
         elif op.kind in JOINS:
             graph.become(op, "reshape", source)
+
+
+def _stand_for(graph: Graph, op: Op, source: Value) -> None:
+    """Lets a value stand for what the moves brought back to it."""
+    if Value(op.name) in graph.origins:
+        graph.origins.setdefault(source, graph.origins[Value(op.name)])
+    graph.bypass(op.name, source)
+    for value in op.inputs:
+        if value.op in graph:
+            graph.drop_unused(value.op)
 
 
 def _joined(graph: Graph, op: Op) -> Value | None:

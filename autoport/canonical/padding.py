@@ -3,6 +3,7 @@
     conv(pad(x, p), q)     = conv(x, p + q)          for zeros
     max_pool(pad(x, p), q) = max_pool(x, p + q)      for minus infinity, or zeros where x >= 0
     avg_pool(pad(x, p), 0) = avg_pool(x, p) that counts the padding, for zeros
+    concat(v, x, v)        = pad(x)                  for constants that are v everywhere
 
 In front of a pooling, a slice of space is padding by less than nothing.
 
@@ -13,7 +14,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoport.graph import Graph, Op
+from autoport.canonical.pooling import SPACE
+from autoport.graph import Graph, Op, Value
+from autoport.graph import axes as ax
 
 # Operations whose outputs are never negative.
 NON_NEGATIVE = {"relu", "relu6", "sigmoid", "hard_sigmoid", "softmax", "exp", "square", "abs"}
@@ -30,6 +33,31 @@ def fold_padding(graph: Graph) -> None:
                 break
             graph.replace_inputs(op, (pad.inputs[0], *op.inputs[1:]))
             graph.drop_unused(pad.name)
+
+
+def fold_filled(graph: Graph) -> None:
+    """Turns a tensor between constants of one number into a padded one, along space; the axes must have their names."""
+    for op in list(graph.ops()):
+        filled = _filled(graph, op) if op.kind == "concat" else None
+        if filled is not None:
+            graph.become(op, "pad", filled[0], amounts=filled[1], mode="constant", value=filled[2])
+
+
+def _filled(graph: Graph, op: Op) -> tuple[Value, tuple[tuple[int, int], ...], float] | None:
+    """The one operand that is no such constant, and how much of which number stands around it."""
+    axis = op.attrs["axis"]
+    fills = [graph.op(value.op).attrs.get("fill") for value in op.inputs]
+    places = [k for k, fill in enumerate(fills) if fill is None]
+    numbers = {fill for fill in fills if fill is not None}
+    if len(places) != 1 or len(numbers) != 1:
+        return None
+    (place,), (number,) = places, numbers
+    x = op.inputs[place]
+    if ax.plain_name(graph.axes[x][axis]) not in SPACE:
+        return None
+    sizes = [graph.shape(value)[axis] for value in op.inputs]
+    around = sum(sizes[:place]), sum(sizes[place + 1 :])
+    return x, tuple(around if dim == axis else (0, 0) for dim in range(len(op.shapes[0]))), number
 
 
 def _fold(graph: Graph, op: Op, pad: Op) -> bool:

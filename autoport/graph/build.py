@@ -295,12 +295,14 @@ class Builder:
         stored: dict[str, Any] = {} if tensor is None else {"stored": tensor}
         if array is None or array.size > LARGEST_CONSTANT:
             return self.emit("constant", [], shape, values=None, **stored)
+        same = array.dtype.kind in "fiu" and array.size > 0 and bool((array == array.flat[0]).all())
         known: dict[str, Any] = {
             "values": digest(array),
             "run": consecutive(array),
             "step": counted_by(array),
             "one_hot": is_one_hot(array),
-            "number": float(array.flat[0]) if array.size == 1 and array.dtype.kind in "fiu" else None,
+            "fill": float(array.flat[0]) if same else None,
+            "number": float(array.flat[0]) if same and array.size == 1 else None,
         }
         return self.emit("constant", [], shape, **known, **stored)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Mapping
+import math
+from collections.abc import Container, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -15,12 +16,15 @@ from autoport.graph.constants import LARGEST_CONSTANT
 logger = logging.getLogger(__name__)
 
 
-def fold_constants(graph: Any, given: Mapping[str, Any] = MappingProxyType({})) -> tuple[set[str], dict[str, Any]]:
+def fold_constants(
+    graph: Any, given: Mapping[str, Any] = MappingProxyType({}), read: Iterable[Any] = ()
+) -> tuple[set[str], dict[str, Any]]:
     """Computes what inputs and variables do not take part in, where something else reads it.
 
     Args:
         graph: the traced graph, or the body of a function that it calls.
         given: arrays that are known for some inputs of the body, by tensor name.
+        read: further tensors that something reads: what layers are called with.
 
     Returns:
         Names of the operations that only constants take part in, and arrays by tensor name.
@@ -32,7 +36,7 @@ def fold_constants(graph: Any, given: Mapping[str, Any] = MappingProxyType({})) 
             fixed.add(op.name)
         else:
             wanted.update({t.name: t for t in op.inputs if t.op.name in fixed and _is_worth_it(t)})
-    wanted.update({t.name: t for t in graph.outputs if t.op.name in fixed and _is_worth_it(t)})
+    wanted.update({t.name: t for t in (*graph.outputs, *read) if t.op.name in fixed and _is_worth_it(t)})
     found = _evaluated(graph, list(wanted.keys() - given.keys()), given) if wanted else {}
     return fixed, {**found, **given}
 
@@ -45,9 +49,11 @@ def _is_fixed(op: Any, fixed: Container[str]) -> bool:
 
 
 def _is_worth_it(tensor: Any) -> bool:
-    size = tensor.shape.num_elements()
-    computed = tensor.op.type != "Const" and tensor.dtype not in (tf.resource, tf.variant, tf.string)
-    return computed and size is not None and size <= LARGEST_CONSTANT
+    """Whether a tensor is computed, and not known to be too large."""
+    if tensor.op.type == "Const" or tensor.dtype in (tf.resource, tf.variant, tf.string) or tensor.shape.rank is None:
+        return False
+    known: list[int] = [size for size in tensor.shape if size is not None]
+    return math.prod(known) <= LARGEST_CONSTANT
 
 
 def _evaluated(graph: Any, names: list[str], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,14 @@ class Lowering:
             self._register(variable)
         self._shapes = {name: tuple(map(int, value)) for name, value in trace.ran.items() if value.dtype != bool}
         conditions = {name: value for name, value in trace.ran.items() if value.dtype == bool}
-        self._fixed, self._static = fold_constants(trace.graph, {**self._known_shapes(trace.graph), **conditions})
+        given = {**self._known_shapes(trace.graph), **conditions}
+        read = [
+            t
+            for call in trace.calls
+            for t in tf.nest.flatten(list(call.arguments.values()))
+            if tf.is_symbolic_tensor(t)
+        ]
+        self._fixed, self._static = fold_constants(trace.graph, given, read)
         self._handles: dict[str, str] = {}
         self._operations = trace.graph.get_operations()
         for external, internal in trace.graph.captures:

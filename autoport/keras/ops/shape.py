@@ -125,6 +125,15 @@ def reduce(raw: RawOp) -> Any:
     return raw.emit(f"reduce_{REDUCTIONS[raw.op.type]}", [0], dims=dims)
 
 
+@op_rule("Cumsum")
+def cumsum(raw: RawOp) -> Any:
+    """`tf.cumsum`; one that counts otherwise is another operation."""
+    usual = not raw.op.get_attr("exclusive") and not raw.op.get_attr("reverse")
+    if not usual or raw.constant(1) is None:
+        return raw.emit("Cumsum", [0])
+    return raw.emit("cumsum", [0], dims=(int(raw.constant(1)) % len(raw.out),))
+
+
 @op_rule("Pad PadV2 MirrorPad")
 def pad(raw: RawOp) -> Any:
     """`tf.pad`."""

@@ -107,7 +107,7 @@ def getitem(call: Call) -> Any:
         return call.build.embedding(index, call.build.piece(path, "v c"), call.out)
     x = call.value("input")
     if isinstance(index, Value):
-        return call.emit("lookup", [x, index])
+        return call.emit("lookup", [x, index], axis=0)
     if any(isinstance(leaf, Value) for leaf in _leaves(index)):
         return call.emit("gather")
     producer = call.build.graph.op(x.op)
@@ -148,7 +148,7 @@ def index_select(call: Call) -> Any:
     x, index = call.value("input"), call.value("index")
     run, dim = call.build.run(index), call.get("dim", 0) % len(call.out)
     if run is None:
-        return call.emit("gather", [x, index], axis=dim)
+        return call.emit("gather" if dim else "lookup", [x, index], axis=dim)
     return call.build.slice(x, {dim: (*run, 1)}, call.out)
 
 
@@ -197,6 +197,14 @@ def filled(call: Call) -> Any:
     return call.build.constant(np.broadcast_to(np.float32(FILLS[call.name]), call.out), call.out)
 
 
+@register("full full_like new_full", "shape fill_value")
+def full(call: Call) -> Any:
+    """A number that is given everywhere."""
+    number = call.get("fill_value")
+    known = isinstance(number, (int, float)) and not isinstance(number, bool)
+    return call.build.constant(np.broadcast_to(np.float64(number), call.out) if known else None, call.out)
+
+
 @register("arange")
 def arange(call: Call) -> Any:
     """Numbers counted up."""
@@ -228,6 +236,12 @@ def roll(call: Call) -> Any:
 def expand(call: Call) -> Any:
     """Copies along dimensions."""
     return call.emit("expand", [call.value("input")])
+
+
+@register("cumsum", "input dim")
+def cumsum(call: Call) -> Any:
+    """Running sums along a dimension."""
+    return call.emit("cumsum", [call.value("input")], dims=(call.get("dim", 0) % len(call.out),))
 
 
 REDUCTIONS = {"mean": "mean", "sum": "sum", "amax": "max", "amin": "min", "max": "max", "min": "min"}
