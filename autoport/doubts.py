@@ -76,7 +76,7 @@ def _rearranged(a: Edge, b: Edge) -> bool:
     if first != second:
         return bool(REARRANGING & (_kinds(first) | _kinds(second)))
     pairs = zip(first.ops(), second.ops(), strict=True)
-    taken = [(first.attrs.get("taken"), second.attrs.get("taken")) for first, second in pairs]
+    taken = [(_ranges(first), _ranges(second)) for first, second in pairs]
     return any(x != y and "c" in " ".join(dict(x or ()) | dict(y or ())).split() for x, y in taken)
 
 
@@ -95,9 +95,15 @@ def _kinds(expression: Expression) -> set[str]:
     return {op.kind for op in expression.ops() if "c" in _touched(op)}
 
 
+def _ranges(op: Op) -> tuple[tuple[str, tuple[int, ...]], ...] | None:
+    """What a slice takes, or a padding adds, along each axis; None if that is not known, or if it is neither."""
+    found: tuple[tuple[str, tuple[int, ...]], ...] | None = op.attrs.get("padding" if op.kind == "pad" else "taken")
+    return found
+
+
 def _touched(op: Op) -> set[str]:
     """Axes that an operation slices or joins, of composite ones each; the channels if that is not known."""
-    taken = op.attrs.get("taken")
+    taken = _ranges(op)
     names = [name for name, _ in taken] if taken is not None else op.attrs.get("over", ("c",))
     return set(" ".join(names).split())
 

@@ -40,7 +40,7 @@ def fold_filled(graph: Graph) -> None:
     for op in list(graph.ops()):
         filled = _filled(graph, op) if op.kind == "concat" else None
         if filled is not None:
-            graph.become(op, "pad", filled[0], padding=filled[1], mode="constant", value=filled[2])
+            graph.become(op, "pad", filled[0], amounts=filled[1], mode="constant", value=filled[2])
 
 
 def _filled(graph: Graph, op: Op) -> tuple[Value, tuple[tuple[int, int], ...], float] | None:
