@@ -206,13 +206,19 @@ function find(text) {
   return [...NODES, ...GROUPS].filter((item) => words.every((word) => textOf(item).includes(word)));
 }
 
+// Everything that an item can be found by; made when it is first asked for.
 function textOf(item) {
   if (item.text === undefined) {
-    const sidesText = item.sides.map((side) => `${pathOf(item, side)} ${item.isGroup ? item.kind : `${item[side].kind} ${item[side].operation}`}`);
-    const weights = item.isGroup ? [] : item.rows.flatMap((row) => REPORT.rows[row].tensors.flatMap((t) => [...t.tf, ...t.torch].map(({ path }) => path)));
-    item.text = [...sidesText, ...weights].join(" ").toLowerCase();
+    const paths = item.sides.map((side) => pathOf(item, side));
+    item.text = [...paths, ...(item.isGroup ? [item.kind] : nodeTexts(item))].join(" ").toLowerCase();
   }
   return item.text;
+}
+
+function nodeTexts(node) {
+  const kinds = node.sides.flatMap((side) => [node[side].kind, node[side].operation]);
+  const tensors = node.rows.flatMap((row) => REPORT.rows[row].tensors);
+  return [...kinds, ...tensors.flatMap(({ tf, torch }) => [...tf, ...torch].map(({ path }) => path))];
 }
 
 function showResults() {

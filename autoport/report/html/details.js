@@ -150,7 +150,9 @@ function showFindings(select) {
   const list = document.getElementById("findings");
   for (const { symbol, text, nodes } of findings()) {
     const places = element("ul", "");
-    const entry = element("details", "finding", element("summary", "", span(`chip ${statusOf(symbol).colour}`, symbol), ` ${text} `, span("number", `${nodes.size}`)), places);
+    const chip = span(`chip ${statusOf(symbol).colour}`, symbol);
+    const summary = element("summary", "", chip, span("said", text), span("number", `${nodes.size}`));
+    const entry = element("details", "finding", summary, places);
     entry.dataset.symbol = symbol;
     entry.addEventListener("toggle", () => places.childElementCount || fill(places, [...nodes], select));
     list.append(entry);

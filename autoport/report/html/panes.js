@@ -143,7 +143,8 @@ function heat(head, item) {
   if (item.error === undefined || item.error <= REPORT.verification.rtol) return;
   const exponent = Math.log10(Math.min(item.error, 1));
   const level = Math.max(0, Math.min(9, Math.round(((exponent + 10) / 10) * 9)));
-  head.append(span("error", shortError(item.error)), span(`heat heat-${level}`, ""));
+  head.querySelector(".second").append(span("error", shortError(item.error)));
+  head.append(span(`heat heat-${level}`, ""));
 }
 
 function shortError(error) {
