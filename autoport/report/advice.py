@@ -20,11 +20,15 @@ ADVICE: Mapping[str, str] = {
     "negative_slope": SETTABLE.replace("{attribute}", "negative_slope"),
     "alpha": SETTABLE.replace("{attribute}", "alpha"),
     "approximate": SETTABLE.replace("{attribute}", "approximate"),
+    "beta": SETTABLE.replace("{attribute}", "beta"),
+    "threshold": "set `threshold` of {torch} to {value}",
     "align_corners": SETTABLE.replace("{attribute}", "align_corners"),
     "momentum": "no matter for inference; to train alike set `momentum` of {torch} to {value}",
     "scale": "scale the attention scores of {torch} by {value}",
     "mask_zero": "hide positions of token 0 in PyTorch with a mask, or drop `mask_zero` in Keras",
+    "mask": "give both models the same mask, or none",
     "masked": "give both models a mask, or neither",
+    "training": "put both models in evaluation mode",
     "reset_after": "build the Keras GRU with reset_after=True; PyTorch has no other kind",
     "recurrent_activation": "build the Keras layer with recurrent_activation='sigmoid'; PyTorch has no other",
     "activation": "use {value} in PyTorch where it has {torch_value}",
@@ -74,8 +78,11 @@ def advice(row: Row) -> list[str]:
 def _advice(row: Row) -> Iterator[str]:
     if row.one_sided:
         yield BY_STATUS[row.status]
+    own = {difference.name for difference in row.differences}
     found = [(d.name, d.tf_value, d.torch_value) for d in row.differences]
     found += [(cause.name, cause.tf_value, cause.torch_value) for cause in row.causes]
     for name, tf_value, torch_value in dict.fromkeys(found):
+        # A cause that is no difference of the row itself lies between it and the places that were compared before.
+        place = row.torch if name in own else f"what feeds {row.torch}"
         text = ADVICE.get(name, OTHERWISE)
-        yield text.format(torch=row.torch, value=tf_value or "nothing", torch_value=torch_value or "nothing")
+        yield text.format(torch=place, value=tf_value or "nothing", torch_value=torch_value or "nothing")
