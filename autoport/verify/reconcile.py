@@ -40,6 +40,7 @@ ATTRIBUTES = {
     "padding": "padding",
     "align_corners": "align_corners",
 }
+SHARED = "the module is called elsewhere, too, where it needs another value"
 # Differences that change the sizes of what follows.
 SIZES = {"stride", "dilation", "padding"}
 
@@ -155,9 +156,7 @@ def _reconcile_place(result: Reconciliation, model: nn.Module, place: _Place) ->
         elif getattr(module, ATTRIBUTES[name]) == wanted:
             continue
         elif (place.path, ATTRIBUTES[name]) in {change.at for change in result.changes}:
-            result.left.append(
-                f"{place.differences[name]} (the module is called elsewhere, where it needs another value)"
-            )
+            result.left.append(f"{place.differences[name]} ({SHARED})")
         else:
             result.changes.append(_set(module, place, name, wanted))
     if rest:

@@ -161,10 +161,8 @@ def test_a_module_that_is_called_twice_is_set_once() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return self.c(self.act(self.b(self.act(self.a(x)))))
 
-    slopes = [layers.LeakyReLU(0.3), layers.LeakyReLU(0.2)]
-    match, module = pair(
-        [layers.Conv2D(4, 1), slopes[0], layers.Conv2D(4, 3), slopes[1], layers.Conv2D(2, 1)], Shared()
-    )
+    first, second = layers.LeakyReLU(0.3), layers.LeakyReLU(0.2)
+    match, module = pair([layers.Conv2D(4, 1), first, layers.Conv2D(4, 3), second, layers.Conv2D(2, 1)], Shared())
     reconciliation = match.reconcile()
     assert module.act.negative_slope == 0.3
     assert len(reconciliation.done) == 1
