@@ -40,6 +40,7 @@ ATTRIBUTES = {
     "padding": "padding",
     "align_corners": "align_corners",
 }
+SHARED = "the module is called elsewhere, too, where it needs another value"
 # Differences that change the sizes of what follows.
 SIZES = {"stride", "dilation", "padding"}
 
@@ -49,12 +50,14 @@ class Change:
     """One thing that was set.
 
     Attributes:
+        at: path of the module, and its attribute or function.
         differences: what it makes equal.
         text: what was done, for people.
         code: the same in Python, to a model called `model`.
         undo: takes it back.
     """
 
+    at: tuple[str, str]
     differences: tuple[Difference, ...]
     text: str
     code: str
@@ -150,7 +153,11 @@ def _reconcile_place(result: Reconciliation, model: nn.Module, place: _Place) ->
         wanted = _as_attribute(module, place, name, value)
         if wanted is None:
             rest[name] = value
-        elif getattr(module, ATTRIBUTES[name]) != wanted:
+        elif getattr(module, ATTRIBUTES[name]) == wanted:
+            continue
+        elif (place.path, ATTRIBUTES[name]) in {change.at for change in result.changes}:
+            result.left.append(f"{place.differences[name]} ({SHARED})")
+        else:
             result.changes.append(_set(module, place, name, wanted))
     if rest:
         _compute_otherwise(result, model, place, rest)
@@ -177,6 +184,7 @@ def _set(module: nn.Module, place: _Place, name: str, value: Any) -> Change:
     before = getattr(module, attribute)
     setattr(module, attribute, value)
     return Change(
+        (path, attribute),
         (place.differences[name],),
         f"{path}.{attribute} = {value!r} (was {before!r})",
         f"model.get_submodule({path!r}).{attribute} = {value!r}",
@@ -214,6 +222,7 @@ def _call(model: nn.Module, place: _Place, node: fx.Node, patch: Patch, differen
     call = Call(module, function, number, patch)
     where = shown(node.meta["where"])
     return Change(
+        (path, function),
         differences,
         f"{path or 'the model'}: {function} in {where} is computed with {_described(patch)}",
         f"Call(model.get_submodule({path!r}), {function!r}, {number}, {patch})  # {where}",
@@ -229,12 +238,20 @@ def _described(patch: Patch) -> str:
 def _check(result: Reconciliation, match: Match) -> None:
     """Reads the model again, and takes back what it cannot run with or what had no effect."""
     try:
-        remaining = set(match.current().differences)
+        remaining = _places_that_differ(match)
     except TraceError as failure:
         reason = str(failure).splitlines()[0]
         _take_back(result, lambda difference: difference.name in SIZES, f"the model does not run with it: {reason}")
-        remaining = set(match.current().differences)
-    _take_back(result, lambda difference: difference in remaining, "it was set without effect")
+        remaining = _places_that_differ(match)
+    _take_back(result, lambda difference: _where(difference) in remaining, "it was set without effect")
+
+
+def _places_that_differ(match: Match) -> set[tuple[str, str, str]]:
+    return set(map(_where, match.current().differences))
+
+
+def _where(difference: Difference) -> tuple[str, str, str]:
+    return difference.name, difference.tf, difference.torch
 
 
 def _take_back(result: Reconciliation, wrong: Callable[[Difference], bool], reason: str) -> None:

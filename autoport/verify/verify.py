@@ -153,12 +153,11 @@ class _Run:
         return sorted(taps, key=lambda tap: (order.get(tap.node, math.inf), rank[tap.kind]))
 
     def _notes(self, passes: _Passes) -> Iterator[str]:
-        if self.twins.tf.in_float32:
-            yield "computed in float32: " + ", ".join(sorted(self.twins.tf.in_float32))
-        if self.twins.tf.tables and self.dtype == "float64":
-            yield "constants that were rounded to float32 when they were made: " + ", ".join(
-                sorted(self.twins.tf.tables)
-            )
+        promoted = self.twins.tf
+        if promoted.in_float32:
+            yield f"computed in float32: {', '.join(sorted(promoted.in_float32))}"
+        if promoted.tables and self.dtype == "float64":
+            yield f"constants that were rounded to float32 when they were made: {', '.join(sorted(promoted.tables))}"
         held = {tap: apart for tap, apart in passes.forced.items() if apart.tolerance > self.rtol}
         if held:
             needing = [tap for tap in self._in_order(held) if held[tap].agrees and held[tap].relative > self.rtol]

@@ -151,6 +151,26 @@ def test_what_is_computed_twice_is_set_twice() -> None:
     assert match.verify().ok
 
 
+def test_a_module_that_is_called_twice_is_set_once() -> None:
+    class Shared(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b, self.c = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 3), nn.Conv2d(4, 2, 1)
+            self.act = nn.LeakyReLU(0.1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.c(self.act(self.b(self.act(self.a(x)))))
+
+    first, second = layers.LeakyReLU(0.3), layers.LeakyReLU(0.2)
+    match, module = pair([layers.Conv2D(4, 1), first, layers.Conv2D(4, 3), second, layers.Conv2D(2, 1)], Shared())
+    reconciliation = match.reconcile()
+    assert module.act.negative_slope == 0.3
+    assert len(reconciliation.done) == 1
+    assert "needs another value" in reconciliation.left[0]
+    (divergence,) = match.verify().divergences
+    assert divergence.cause == "negative_slope"
+
+
 def test_what_no_argument_expresses_is_left_with_its_place() -> None:
     class Net(nn.Module):
         def __init__(self) -> None:
