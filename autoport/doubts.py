@@ -82,11 +82,16 @@ def _rearranged(a: Edge, b: Edge) -> bool:
 
 def _arrangement(expression: Expression) -> Expression:
     """An expression without what happens to every element alike before it is rearranged, and after."""
-    varying = [operand for operand in expression.operands if operand.label != "constant"]
-    if len(varying) == 1 and expression.label not in REARRANGING:
-        return _arrangement(varying[0])
-    if len(varying) == 1 and expression.op is not None:
-        return Expression(expression.label, (_arrangement(varying[0]),), expression.op)
+    kept: list[Expression] = []
+    while True:
+        varying = [operand for operand in expression.operands if operand.label != "constant"]
+        if len(varying) != 1:
+            break
+        if expression.label in REARRANGING:
+            kept.append(expression)
+        (expression,) = varying
+    for outer in reversed(kept):
+        expression = Expression(outer.label, (expression,), outer.op)
     return expression
 
 

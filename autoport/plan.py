@@ -206,9 +206,9 @@ def pair_weights(tf: Op, torch: Op) -> tuple[list[WeightPair], list[str]]:
             else:
                 pairs.append(WeightPair(role, left, right))
             continue
-        disputed = {*tf.attrs.get("disputed", ()), *torch.attrs.get("disputed", ())}
-        if disputed & (left.axes.keys() | right.axes.keys()):
-            refusals.append(f"{role}: two orders of its features meet, of which neither can be given to the other")
+        lost = {*tf.attrs.get("lost", ()), *torch.attrs.get("lost", ())}
+        if lost & (left.axes.keys() | right.axes.keys()):
+            refusals.append(f"{role}: the order of its features cannot be followed to it")
             continue
         unordered = set(tf.attrs.get("unordered", ())) & set(torch.attrs.get("unordered", ()))
         if unordered & left.axes.keys():

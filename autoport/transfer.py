@@ -139,12 +139,13 @@ def carry_out(plan: Plan, source: Store, target: Store) -> None:
         TransferError: a tensor cannot be carried over; nothing was changed.
     """
     check(plan, source.read)
-    with tempfile.TemporaryFile(prefix="autoport-") as journal:
+    # Without a buffer: what is still in one when the disk is full could not be read back.
+    with tempfile.TemporaryFile(prefix="autoport-", buffering=0) as journal:
         written: list[tuple[str, Any, tuple[int, ...]]] = []
         try:
             with stage("carrying weights over", len(plan.entries)) as step:
                 for path in plan.entries:
-                    written.append((path, *_keep(target.read(path), journal)))
+                    written.append((path, *_keep(path, target.read(path), journal)))
                     target.write(path, produce(plan, path, source.read))
                     step()
         except BaseException:
@@ -152,15 +153,32 @@ def carry_out(plan: Plan, source: Store, target: Store) -> None:
             raise
 
 
-def _keep(old: Array, journal: Any) -> tuple[Any, tuple[int, ...]]:
+def _keep(path: str, old: Array, journal: Any) -> tuple[Any, tuple[int, ...]]:
     """Writes a tensor's bytes to the journal without a copy in memory; its type and shape."""
-    journal.write(np.ascontiguousarray(old).reshape(-1).view(np.uint8).data)
+    rest = memoryview(np.ascontiguousarray(old).reshape(-1).view(np.uint8))
+    try:
+        while rest:
+            rest = rest[journal.write(rest) :]
+    except OSError as error:
+        raise TransferError(
+            f"the old values of {path} could not be kept in a temporary file ({error}); nothing was assigned; "
+            "the environment variable TMPDIR says in which folder such files are made"
+        ) from error
     return old.dtype, old.shape
+
+
+def _kept(journal: Any, count: int) -> bytearray:
+    """The next bytes of the journal."""
+    kept = bytearray(count)
+    rest = memoryview(kept)
+    while rest:
+        rest = rest[journal.readinto(rest) :]
+    return kept
 
 
 def _undo(journal: Any, written: list[tuple[str, Any, tuple[int, ...]]], target: Store) -> None:
     journal.seek(0)
     for path, dtype, shape in written:
         count = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        target.write(path, np.frombuffer(journal.read(count), dtype).reshape(shape).copy())
+        target.write(path, np.frombuffer(_kept(journal, count), dtype).reshape(shape))
     logger.info("undid %d assignments", len(written))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import Any
 
 from autoport.graph import Graph, Op, Value
@@ -22,29 +23,34 @@ COMMUTATIVE = {"add", "mul", "maximum", "minimum"}
 
 @dataclass(frozen=True)
 class Expression:
-    """A contracted operation with its operands.
+    """A contracted operation with its operands. Nothing here recurses: expressions may be very deep.
 
     Attributes:
         label: the operation, or `input` for the value that the edge starts from.
         operands: in order; sorted where the order does not count.
         op: the operation itself, with its attributes in comparable form; not part of equality.
+        structure: a digest of the expression without attributes; equal for equal expressions.
     """
 
-    label: str
-    operands: tuple[Expression, ...] = ()
+    label: str = field(compare=False)
+    operands: tuple[Expression, ...] = field(default=(), compare=False)
     op: Op | None = field(default=None, compare=False)
+    structure: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        text = "|".join((self.label, *(operand.structure for operand in self.operands)))
+        object.__setattr__(self, "structure", blake2b(text.encode(), digest_size=16).hexdigest())
 
     def ops(self) -> Iterator[Op]:
         """Operations from the input on, in an order that equal expressions share."""
-        for operand in self.operands:
-            yield from operand.ops()
-        if self.op is not None:
-            yield self.op
-
-    @property
-    def structure(self) -> str:
-        """The expression without attributes, as text."""
-        return f"{self.label}({', '.join(o.structure for o in self.operands)})" if self.operands else self.label
+        found: list[Op] = []
+        waiting = [self]
+        while waiting:
+            expression = waiting.pop()
+            waiting += expression.operands
+            if expression.op is not None:
+                found.append(expression.op)
+        return reversed(found)
 
 
 # Something computed from constants, of which only one framework may know the value.
@@ -76,14 +82,28 @@ def expression_of(graph: Graph, value: Value, nodes: Mapping[str, Any]) -> Expre
         value: what the consumer reads.
         nodes: names of skeleton nodes.
     """
-    op = graph.op(value.op)
-    if op.name in nodes:
+    made: dict[Value, Expression] = {}
+    waiting = [value]
+    while waiting:
+        current = waiting[-1]
+        op = graph.op(current.op)
+        read = () if op.name in nodes else op.inputs[:1] if op.kind in SILENT else op.inputs
+        below = [operand for operand in read if operand not in made]
+        if below:
+            waiting += below
+        else:
+            made[waiting.pop()] = _expression(op, current, op.name in nodes, tuple(made[v] for v in read))
+    return made[value]
+
+
+def _expression(op: Op, value: Value, is_node: bool, operands: tuple[Expression, ...]) -> Expression:
+    """The expression of one value over those of its operands."""
+    if is_node:
         return Expression(f"state {value.output}" if op.kind in RNN_GATES and value.output else "input")
     if not op.inputs:
         return Expression("constant", op=op) if op.kind == "constant" else CONSTANT
     if op.kind in SILENT:
-        return expression_of(graph, op.inputs[0], nodes)
-    operands = tuple(expression_of(graph, v, nodes) for v in op.inputs)
+        return operands[0]
     if all(operand.label == "constant" for operand in operands):
         return CONSTANT
     plain = _plain(op)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
 
-from autoport.canonical.unify import disputed, unify
+from autoport.canonical.unify import unify
 from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
 from autoport.graph.axes import Axis
@@ -257,7 +257,7 @@ def _elementwise(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     named = _default(graph, op, inputs)
     if len(named) != len(agreed):
         return named
-    return tuple(a if fine else disputed(ax.axis_size(a)) for a, fine in zip(named, agreed, strict=True))
+    return tuple(a if fine else ax.lost([ax.axis_size(a)])[0] for a, fine in zip(named, agreed, strict=True))
 
 
 def _default(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
@@ -297,8 +297,8 @@ def _expand(op: Op, name: str, data: Axis) -> None:
 
     A plain axis keeps its name, also one of plain segments, unless it is one of several inputs or outputs of a layer.
     """
-    if ax.is_disputed(data):
-        op.attrs.setdefault("disputed", []).append(name)
+    if ax.is_lost(data):
+        op.attrs.setdefault("lost", []).append(name)
         return
     plain = ax.is_plain(data) or (all(ax.is_plain((segment,)) for segment in data) and ax.is_known(data))
     if plain and not NUMBERED.fullmatch(name):

@@ -81,7 +81,7 @@ class _Contraction:
         self.graph = graph
         self.result = Skeleton(graph)
         self.origin: dict[str, str | None] = {}
-        self.between: dict[str, set[str]] = {}
+        self.preprocessing: dict[str, tuple[Op, ...]] = {}
         self.read_by_outputs = {value.op for value in graph.outputs}
 
     def run(self) -> Skeleton:
@@ -103,8 +103,9 @@ class _Contraction:
             self._node(op)
         else:
             self.origin[op.name] = next(iter(origins), None)
-            passed = [self.between[v.op] for v in op.inputs if v.op in self.between]
-            self.between[op.name] = set().union(*passed, {op.name})
+            passed = [found for v in op.inputs for found in self.preprocessing.get(v.op, ())]
+            own = [op] if op.kind == "preprocessing" else []
+            self.preprocessing[op.name] = tuple({found.name: found for found in [*passed, *own]}.values())
 
     def _node(self, op: Op) -> None:
         self.origin[op.name] = op.name
@@ -124,12 +125,14 @@ class _Contraction:
         if op.weights or op.kind not in COMMUTATIVE | {"concat"}:
             return list(op.inputs)
         operands: list[Value] = []
-        for value in op.inputs:
+        waiting = [(value, op) for value in reversed(op.inputs)]
+        while waiting:
+            value, reader = waiting.pop()
             inner = self.graph.op(value.op)
-            only = self._only_read_by(inner, op)
-            same = inner.kind == op.kind and inner.attrs.get("axis") == op.attrs.get("axis")
+            only = self._only_read_by(inner, reader)
+            same = not inner.weights and inner.kind == op.kind and inner.attrs.get("axis") == op.attrs.get("axis")
             if same and self.origin[value.op] == value.op and (only or op.kind == "concat"):
-                operands += self._operands(inner)
+                waiting += [(nested, inner) for nested in reversed(inner.inputs)]
                 if only:
                     self._remove(inner.name)
             else:
@@ -151,6 +154,5 @@ class _Contraction:
             result.edges.pop((source, name), None)
 
     def _edge(self, position: int, value: Value) -> Edge:
-        contracted = [self.graph.op(name) for name in self.between.get(value.op, ())]
-        preprocessing = tuple(op for op in contracted if op.kind == "preprocessing")
-        return Edge(position, value, expression_of(self.graph, value, self.result.colour), preprocessing)
+        expression = expression_of(self.graph, value, self.result.colour)
+        return Edge(position, value, expression, self.preprocessing.get(value.op, ()))

@@ -4,7 +4,7 @@
 
 So a layer whose outputs are added to a flattened map is permuted with it, and one that is added to
 what is reshaped to a map later learns of that. Where two orders meet of which neither can be given
-to the other, the order is disputed, and the weights along it are refused.
+to the other, the order is lost, and the weights along it are refused.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from autoport.graph import axes as ax
-from autoport.graph.axes import Atom, Axis, Segment
+from autoport.graph.axes import Atom, Axis
 
 
 def unify(axes: Iterable[Axis]) -> bool:
-    """Gives axes of one size, of which each may be of size 1, one order; False if it is disputed."""
+    """Gives axes of one size, of which each may be of size 1, one order; False if there is none."""
     orders = dict.fromkeys(tuple(tuple(ax.leaves(segment)) for segment in axis) for axis in axes)
     large = [order for order in orders if ax.axis_size(order) > 1]
     if len(large) < 2 or not all(map(ax.is_known, large)):
@@ -27,9 +27,9 @@ def unify(axes: Iterable[Axis]) -> bool:
         _join(free[0], free[1:])
         return True
     if len(fixed) > 1 and len({_spelled(order) for order in fixed}) > 1:
-        return _dispute(free)
+        return _lose(free)
     if len(fixed[0]) > 1:
-        return not free or _dispute(free)
+        return not free or _lose(free)
     for atom in free:
         if len(fixed[0][0]) > 1 or atom.name == fixed[0][0][0].name:
             atom.parts = list(fixed[0][0])
@@ -55,13 +55,7 @@ def _spelled(order: Axis) -> tuple[tuple[tuple[str, int], ...], ...]:
     return tuple(tuple(ax.spelled(segment)) for segment in order)
 
 
-def _dispute(free: Sequence[Atom]) -> bool:
+def _lose(free: Sequence[Atom]) -> bool:
     for atom in free:
-        atom.disputed = True
+        atom.lost = True
     return False
-
-
-def disputed(size: int) -> Axis:
-    """An axis of which nothing is known but that its order is disputed."""
-    segment: Segment = (Atom(size, ax.UNKNOWN, disputed=True),)
-    return (segment,)

@@ -26,7 +26,8 @@ class Atom:
         parts: what a reshape has split it into, outermost first.
         parent: what it is a part of.
         origin: the atom that it was before pooling, padding or slicing changed its size.
-        disputed: whether two orders meet along it of which neither can be given to the other.
+        lost: whether the order of its positions cannot be known any more: two orders met of which neither
+            could be given to the other, or what was composed was cut across.
     """
 
     size: int
@@ -34,7 +35,7 @@ class Atom:
     parts: list[Atom] = field(default_factory=list)
     origin: Atom | None = None
     parent: Atom | None = None
-    disputed: bool = False
+    lost: bool = False
 
     def call(self, name: str) -> None:
         """Names an atom that has no name, and what it was resized from."""
@@ -78,6 +79,11 @@ def unknown(shape: Sequence[int]) -> tuple[Axis, ...]:
     return tuple(axis(UNKNOWN, size) for size in shape)
 
 
+def lost(shape: Sequence[int]) -> tuple[Axis, ...]:
+    """Axes whose order cannot be known any more."""
+    return tuple(((Atom(size, UNKNOWN, lost=True),) if size != 1 else (),) for size in shape)
+
+
 def leaves(segment: Sequence[Atom]) -> list[Atom]:
     """The atoms of a segment, each as the parts that it was split into."""
     found: list[Atom] = []
@@ -96,9 +102,9 @@ def is_known(segments: Axis) -> bool:
     return all(atom.name != UNKNOWN for segment in segments for atom in leaves(segment))
 
 
-def is_disputed(segments: Axis) -> bool:
-    """Whether two orders meet along the axis."""
-    return any(atom.disputed for segment in segments for atom in leaves(segment))
+def is_lost(segments: Axis) -> bool:
+    """Whether the order of positions along the axis cannot be known any more."""
+    return any(atom.lost for segment in segments for atom in leaves(segment))
 
 
 def is_plain(segments: Axis) -> bool:
@@ -140,9 +146,9 @@ def resized(segments: Axis, size: int) -> Axis:
     if axis_size(segments) == size:
         return segments
     atoms = leaves(segments[0]) if len(segments) == 1 else []
-    if len(atoms) != 1 or size == 1:
-        return axis(UNKNOWN, size)
-    return ((Atom(size, atoms[0].name, origin=atoms[0]),),)
+    if len(atoms) == 1 and size != 1:
+        return ((Atom(size, atoms[0].name, origin=atoms[0], lost=atoms[0].lost),),)
+    return lost([size])[0] if len(atoms) > 1 or len(segments) > 1 else axis(UNKNOWN, size)
 
 
 def concatenated(parts: Sequence[Axis]) -> Axis:
@@ -185,13 +191,13 @@ def _regrouped(taken: list[Axis], wanted: list[int]) -> list[Axis]:
     if len(large) == 1 and sum(size != 1 for size in wanted) == 1:
         return [large[0] if size != 1 else axis(None, 1) for size in wanted]
     if any(len(a) > 1 for a in large):
-        return list(unknown(wanted))
+        return list(lost(wanted))
     atoms = [atom for a in large for atom in leaves(a[0])]
     result: list[Axis] = []
     for size in wanted:
         segment = _take(atoms, size)
         if segment is None:
-            return list(unknown(wanted))
+            return list(lost(wanted))
         result.append((tuple(segment),))
     return result
 
@@ -219,7 +225,7 @@ def _take(atoms: list[Atom], size: int) -> list[Atom] | None:
 
 def _split(atom: Atom, outer: int) -> list[Atom]:
     name = UNKNOWN if atom.name == UNKNOWN else None
-    atom.parts = [Atom(size, name, parent=atom) for size in (outer, atom.size // outer)]
+    atom.parts = [Atom(size, name, parent=atom, lost=atom.lost) for size in (outer, atom.size // outer)]
     return atom.parts
 
 

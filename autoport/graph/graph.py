@@ -96,15 +96,15 @@ class Graph(nx.DiGraph):
 
     def drop_unused(self, name: str) -> None:
         """Removes an operation that nothing reads, and then what only it had read; layers and inputs stay."""
-        op = self.op(name)
-        if self.out_degree(name) or (op.weights and op.kind != "parameter") or op.kind == "input":
-            return
-        if any(value.op == name for value in self.outputs):
-            return
-        self.remove_node(name)
-        for value in op.inputs:
-            if value.op in self:
-                self.drop_unused(value.op)
+        waiting = [name]
+        while waiting:
+            op = self.op(waiting.pop())
+            if self.out_degree(op.name) or (op.weights and op.kind != "parameter") or op.kind == "input":
+                continue
+            if any(value.op == op.name for value in self.outputs):
+                continue
+            self.remove_node(op.name)
+            waiting += {value.op for value in op.inputs if value.op in self}
 
     def _connect(self, op: Op) -> None:
         for position, value in enumerate(op.inputs):

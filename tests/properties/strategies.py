@@ -64,8 +64,9 @@ class Net(Sketch):
 
 def _window(net: Net, x: int, *, dilated: bool = False, same: bool = False, stride: bool = True) -> dict[str, Any]:
     """Kernel, stride, dilation and padding for the space of a value."""
-    rank = len(net.shape(x)) - 1
-    kernel = tuple(net.count(1, 3) for _ in range(rank))
+    *space, _ = net.shape(x)
+    rank = len(space)
+    kernel = tuple(net.count(1, min(3, max(1, size - 1))) for size in space)
     strided = stride and not same and net.one(False, False, True)
     strides = (net.one(2, 2, 3),) * rank if strided and rank < 3 else (1,) * rank
     padding: Any = "same" if same else net.one("valid", "same", "same", "explicit")
@@ -293,7 +294,7 @@ MAPS: tuple[Block, ...] = (
     layer, layer, layer, residual, inception, densely, ushape, shared, squeeze, halves, shuffle,
 )  # fmt: skip
 SEQUENCES: tuple[Block, ...] = (layer, layer, layer, residual, inception, densely, shared, attention, recurrent, encoder)
-VECTORS: tuple[Block, ...] = (layer, layer, residual, densely, shared)
+VECTORS: tuple[Block, ...] = (layer, layer, residual, densely)
 
 
 def image(net: Net) -> int:
@@ -355,7 +356,7 @@ def language(net: Net) -> list[int]:
 
 def tabular(net: Net) -> list[int]:
     """Vectors all the way."""
-    return [dense(net, net.several(net.input(net.one(5, 7)), 2, 5, *VECTORS))]
+    return [dense(net, net.several(net.input(net.one(5, 7)), 2, 5, *VECTORS, shared))]
 
 
 def generative(net: Net) -> list[int]:

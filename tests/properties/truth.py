@@ -27,19 +27,23 @@ def fill(twin: TorchTwin, keras: KerasTwin, known: Architecture | None = None) -
             other sizes, keep the values that they have.
     """
     for node in twin.architecture.nodes:
-        if node.kind in TRANSFORMS and node.shared is None and (known is None or is_same_layer(node, twin, known)):
-            read = twin.orders.get(node.sources[0])
-            with torch.no_grad():
-                TRANSFORMS[node.kind](node, keras.weights(node), twin.parts[node.id], read)
+        if node.kind not in TRANSFORMS or node.shared is not None:
+            continue
+        with torch.no_grad():
+            if known is None or is_same_layer(node, twin, known):
+                order = twin.orders.get(node.sources[0])
+                TRANSFORMS[node.kind](node, keras.weights(node), twin.parts[node.id], order)
+            elif node.kind == "rnn" and is_same_layer(node, twin, known, reading=False):
+                rnn(node, keras.weights(node), twin.parts[node.id], None, first=1)
 
 
-def is_same_layer(node: Node, twin: TorchTwin, known: Architecture) -> bool:
-    """Whether the layer of an edited architecture holds weights of the same sizes as in the original."""
+def is_same_layer(node: Node, twin: TorchTwin, known: Architecture, *, reading: bool = True) -> bool:
+    """Whether the layer of an edited architecture has the sizes it had, and reads as many features."""
     original = next((other for other in known.nodes if other.id == node.id), None)
     if original is None or original.kind != node.kind:
         return False
     widths = [[shape[-1] for shape in a.sources(n)] for a, n in ((known, original), (twin.architecture, node))]
-    return widths[0] == widths[1] and _sizes(original) == _sizes(node)
+    return (not reading or widths[0] == widths[1]) and _sizes(original) == _sizes(node)
 
 
 SIZES = {"filters", "kernel", "multiplier", "units", "width", "rows", "cell", "layers", "bidirectional", "bias", "scale",
@@ -160,9 +164,9 @@ def _gates(array: Any, cell: str) -> Any:
     return np.concatenate([parts[gate] for gate in ours], -1)
 
 
-def rnn(node: Node, weights: Weights, module: Any, order: Any) -> None:
+def rnn(node: Node, weights: Weights, module: Any, order: Any, first: int = 0) -> None:
     fused = not hasattr(module, "layer1")
-    for number in range(node["layers"]):
+    for number in range(first, node["layers"]):
         layer = module.layer0 if fused else getattr(module, f"layer{number}")
         for direction in range(1 + node["bidirectional"]):
             end = f"_l{number if fused else 0}{'_reverse' * direction}"
