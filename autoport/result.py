@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from autoport.absorption import find_absorptions
@@ -14,8 +16,10 @@ from autoport.errors import IncompleteMatchError
 from autoport.graph import Graph, Value
 from autoport.matching import Matching, match_skeletons
 from autoport.pairing import Unmatched, pair_tensors
-from autoport.plan import Plan, build_plan
+from autoport.plan import Plan, Side, build_plan
+from autoport.sides import held, small, tf_side, torch_side
 from autoport.transfer import KerasStore, Store, TorchStore, carry_out, check, produce
+from autoport.weights.algebra import Array
 
 if TYPE_CHECKING:
     import torch
@@ -71,8 +75,30 @@ class Match:
         return not self.missing("torch") and not self.unexpected("torch")
 
     def plan(self, to: str = "torch") -> Plan:
-        """What goes where, as data: for each target tensor its sources and expressions."""
-        return self._plans[_direction(to)]
+        """What goes where, as data: for each target tensor its sources and expressions.
+
+        Args:
+            to: whose tensors are written: `torch` or `tf`.
+
+        Example:
+            >>> match.plan().save("resnet50.plan.json")  # doctest: +SKIP
+        """
+        plan = self._plans[_direction(to)]
+        if not plan.target.names:
+            sides = self._sides
+            plan.source, plan.target = (sides["tf"], sides["torch"]) if to == "torch" else (sides["torch"], sides["tf"])
+            plan.missing, plan.unexpected = self.missing(to), self.unexpected(to)
+            plan.target = replace(plan.target, kept=small(self.kept(to)))
+        return plan
+
+    def kept(self, to: str = "torch") -> dict[str, Array]:
+        """What files of one model hold and the plan does not write, as the model has it: counters, say."""
+        return held(self._sides[_direction(to)], self._plans[to].entries, self.store(to))
+
+    @cached_property
+    def _sides(self) -> dict[str, Side]:
+        tf = tf_side(self.graph_tf, self.readings[0].model, self._variables)
+        return {"tf": tf, "torch": torch_side(self.graph_torch, self._torch_model)}
 
     def state_dict(self, *, strict: bool = True) -> dict[str, torch.Tensor]:
         """The PyTorch model's state dict with the Keras weights; the model stays as it is.
@@ -87,7 +113,7 @@ class Match:
         import torch
 
         self._require_complete("torch", strict)
-        plan, read = self.plan("torch"), self.store("tf").read
+        plan, read = self._plans["torch"], self.store("tf").read
         check(plan, read)
         made = {path: torch.from_numpy(produce(plan, path, read)) for path in plan.entries}
         result = {}
@@ -112,7 +138,7 @@ class Match:
         """
         self._require_complete(_direction(to), strict)
         source = "tf" if to == "torch" else "torch"
-        carry_out(self.plan(to), self.store(source), self.store(to))
+        carry_out(self._plans[to], self.store(source), self.store(to))
 
     def verify(self, inputs: Any = None, *, dtype: str = "float64", rtol: float = 1e-9, seed: int = 0) -> Verification:
         """Runs both models side by side and says whether, where and why they differ.
@@ -183,13 +209,13 @@ class Match:
         """
         from autoport.verify.settle import decide, provable
 
-        before = self.plan("torch").entries.keys()
+        before = self._plans["torch"].entries.keys()
         self.matching = decide(self, inputs, rtol, seed)
         self.differences = find_differences(self.matching)
         proved = provable(self, inputs, rtol, seed)
         doubts = find_doubts(self.matching)
         self._conclude({node: reason for node, reason in doubts.items() if node not in proved})
-        return [path for path in self.plan("torch").entries if path not in before]
+        return [path for path in self._plans["torch"].entries if path not in before]
 
     def trial(self, matching: Matching) -> Match:
         """This match with other pairs, and nothing in doubt; changes nothing here."""

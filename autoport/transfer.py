@@ -20,6 +20,7 @@ from autoport.plan import Plan
 from autoport.weights.algebra import Array, assemble
 
 logger = logging.getLogger(__name__)
+SLAB = 2**20
 
 
 class Store(Protocol):
@@ -30,6 +31,9 @@ class Store(Protocol):
 
     def write(self, path: str, value: Array) -> None:
         """Overwrites a stored tensor."""
+
+    def holds(self, path: str) -> bool:
+        """Whether a stored tensor has values."""
 
 
 class KerasStore:
@@ -51,6 +55,10 @@ class KerasStore:
     def write(self, path: str, value: Array) -> None:
         """Assigns a variable."""
         self._variables[path].assign(value)
+
+    def holds(self, path: str) -> bool:
+        """Every variable has values."""
+        return path in self._variables
 
 
 class TorchStore:
@@ -80,11 +88,35 @@ class TorchStore:
         with torch.no_grad():
             self._tensors[path].copy_(torch.from_numpy(value))
 
+    def holds(self, path: str) -> bool:
+        """Whether a tensor is anywhere but on the meta device."""
+        return not self._tensors[path].is_meta
 
-def numpy_dtype(tensor: Tensor) -> np.dtype[Any]:
-    """The numpy type that holds a tensor's values."""
-    name = "float32" if tensor.dtype in ("bfloat16", "float8_e4m3fn", "float8_e5m2") else tensor.dtype
-    return np.dtype(name)
+
+class Watched:
+    """Looks at source tensors as they are read; keeps the last one, of which several pieces may be wanted."""
+
+    def __init__(self, read: Callable[[str], Array]) -> None:
+        self._read = read
+        self._last: tuple[str, Array] | None = None
+
+    def source_of(self, target: Tensor) -> Callable[[str], Array]:
+        """Reads for one target tensor.
+
+        Raises:
+            TransferError: a tensor holds NaN or infinity, or values that the target's type cannot hold.
+        """
+
+        def read(path: str) -> Array:
+            if self._last is None or self._last[0] != path:
+                self._last = None  # before the next one takes its memory
+                value = self._read(path)
+                _check_finite(path, value)
+                self._last = path, value
+            _check_exact(path, self._last[1], target)
+            return self._last[1]
+
+        return read
 
 
 def check(plan: Plan, read: Callable[[str], Array]) -> None:
@@ -103,17 +135,30 @@ def check(plan: Plan, read: Callable[[str], Array]) -> None:
 def produce(plan: Plan, path: str, read: Callable[[str], Array]) -> Array:
     """Computes one target tensor."""
     entry = plan.entries[path]
-    return assemble(entry.tensor.shape, numpy_dtype(entry.tensor), entry.parts, read)
+    return assemble(entry.tensor.shape, entry.tensor.numpy_dtype, entry.parts, read)
+
+
+def all_finite(value: Array) -> bool:
+    """Whether a tensor holds neither NaN nor infinity; the check needs next to no memory.
+
+    A sum is NaN or infinite if one of its terms is. That it may also overflow is found out by looking at each term.
+    """
+    if not np.issubdtype(value.dtype, np.inexact):
+        return True
+    flat = value.reshape(-1)
+    slabs = (flat[start : start + SLAB] for start in range(0, flat.size, SLAB))
+    with np.errstate(all="ignore"):
+        return all(np.isfinite(slab.sum()) or np.isfinite(slab).all() for slab in slabs)
 
 
 def _check_finite(path: str, value: Array) -> None:
-    if np.issubdtype(value.dtype, np.inexact) and not np.isfinite(value).all():
+    if not all_finite(value):
         count = int(value.size - np.isfinite(value).sum())
         raise TransferError(f"{path} holds NaN or infinity in {count} of {value.size} places; nothing was assigned")
 
 
 def _check_exact(path: str, value: Array, target: Tensor) -> None:
-    dtype = numpy_dtype(target)
+    dtype = target.numpy_dtype
     if np.can_cast(value.dtype, dtype) and target.dtype != "bfloat16":
         return
     narrowed = value.astype(dtype, copy=False)

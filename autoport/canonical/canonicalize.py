@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from autoport.canonical import (
     activations,
+    affine_norms,
     attention,
     bias,
     clamp,
@@ -37,6 +38,7 @@ def canonicalize(graph: Graph) -> Graph:
     products.fold_products(graph)
     lookups.fold_lookups(graph)
     bias.fold_bias(graph)
+    affine_norms.fold_affine_norms(graph)
     norms.fold_norms(graph)
     attention.fold_attention(graph)
     bindings = layout.name_axes(graph)
