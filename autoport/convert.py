@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from autoport.files.read import open_weights, weights_file
 from autoport.files.whole import write_whole
 from autoport.files.write import BY_MODEL, check_destination, ending, layout_of, write_weights
 from autoport.plan import Plan
-from autoport.transfer import Watched, produce
+from autoport.transfer import Watched, produce_slabs
 from autoport.weights.algebra import Array
 
 if TYPE_CHECKING:
@@ -109,16 +110,20 @@ def _outputs(
         tensor = plan.target.tensors[path]
         header = Header(tensor.shape, tensor.dtype)
         if path in plan.entries:
-            yield Output(name, header, lambda path=path, header=header: _made(plan, path, watched, header, report))  # type: ignore[misc]
+            yield Output(name, header, partial(_made, plan, path, watched, report))
         elif path in kept:
-            yield Output(name, header, lambda path=path: kept[path])  # type: ignore[misc]
+            yield Output(name, header, partial(_kept, kept, path))
 
 
-def _made(plan: Plan, path: str, watched: Watched, header: Header, report: Report | None) -> Array:
-    found = produce(plan, path, watched.source_of(plan.entries[path].tensor))
-    if report is not None:
-        report(header.nbytes)
-    return found
+def _made(plan: Plan, path: str, watched: Watched, report: Report | None) -> Iterator[Array]:
+    for piece in produce_slabs(plan, path, watched.source_of(plan.entries[path].tensor)):
+        yield piece
+        if report is not None:
+            report(piece.nbytes)
+
+
+def _kept(kept: Mapping[str, Array], path: str) -> list[Array]:
+    return [kept[path]]
 
 
 def save_weights(match: Match, keras_model: Any, path: Path, to: str = "torch", shard_size: int | None = None) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,10 +17,11 @@ import numpy as np
 from autoport.errors import TransferError
 from autoport.graph import Tensor
 from autoport.plan import Plan
-from autoport.weights.algebra import Array, assemble
+from autoport.weights.algebra import Array, assemble, slabs
 
 logger = logging.getLogger(__name__)
 SLAB = 2**20
+SLAB_BYTES = 2**24
 
 
 class Store(Protocol):
@@ -149,6 +150,12 @@ def all_finite(value: Array) -> bool:
     slabs = (flat[start : start + SLAB] for start in range(0, flat.size, SLAB))
     with np.errstate(all="ignore"):
         return all(np.isfinite(slab.sum()) or np.isfinite(slab).all() for slab in slabs)
+
+
+def produce_slabs(plan: Plan, path: str, read: Callable[[str], Array]) -> Iterator[Array]:
+    """Computes one target tensor, a range of its first dimension at a time."""
+    entry = plan.entries[path]
+    return slabs(entry.tensor.shape, entry.tensor.numpy_dtype, entry.parts, read, SLAB_BYTES)
 
 
 def _check_finite(path: str, value: Array) -> None:

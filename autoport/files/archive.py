@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,12 +89,22 @@ class Output:
     Attributes:
         name: what the file calls it.
         header: its shape and type.
-        make: computes it when its turn comes.
+        make: computes it when its turn comes, a range of its first dimension at a time.
     """
 
     name: str
     header: Header
-    make: Callable[[], Array]
+    make: Callable[[], Iterable[Array]]
+
+
+def stream(outputs: Iterable[Output]) -> Iterator[tuple[Output, Array]]:
+    """What is to be written, in order; the next piece is made while the last one is written."""
+    pieces = ((output, piece) for output in outputs for piece in output.make())
+    with ThreadPoolExecutor(1) as worker:
+        coming = worker.submit(next, pieces, None)
+        while (item := coming.result()) is not None:
+            coming = worker.submit(next, pieces, None)
+            yield item
 
 
 def widened(raw: Array) -> Array:

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from autoport.errors import FileError
-from autoport.files.archive import Archive, Header, Output, narrowed, require_dtype, widened
+from autoport.files.archive import Archive, Header, Output, narrowed, require_dtype, stream, widened
 from autoport.weights.algebra import Array
 
 KERAS, LEGACY, VARIABLE = "keras", "h5", "variable"
@@ -165,10 +165,13 @@ def write_hdf5(outputs: Sequence[Output], place: Path) -> None:
         place: the file.
     """
     with h5py.File(place, "w") as file:
-        for output in outputs:
-            values = output.make()
-            if output.header.dtype == "bfloat16":
-                dataset = file.create_dataset(output.name, data=narrowed(values).view("V2"))
-                dataset.attrs["dtype"] = "bfloat16"
-            else:
-                file.create_dataset(output.name, data=values)
+        row, latest = 0, None
+        for output, piece in stream(outputs):
+            narrow = output.header.dtype == "bfloat16"
+            values = narrowed(piece).view("V2") if narrow else piece
+            if output is not latest:
+                row, latest = 0, output
+                dataset = file.create_dataset(output.name, output.header.shape, values.dtype)
+                dataset.attrs.update({"dtype": "bfloat16"} if narrow else {})
+            dataset[row : row + len(piece) if piece.ndim else ...] = values
+            row += len(piece) if piece.ndim else 0

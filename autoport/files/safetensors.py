@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from autoport.errors import FileError
-from autoport.files.archive import Archive, Header, Output, narrowed, widened
+from autoport.files.archive import Archive, Header, Output, narrowed, stream, widened
 from autoport.files.whole import write_all
 from autoport.weights.algebra import Array
 
@@ -43,7 +43,6 @@ TYPES = {
 }
 NAMES = {dtype: name for name, dtype in TYPES.items()}
 RANKS = {dtype: rank for rank, dtype in enumerate(NAMES)}
-SLAB = 2**24
 
 
 def open_safetensors(path: Path) -> Archive:
@@ -149,8 +148,9 @@ def write_safetensors(outputs: Sequence[Output], place: Path) -> None:
     ordered = sorted(outputs, key=lambda output: (RANKS[output.header.dtype], output.name))
     with place.open("wb") as file:
         file.write(_header(ordered))
-        for output in ordered:
-            _write(output, file)
+        for output, piece in stream(ordered):
+            values = narrowed(piece) if output.header.dtype == "bfloat16" else np.ascontiguousarray(piece)
+            file.write(values.reshape(-1).view(np.uint8).data)
 
 
 def _header(outputs: Sequence[Output]) -> bytes:
@@ -167,13 +167,6 @@ def _header(outputs: Sequence[Output]) -> bytes:
     text = json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text
-
-
-def _write(output: Output, file: BinaryIO) -> None:
-    array = np.ascontiguousarray(output.make()).reshape(-1)
-    for start in range(0, array.size, SLAB):
-        slab = array[start : start + SLAB]
-        file.write((narrowed(slab) if output.header.dtype == "bfloat16" else slab).data.cast("B"))
 
 
 def write_shards(outputs: Sequence[Output], path: Path, limit: int) -> None:

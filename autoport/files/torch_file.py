@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.serialization import skip_data
 
 from autoport.errors import FileError
-from autoport.files.archive import Archive, Header, Output, narrowed, require_dtype
+from autoport.files.archive import Archive, Header, Output, narrowed, require_dtype, stream
 from autoport.weights.algebra import Array
 
 LAYOUT = "state_dict"
@@ -87,7 +87,10 @@ def write_torch(outputs: Sequence[Output], place: Path) -> None:
     with FakeTensorMode():
         room = torch.load(place, weights_only=True)
     with place.open("r+b") as file:
-        for output in outputs:
-            values = np.ascontiguousarray(output.make()).reshape(-1)
-            file.seek(room[output.name].untyped_storage()._checkpoint_offset)
-            file.write((narrowed(values) if output.header.dtype == "bfloat16" else values).data.cast("B"))
+        latest = None
+        for output, piece in stream(outputs):
+            if output is not latest:
+                file.seek(room[output.name].untyped_storage()._checkpoint_offset)
+                latest = output
+            values = narrowed(piece) if output.header.dtype == "bfloat16" else np.ascontiguousarray(piece)
+            file.write(values.reshape(-1).view(np.uint8).data)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -111,6 +112,44 @@ def assemble(shape: Sequence[int], dtype: np.dtype[Any], parts: Sequence[Part], 
         place = view(result, part.target)
         place[...] = total(part, read) if part.terms else part.fill
     return result
+
+
+def slabs(
+    shape: Sequence[int], dtype: np.dtype[Any], parts: Sequence[Part], read: Callable[[str], Array], limit: int
+) -> Iterator[Array]:
+    """Builds a target tensor piece by piece along its first dimension, where its parts allow it.
+
+    Args:
+        shape: of the target.
+        dtype: of the target.
+        parts: disjoint, and together the whole tensor.
+        read: gives the stored source tensor of a path.
+        limit: bytes that a piece may have, about.
+
+    Yields:
+        What, one behind the other, is the tensor.
+    """
+    axis = _cut_along(parts)
+    rows = max(1, limit // max(1, math.prod(shape[1:]) * dtype.itemsize))
+    if axis is None or shape[0] <= rows:
+        yield assemble(shape, dtype, parts, read)
+        return
+    (part,) = parts
+    value = total(part, read)
+    place = sorted(part.target.axes).index(axis)
+    for start in range(0, shape[0], rows):
+        count = min(rows, shape[0] - start)
+        slab: Array = np.empty((count, *shape[1:]), dtype)
+        piece = replace(part.target, sizes={**part.target.sizes, axis: count})
+        view(slab, piece)[...] = value[(slice(None),) * place + (slice(start, start + count),)]
+        yield slab
+
+
+def _cut_along(parts: Sequence[Part]) -> str | None:
+    """The axis that a target's first dimension is, if there is but one part, of which any range can be made."""
+    names = parse_pattern(parts[0].target.pattern)
+    whole = len(parts) == 1 and bool(parts[0].terms) and not parts[0].target.select and not parts[0].target.narrow
+    return names[0][0] if whole and names and len(names[0]) == 1 else None
 
 
 def total(part: Part, read: Callable[[str], Array]) -> Array:
