@@ -17,7 +17,7 @@ from autoport.graph import Graph, Value
 from autoport.matching import Matching, match_skeletons
 from autoport.pairing import Unmatched, pair_tensors
 from autoport.plan import Plan, Side, build_plan
-from autoport.sides import held, small, tf_side, torch_side
+from autoport.sides import explain, held, small, tf_side, torch_side
 from autoport.transfer import KerasStore, Store, TorchStore, carry_out, check, produce
 from autoport.weights.algebra import Array
 
@@ -298,6 +298,7 @@ class Match:
         absorbed, refused, self.shifted[to] = find_absorptions(graph, biases)
         plan = build_plan(weights, graph, to=to, absorptions=absorbed)
         plan.refused.update(refused)
+        explain(plan, self.pairs)
         return plan
 
     def missing(self, to: str = "torch") -> dict[str, str]:

@@ -146,10 +146,8 @@ def all_finite(value: Array) -> bool:
     """
     if not np.issubdtype(value.dtype, np.inexact):
         return True
-    flat = value.reshape(-1)
-    slabs = (flat[start : start + SLAB] for start in range(0, flat.size, SLAB))
     with np.errstate(all="ignore"):
-        return all(np.isfinite(slab.sum()) or np.isfinite(slab).all() for slab in slabs)
+        return all(np.isfinite(slab.sum()) or np.isfinite(slab).all() for slab in _flat_slabs(value))
 
 
 def produce_slabs(plan: Plan, path: str, read: Callable[[str], Array]) -> Iterator[Array]:
@@ -165,17 +163,29 @@ def _check_finite(path: str, value: Array) -> None:
 
 
 def _check_exact(path: str, value: Array, target: Tensor) -> None:
-    dtype = target.numpy_dtype
-    if np.can_cast(value.dtype, dtype) and target.dtype != "bfloat16":
+    if np.can_cast(value.dtype, target.numpy_dtype) and target.dtype != "bfloat16":
         return
-    narrowed = value.astype(dtype, copy=False)
-    if target.dtype == "bfloat16":
-        narrowed = (np.ascontiguousarray(narrowed).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
-    if not np.array_equal(narrowed, value):
+    if not all(_is_exact(slab, target) for slab in _flat_slabs(value)):
         raise TransferError(
             f"{target.path} is {target.dtype} and cannot hold the {value.dtype} values of {path} exactly; "
             "convert one model to the type of the other first; nothing was assigned"
         )
+
+
+def _is_exact(value: Array, target: Tensor) -> bool:
+    """Whether every value is the same in the target's type."""
+    dtype = target.numpy_dtype
+    if value.dtype.kind == "c" and dtype.kind != "c":
+        return False
+    narrowed = value.astype(dtype, copy=False)
+    if target.dtype == "bfloat16":
+        narrowed = (np.ascontiguousarray(narrowed).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+    return bool(np.array_equal(narrowed, value))
+
+
+def _flat_slabs(value: Array) -> Iterator[Array]:
+    flat = value.reshape(-1)
+    return (flat[start : start + SLAB] for start in range(0, flat.size, SLAB))
 
 
 def carry_out(plan: Plan, source: Store, target: Store) -> None:

@@ -114,7 +114,9 @@ def test_keras_files_are_loaded(folder: Path, suffix: str) -> None:
 def test_safe_mode_stays_on(folder: Path) -> None:
     layer = keras.layers.Lambda(lambda x: x * 2)
     keras.Sequential([keras.Input((3,)), layer]).save(folder / "code.keras")
-    with pytest.raises(FileError, match=r"code\.keras: building this model runs a Lambda layer.*--trust-code allows it"):
+    with pytest.raises(
+        FileError, match=r"code\.keras: building this model runs a Lambda layer.*--trust-code allows it"
+    ):
         load_keras("code.keras")
     assert load_keras("code.keras", trust_code=True).layers[-1].name.startswith("lambda")
 

@@ -13,7 +13,7 @@ from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectG
 
 from autoport.errors import FileError
 from autoport.files.archive import DTYPES, Archive, Header
-from autoport.files.hdf5 import VARIABLE
+from autoport.files.hdf5 import VARIABLE, variable_name
 from autoport.weights.algebra import Array
 
 OBJECT = "object"
@@ -36,7 +36,7 @@ def open_checkpoint(path: Path) -> Archive:
         shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
         names = {key: types[key].name for key in shapes if types[key].name in DTYPES}
         headers = {key: Header(tuple(shapes[key]), dtype) for key, dtype in names.items()}
-        full = _full_names(reader, headers) if GRAPH in shapes else {key: [key] for key in headers}
+        full = _full_names(reader, headers) if GRAPH in shapes else {variable_name(key): [key] for key in headers}
         layouts = {
             VARIABLE: {name: keys[0] for name, keys in full.items() if _alike(reader, keys)},
             OBJECT: {key.removesuffix(SUFFIX): key for key in headers},
@@ -53,7 +53,7 @@ def _full_names(reader: Any, headers: Mapping[str, Header]) -> Mapping[str, list
     for node in graph.nodes:
         for attribute in node.attributes:
             if attribute.full_name and attribute.checkpoint_key in headers:
-                found[attribute.full_name].append(attribute.checkpoint_key)
+                found[variable_name(attribute.full_name)].append(attribute.checkpoint_key)
     return found
 
 

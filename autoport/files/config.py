@@ -15,6 +15,7 @@ HARMLESS = re.compile(
 HARMFUL = re.compile(r"(py|numpy)_(function|func)|load|print|eval|recompute|function|custom_gradient")
 CODE = {"Lambda", "__lambda__", "function_lambda"}
 # Arguments that one version writes and another refuses.
+SHAPES = "batch_shape", "batch_input_shape"
 DROPPED = {
     "Conv1DTranspose": ("groups",),
     "Conv2DTranspose": ("groups",),
@@ -59,12 +60,13 @@ def _nodes(config: Any) -> Iterator[dict[str, Any]]:
             open_nodes += node
 
 
-def repaired(config: Any, known: Callable[[str], bool]) -> Any:
-    """A configuration as every version of Keras reads it.
+def repaired(config: Any, known: Callable[[str], bool], shape: str) -> Any:
+    """A configuration as one version of Keras reads it, whichever wrote it.
 
     Args:
         config: what JSON gave; it is changed in place.
-        known: whether Keras has a layer of that name.
+        known: whether it has a layer of that name.
+        shape: what it calls the shape of an input.
     """
     for node in _nodes(config):
         kind, inner = node.get("class_name"), node.get("config")
@@ -76,6 +78,9 @@ def repaired(config: Any, known: Callable[[str], bool]) -> Any:
         for argument in DROPPED.get(name, ()):
             if inner.get(argument) in (1, None):
                 inner.pop(argument, None)
-        if name == "InputLayer" and "batch_input_shape" in inner:
-            inner["batch_shape"] = inner.pop("batch_input_shape")
+        for spelling in SHAPES if name == "InputLayer" else ():
+            if spelling in inner:
+                inner[shape] = inner.pop(spelling)
+        if name == "InputLayer" and shape == "batch_input_shape":
+            inner.pop("optional", None)
     return config

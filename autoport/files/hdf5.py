@@ -135,10 +135,26 @@ def _layouts(file: Any, datasets: Mapping[str, Any], path: Path) -> dict[str, di
             key = f"{top}{layer}/{name}"
             if key not in datasets:
                 raise FileError(f"{path}: {key} is announced and is not there")
-            plain = name.split(":")[0]
-            by_place[f"{layer}/{number}/{plain.rpartition('/')[2]}"] = key
-            by_name[plain] = key
+            by_place[legacy_name(layer, number, name)] = key
+            by_name[variable_name(name)] = key
     return {LEGACY: by_place, VARIABLE: by_name}
+
+
+def variable_name(name: str) -> str:
+    """What a variable is called, whatever version of Keras called it: `depthwise_kernel` is `kernel` in Keras 3."""
+    plain = name.split(":")[0]
+    return f"{plain.removesuffix('depthwise_kernel')}kernel" if plain.endswith("/depthwise_kernel") else plain
+
+
+def legacy_name(layer: str, place: int, name: str) -> str:
+    """A name of the layout `h5`.
+
+    Args:
+        layer: of the model.
+        place: of the variable among those of the layer.
+        name: of the variable.
+    """
+    return f"{layer}/{place}/{variable_name(name).rpartition('/')[2]}"
 
 
 def _attribute(group: Any, name: str) -> list[str] | None:

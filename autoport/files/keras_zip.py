@@ -17,6 +17,7 @@ from autoport.files.hdf5 import open_hdf5
 
 WEIGHTS = "model.weights.h5"
 CONFIG = "config.json"
+METADATA = "metadata.json"
 LARGEST_CONFIG = 2**28
 # Weights hardly shrink; what grows more than this was made to fill the disk.
 LARGEST_GROWTH = 200
@@ -37,22 +38,25 @@ def open_keras(path: Path) -> Archive:
         return Archive(path, found.headers, found.layouts, found.fetch, stack.pop_all())
 
 
-def config_of(path: Path) -> Any:
-    """The configuration of the model in a `.keras` file.
+def config_of(path: Path) -> tuple[Any, str]:
+    """The configuration of the model in a `.keras` file, and the version of Keras that wrote it.
 
     Raises:
         FileError: it is damaged.
     """
     with path.open("rb") as file, _open_zip(file, path) as archive:
-        info = _member(archive, CONFIG, path)
-        if info.file_size > LARGEST_CONFIG:
-            raise FileError(f"{path}: {CONFIG} has {info.file_size} bytes")
-        try:
-            return json.loads(archive.read(info))
-        except (ValueError, RecursionError, zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
-            raise FileError(f"{path}: {CONFIG} is damaged: {error}") from error
-        except Exception as error:  # zlib.error has no base class of its own
-            raise FileError(f"{path}: {CONFIG} is damaged: {error}") from error
+        config, metadata = (_json(archive, name, path) for name in (CONFIG, METADATA))
+    return config, str(metadata.get("keras_version", "")) if isinstance(metadata, dict) else ""
+
+
+def _json(archive: zipfile.ZipFile, name: str, path: Path) -> Any:
+    info = _member(archive, name, path)
+    if info.file_size > LARGEST_CONFIG:
+        raise FileError(f"{path}: {name} has {info.file_size} bytes")
+    try:
+        return json.loads(archive.read(info))
+    except Exception as error:  # zipfile, zlib and json raise nearly anything on damaged files
+        raise FileError(f"{path}: {name} is damaged: {error}") from error
 
 
 def _open_zip(file: BinaryIO, path: Path) -> zipfile.ZipFile:

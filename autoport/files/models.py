@@ -33,15 +33,14 @@ def load_keras_file(path: Path, trust_code: bool = False) -> Any:
         from autoport.files.saved_model import load_saved_model
 
         return load_saved_model(path, trust_code)
-    zipped = path.suffix == ".keras"
-    config, version = (keras_zip.config_of(path), "3") if zipped else hdf5.config_of(path)
+    config, version = (keras_zip if path.suffix == ".keras" else hdf5).config_of(path)
     found = code_in(config)
     if found and not trust_code:
         raise FileError(
             f"{path}: building this model runs {' and '.join(found)}, which came with the file; "
             "--trust-code allows it, if you know where the file is from"
         )
-    builders = (_by_keras, _by_tf_keras) if version.startswith("3") else (_by_tf_keras, _by_keras)
+    builders = (_by_tf_keras, _by_keras) if version.startswith(("1.", "2.")) else (_by_keras, _by_tf_keras)
     model = _first_of(builders, config, path, trust_code)
     fill_keras(model, path, trust_code)
     return model
@@ -73,9 +72,8 @@ def _by_keras(config: Any, trust_code: bool) -> Any:
     from autoport.loading import require_tensorflow_backend
 
     require_tensorflow_backend(keras)
-    layers = repaired(config, lambda name: hasattr(keras.layers, name))
-    modern = "module" in layers or "build_config" in layers
-    if modern:
+    layers = repaired(config, lambda name: hasattr(keras.layers, name), "batch_shape")
+    if "module" in layers:
         return keras.saving.deserialize_keras_object(layers, safe_mode=not trust_code)
     options = importlib.import_module("keras.src.legacy.saving.saving_options")
     utilities = importlib.import_module("keras.src.legacy.saving.saving_utils")
@@ -87,21 +85,10 @@ def _by_keras(config: Any, trust_code: bool) -> Any:
 def _by_tf_keras(config: Any, trust_code: bool) -> Any:
     import tf_keras
 
-    layers = repaired(config, lambda name: hasattr(tf_keras.layers, name))
-    for node in _input_layers(layers):
-        node["batch_input_shape"] = node.pop("batch_shape")
+    layers = repaired(config, lambda name: hasattr(tf_keras.layers, name), "batch_input_shape")
+    if "module" in layers:
+        return tf_keras.saving.deserialize_keras_object(layers, safe_mode=not trust_code)
     return tf_keras.models.model_from_json(json.dumps(layers))
-
-
-def _input_layers(config: Any) -> list[dict[str, Any]]:
-    found = []
-    for layer in config.get("config", {}).get("layers", ()):
-        inner = layer.get("config", {})
-        if layer.get("class_name") == "InputLayer" and "batch_shape" in inner:
-            found.append(inner)
-        elif isinstance(inner, dict) and "layers" in inner:
-            found += _input_layers(layer)
-    return found
 
 
 def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:

@@ -14,7 +14,7 @@ from tensorflow.python.checkpoint.graph_view import ObjectGraphView
 from tensorflow.python.trackable.trackable_utils import object_path_to_string
 
 from autoport.files.checkpoint import OBJECT
-from autoport.files.hdf5 import KERAS, LEGACY, VARIABLE
+from autoport.files.hdf5 import KERAS, LEGACY, VARIABLE, legacy_name, variable_name
 from autoport.keras.inputs import is_keras_model
 
 logger = logging.getLogger(__name__)
@@ -120,19 +120,20 @@ def _in_legacy_files(model: Any) -> Named:
     layers = getattr(model, "layers", ()) if is_keras_model(model) else ()
     for layer in layers:
         for place, variable in enumerate([*layer.trainable_weights, *layer.non_trainable_weights]):
-            yield variable, f"{layer.name}/{place}/{_plain_name(variable).rpartition('/')[2]}"
+            yield variable, legacy_name(layer.name, place, _name(variable))
     if is_keras_model(model):
         inside = {id(v) for layer in layers for v in layer.weights}
         top = [v for v in [*model.trainable_weights, *model.non_trainable_weights] if id(v) not in inside]
         for place, variable in enumerate(top):
-            yield variable, f"top_level_model_weights/{place}/{_plain_name(variable).rpartition('/')[2]}"
+            yield variable, legacy_name("top_level_model_weights", place, _name(variable))
 
 
 def _in_checkpoints(model: Any) -> Named:
     """By what variables are called, where that tells them apart."""
     variables = list(getattr(model, "weights" if is_keras_model(model) else "variables", ()))
-    counts = Counter(_plain_name(variable) for variable in variables)
-    return ((variable, _plain_name(variable)) for variable in variables if counts[_plain_name(variable)] == 1)
+    names = [variable_name(_name(variable)) for variable in variables]
+    counts = Counter(names)
+    return ((variable, name) for variable, name in zip(variables, names, strict=True) if counts[name] == 1)
 
 
 def _by_attributes(model: Any) -> Named:
@@ -146,8 +147,8 @@ def _by_attributes(model: Any) -> Named:
             yield found, object_path_to_string(paths[found])
 
 
-def _plain_name(variable: Any) -> str:
-    return str(getattr(variable, "path", None) or variable.name.split(":")[0])
+def _name(variable: Any) -> str:
+    return str(getattr(variable, "path", None) or variable.name)
 
 
 _SPELLINGS: dict[str, Callable[[Any], Named]] = {

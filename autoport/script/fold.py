@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-# Lines of one loop at most, and how much a loop must save to be worth reading.
+# Items of one loop at most, and how many lines a loop must save to be worth reading.
 LONGEST = 64
 WORTH = 3
 VARIABLES = "ijklmn"
@@ -24,6 +24,8 @@ class Line:
 
     texts: tuple[str, ...]
     numbers: tuple[int, ...]
+
+    lines = 1
 
     @property
     def shape(self) -> Any:
@@ -44,6 +46,11 @@ class Loop:
     count: int
     body: tuple[Line | Loop, ...]
     steps: tuple[int, ...]
+
+    @property
+    def lines(self) -> int:
+        """Lines of code that it takes."""
+        return 1 + sum(item.lines for item in self.body)
 
     @property
     def shape(self) -> Any:
@@ -97,8 +104,9 @@ def _folded(items: Sequence[Item], length: int) -> Iterator[Item]:
     place = 0
     while place < len(items):
         count, steps = _repeats(items, place, length)
-        if length * (count - 1) >= WORTH:
-            yield Loop(count, tuple(items[place : place + length]), steps)
+        body = tuple(items[place : place + length])
+        if sum(item.lines for item in body) * (count - 1) >= WORTH:
+            yield Loop(count, body, steps)
             place += length * count
         else:
             yield items[place]

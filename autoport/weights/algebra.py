@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -110,8 +111,37 @@ def assemble(shape: Sequence[int], dtype: np.dtype[Any], parts: Sequence[Part], 
     result: Array = np.empty(tuple(shape), dtype)
     for part in parts:
         place = view(result, part.target)
-        place[...] = total(part, read) if part.terms else part.fill
+        if part.terms:
+            copy(place, total(part, read))
+        else:
+            place[...] = part.fill
     return result
+
+
+# Elements of a block of `copy` along the source's order and along the target's: both fit into the cache.
+BLOCK = 64, 256
+
+
+def copy(target: Array, source: Array) -> None:
+    """Writes `source` into `target`, block by block where the two lie in memory in different orders.
+
+    Args:
+        target: an array, most likely a view; it is changed.
+        source: an array of the same shape.
+    """
+    nearest = min(range(target.ndim), key=lambda axis: abs(source.strides[axis]), default=0)
+    order = sorted(range(target.ndim), key=lambda axis: abs(target.strides[axis]))
+    if target.size < BLOCK[0] * BLOCK[1] or order[0] == nearest:
+        target[...] = source
+        return
+    steps, room = [1] * target.ndim, BLOCK[1]
+    for axis in order:
+        steps[axis] = BLOCK[0] if axis == nearest else max(1, min(target.shape[axis], room))
+        room //= 1 if axis == nearest else target.shape[axis]
+    starts = (range(0, size, step) for size, step in zip(target.shape, steps, strict=True))
+    for corner in itertools.product(*starts):
+        block = tuple(slice(start, start + step) for start, step in zip(corner, steps, strict=True))
+        target[block] = source[block]
 
 
 def slabs(
@@ -141,7 +171,7 @@ def slabs(
         count = min(rows, shape[0] - start)
         slab: Array = np.empty((count, *shape[1:]), dtype)
         piece = replace(part.target, sizes={**part.target.sizes, axis: count})
-        view(slab, piece)[...] = value[(slice(None),) * place + (slice(start, start + count),)]
+        copy(view(slab, piece), value[(slice(None),) * place + (slice(start, start + count),)])
         yield slab
 
 
