@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autoport.errors import AutoportError
+from autoport.files.whole import write_text
 from autoport.report.blocks import SEPARATORS
 from autoport.report.explorer import explorer_files
 from autoport.report.graphs import render_dot, render_graphml
@@ -14,7 +15,6 @@ from autoport.report.json import render_json
 from autoport.report.markdown import render_markdown
 from autoport.report.rows import Report
 from autoport.report.table import render_table
-from autoport.saving import write_whole
 
 FORMATS: dict[str, Callable[[Report], str]] = {
     "table": render_table,
@@ -92,16 +92,3 @@ def write(report: Report, place: Path) -> None:
         write_text(place, sided[place.suffix](report, side))
     else:
         write_text(place, render(report, SUFFIXES[place.suffix]))
-
-
-def write_text(place: Path, text: str) -> None:
-    """Writes a file as a whole, or not at all.
-
-    Raises:
-        AutoportError: it cannot be written; an old file is as it was then.
-    """
-    write_whole(place, lambda whole: _write(whole, text))
-
-
-def _write(place: Path, text: str) -> None:
-    place.write_text(text, encoding="utf-8")

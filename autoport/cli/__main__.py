@@ -1,0 +1,5 @@
+"""`python -m autoport.cli`."""
+
+from autoport.cli import main
+
+main()

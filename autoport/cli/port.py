@@ -1,0 +1,69 @@
+"""`autoport port`."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autoport.cli.options import Debug, Direction, Hinted, Shapes, ShardSize, Source, Target, TrustCode
+from autoport.cli.running import leave, load_match, plain, settle, trouble
+from autoport.errors import TransferError, VerificationError
+
+if TYPE_CHECKING:
+    from autoport.result import Match
+    from autoport.verify.verification import Verification
+
+
+def port(
+    source: Source,
+    target: Target,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="FILE", help="A .safetensors or .pt file; with --to tf, .weights.h5 or .keras."
+        ),
+    ],
+    to: Annotated[Direction, typer.Option("--to", help="Whose weights to write.")] = Direction.torch,
+    shard_size: ShardSize = None,
+    verify: Annotated[bool, typer.Option(help="Run both models with the weights and compare them.")] = True,
+    shapes: Shapes = None,
+    hints: Hinted = None,
+    trust_code: TrustCode = False,
+    debug: Debug = False,
+) -> None:
+    """Write the weights of one model as the other takes them.
+
+    Exit code 1: written, but the models differ in what is listed; 2: nothing was written.
+    """
+    from autoport.convert import save_weights
+    from autoport.files.write import check_destination, parse_size
+
+    with trouble(debug):
+        limit = parse_size(shard_size) if shard_size else None
+        check_destination(output, to, shard_size=limit)
+        match, keras_model = load_match(source, target, shapes, hints, debug, trust_code)
+        with contextlib.redirect_stdout(sys.stderr):
+            settle(match)
+            save_weights(match, keras_model, output, to, limit)
+        typer.echo(f"wrote {plain(str(output))}: {len(match.plan(to).entries)} tensors", err=True)
+        for difference in match.differences:
+            typer.echo(plain(f"difference: {difference}"), err=True)
+        verification = _verified(match, to) if verify else None
+    leave(match, verification is None or verification.ok)
+
+
+def _verified(match: Match, to: str) -> Verification | None:
+    """Says on standard error what a verification found; None if the models could not be run."""
+    with contextlib.redirect_stdout(sys.stderr):
+        try:
+            match.assign(to)
+            verification = match.verify()
+        except (TransferError, VerificationError) as error:
+            typer.echo(plain(f"not verified: {error}"), err=True)
+            return None
+    typer.echo(plain(str(verification)), err=True)
+    return verification

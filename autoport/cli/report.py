@@ -1,0 +1,125 @@
+"""`autoport report`."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from autoport.cli.options import Debug, Hinted, Shapes, Source, Target, TrustCode
+from autoport.cli.running import DIFFERENT, SAME, load_match, plain, settle, trouble
+from autoport.errors import VerificationError
+
+if TYPE_CHECKING:
+    from autoport.report import Report
+    from autoport.result import Match
+
+
+class Format(str, Enum):
+    """Views of a report."""
+
+    table = "table"
+    markdown = "markdown"
+    json = "json"
+    html = "html"
+    graphml = "graphml"
+    dot = "dot"
+
+
+def report(
+    source: Source,
+    target: Target,
+    format: Annotated[Format, typer.Option("--format", help="How to write it to standard output.")] = Format.table,
+    outputs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write to .html, .md, .json, .txt, .graphml or .dot, or to a folder .explorer; may be repeated.",
+        ),
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Say in one line whether the models are the same.")] = False,
+    browse: Annotated[bool, typer.Option("--open", help="Show both graphs in the browser.")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Carry the weights over and run both, to show errors and their causes.")
+    ] = False,
+    shapes: Shapes = None,
+    hints: Hinted = None,
+    trust_code: TrustCode = False,
+    debug: Debug = False,
+) -> None:
+    """Show what two models have in common, and everything that differs."""
+    from autoport.report.formats import check_output, write
+
+    with trouble(debug):
+        for place in outputs or ():
+            check_output(place)
+        match, _ = load_match(source, target, shapes, hints, debug, trust_code)
+        found = _reported(match, verify)
+        for place in outputs or ():
+            write(found, place)
+        if browse:
+            _browse(found, outputs or ())
+        if check:
+            typer.echo(plain(_verdict(found)))
+        elif not (outputs or browse):
+            _show(found, format)
+    raise typer.Exit(SAME if found.same else DIFFERENT)
+
+
+def _reported(match: Match, verify: bool) -> Report:
+    """The report of a match; with `verify`, after the weights were carried over and both models run."""
+    from autoport.report import build_report
+
+    if not verify:
+        return build_report(match)
+    with contextlib.redirect_stdout(sys.stderr):
+        settle(match)
+        match.assign(strict=False)
+        try:
+            return build_report(match, match.verify())
+        except VerificationError as error:
+            typer.echo(plain(f"not verified: {error}"), err=True)
+            return build_report(match)
+
+
+def _verdict(found: Report) -> str:
+    """The answer in one line."""
+    from autoport.report.summary import summary
+
+    matched, wrong, _ = (sentence for _, sentence in summary(found))
+    return f"same: {matched}" if found.same else f"not the same: {wrong}"
+
+
+def _browse(found: Report, outputs: Sequence[Path]) -> None:
+    """Shows a report in the browser, from the file that was asked for or a temporary one."""
+    import tempfile
+    import webbrowser
+
+    from autoport.report.formats import write
+
+    place = next((place for place in outputs if place.suffix == ".html"), None)
+    if place is None:
+        place = Path(tempfile.mkdtemp(prefix="autoport-"), "report.html")
+        write(found, place)
+    opened = webbrowser.open(place.absolute().as_uri())
+    typer.echo(f"{'opened' if opened else 'no browser could be opened for'} {plain(str(place))}", err=True)
+
+
+def _show(found: Report, format: Format) -> None:
+    from autoport.report.formats import render
+    from autoport.report.table import print_report
+
+    # A terminal that lacks a character of a layer's name shows its code instead of failing.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    if format is Format.table:
+        print_report(found)
+    else:
+        sys.stdout.write(render(found, format.value))
