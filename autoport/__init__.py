@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from autoport.api import match
     from autoport.differences import Difference
     from autoport.pairing import Pair, Unmatched
+    from autoport.plan import Plan
     from autoport.result import Match
 
 __version__ = "0.1.0"
@@ -26,9 +27,10 @@ _PUBLIC = {
     "Match": "autoport.result",
     "Pair": "autoport.pairing",
     "Unmatched": "autoport.pairing",
+    "Plan": "autoport.plan",
     "Difference": "autoport.differences",
 }
-__all__ = ["Difference", "Match", "Pair", "Unmatched", "__version__", "match"]
+__all__ = ["Difference", "Match", "Pair", "Plan", "Unmatched", "__version__", "match"]
 
 
 def __getattr__(name: str) -> Any:

@@ -63,3 +63,15 @@ class TransferError(AutoportError):
 
 class VerificationError(AutoportError):
     """The two models could not be run side by side."""
+
+
+class PlanError(AutoportError):
+    """A file holds no plan, or one that contradicts itself or is incomplete."""
+
+
+class FileError(AutoportError):
+    """A file of weights cannot be read: damaged, of another format, or refused because reading it would run code."""
+
+
+class MismatchError(AutoportError):
+    """A file holds other tensors than the plan was made for; nothing was written."""

@@ -3,6 +3,8 @@
     package.module:callable              path/to/file.py:callable
     keras.applications:VGG16(weights=None)
     model.keras                          model.h5
+    a folder with a SavedModel           exported.pt2
+    package.module:callable@weights.h5   the same model with weights of a file
 
 What stands behind the colon is read as Python, but never evaluated: a path of attributes and, if
 it is called with arguments, literals.
@@ -27,7 +29,7 @@ from typing import Any
 from autoport.errors import InputError, LoadError
 
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
-STATE_SUFFIXES = (".pt", ".pth", ".safetensors", ".bin", ".ckpt", ".weights.h5")
+STATE_SUFFIXES = (".pt", ".pth", ".safetensors", ".bin", ".ckpt", ".index", ".weights.h5", ".weights.json")
 EXAMPLE = "package.module:callable or path/to/file.py:callable"
 
 
@@ -95,66 +97,103 @@ def _arguments(call: ast.Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return tuple(ast.literal_eval(arg) for arg in call.args), kwargs
 
 
-def load_keras(text: str) -> Any:
-    """Loads the Keras model that SOURCE names.
+def load_keras(text: str, trust_code: bool = False) -> Any:
+    """Loads the Keras or TensorFlow model that SOURCE names.
 
     Args:
-        text: a name, or the path of a `.keras` or `.h5` file.
+        text: a name, the path of a `.keras` or `.h5` file, or of the folder of a SavedModel.
+        trust_code: load files that run code when they are loaded, too.
 
     Raises:
         LoadError: there is no such model, or it is none of Keras.
+        FileError: a file is damaged, or loading it would run code.
 
     Example:
         >>> load_keras("keras.applications:VGG16(weights=None)")  # doctest: +SKIP
     """
-    _refuse_state_file(text, "SOURCE", "the Keras model, as a .keras or .h5 file or as")
-    if text.endswith(KERAS_SUFFIXES):
-        return _load_keras_file(Path(text))
-    model = _load(text, "SOURCE", "Keras", _is_keras, "PyTorch", _is_torch)
+    from autoport.files.models import fill_keras, load_keras_file
+
+    text, weights = split_weights(text)
+    if weights is None:
+        _refuse_state_file(text, "SOURCE", "the Keras model, as a .keras or .h5 file or as")
+    if text.endswith(KERAS_SUFFIXES) or Path(text).is_dir():
+        model = load_keras_file(_existing(Path(text)), trust_code)
+    else:
+        model = _load(text, "SOURCE", "Keras", _is_keras, "PyTorch", _is_torch)
     if "keras" in sys.modules:
-        _require_tensorflow_backend(sys.modules["keras"])
+        require_tensorflow_backend(sys.modules["keras"])
+    if weights is not None:
+        fill_keras(model, weights, trust_code)
     return model
 
 
-def load_torch(text: str) -> Any:
+def load_torch(text: str, trust_code: bool = False) -> Any:
     """Loads the PyTorch model that TARGET names.
 
     Args:
-        text: a name.
+        text: a name, or the path of a `.pt2` file.
+        trust_code: load pickles that may run code, too.
 
     Raises:
         LoadError: there is no such model, or it is none of PyTorch.
+        FileError: a file is damaged, or loading it would run code.
 
     Example:
         >>> load_torch("torchvision.models:vgg16")  # doctest: +SKIP
     """
-    _refuse_state_file(text, "TARGET", "the PyTorch model as")
+    from autoport.files.models import fill_torch, load_exported
+
+    text, weights = split_weights(text)
+    if weights is None:
+        _refuse_state_file(text, "TARGET", "the PyTorch model as")
     if text.endswith(KERAS_SUFFIXES):
         raise LoadError(f"TARGET {text} is a Keras file; TARGET is the PyTorch model: name the code that builds it")
-    return _load(text, "TARGET", "PyTorch", _is_torch, "Keras", _is_keras)
+    if text.endswith(".pt2"):
+        model = load_exported(_existing(Path(text)), trust_code)
+    else:
+        model = _load(text, "TARGET", "PyTorch", _is_torch, "Keras", _is_keras)
+    if weights is not None:
+        fill_torch(model, weights, trust_code)
+    return model
+
+
+def split_weights(text: str) -> tuple[str, Path | None]:
+    """Takes the file of weights off a name.
+
+    Args:
+        text: a model's name, or `NAME@FILE`.
+
+    Returns:
+        The name of the model, and the file if there is one.
+
+    Example:
+        >>> split_weights("models.py:build@trained.weights.h5")
+        ('models.py:build', PosixPath('trained.weights.h5'))
+    """
+    from autoport.files.read import weights_file
+
+    name, sign, file = text.rpartition("@")
+    if not sign or weights_file(Path(file)) is None:
+        return text, None
+    return name, Path(file)
+
+
+def _existing(path: Path) -> Path:
+    if not path.exists():
+        raise LoadError(f"{path} does not exist{_near_file(path)}")
+    return path
 
 
 def _refuse_state_file(text: str, role: str, instead: str) -> None:
     if text.endswith(STATE_SUFFIXES):
         raise LoadError(
             f"{role} {text} holds weights only (a state dict), and weights have no graph: "
-            f"name {instead} a callable that builds it, {EXAMPLE}"
+            f"name {instead} a callable that builds it, {EXAMPLE}, and write it as NAME@{text}"
         )
 
 
-def _load_keras_file(path: Path) -> Any:
-    if not path.exists():
-        raise LoadError(f"SOURCE {path} does not exist{_near_file(path)}")
-    import keras
-
-    _require_tensorflow_backend(keras)
-    try:
-        return keras.models.load_model(path, compile=False)
-    except Exception as error:  # Keras raises nearly anything on a file it cannot read
-        raise LoadError(f"SOURCE {path} could not be loaded by Keras: {error}") from error
-
-
-def _require_tensorflow_backend(keras: ModuleType) -> None:
+def require_tensorflow_backend(keras: ModuleType) -> None:
+    """Raises if Keras runs on something else, which has no TensorFlow graph to read."""
     backend = keras.backend.backend()
     if backend != "tensorflow":
         raise LoadError(f"Keras runs on {backend}, but autoport reads TensorFlow graphs: set KERAS_BACKEND=tensorflow")

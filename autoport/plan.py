@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -52,12 +53,14 @@ class Entry:
         tensor: the target.
         parts: its pieces with their sources.
         twins: further parts that belong into the same places, because the target is tied and the source is not.
+        reason: why they belong together; of every operation that reads a part of it.
         sources: paths of every source tensor.
     """
 
     tensor: Tensor
     parts: tuple[Part, ...]
     twins: tuple[Part, ...] = ()
+    reason: str = ""
 
     @property
     def sources(self) -> list[str]:
@@ -83,22 +86,51 @@ class Entry:
 
 
 @dataclass
-class Plan:
-    """A transfer in one direction.
+class Side:
+    """One model of a plan as files know it.
 
     Attributes:
+        framework: `tf` or `torch`.
+        model: its name, shown to people.
+        tensors: every tensor it stores, by path, used or not.
+        names: what a tensor is called in files, by path and by layout; see `autoport.files.names`.
+        aliases: further paths of tied tensors, each with the path it is stored under.
+        kept: what a file of this side holds besides (counters, states of random generators), by path.
+    """
+
+    framework: str
+    model: str = ""
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    names: dict[str, dict[str, str]] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+    kept: dict[str, Array] = field(default_factory=dict)
+
+
+@dataclass
+class Plan:
+    """A transfer in one direction, as data: it needs neither model to be read or carried out.
+
+    Attributes:
+        source: the side that is read.
+        target: the side that is written.
         entries: by path of the target tensor.
         conflicts: target tensors that cannot be made as a whole, with the reason.
         neutral: source tensors that have no place in the target, with the value at which they
             change nothing.
         refused: source tensors that the target has no place for, with the reason: biases that nothing could
             absorb, sources of one tensor that differ.
+        missing: tensors that the target's forward pass reads and no entry writes, with the reason.
+        unexpected: tensors that the source's forward pass reads and no entry uses, with the reason.
     """
 
+    source: Side
+    target: Side
     entries: dict[str, Entry] = field(default_factory=dict)
     conflicts: dict[str, str] = field(default_factory=dict)
     neutral: dict[str, float] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    unexpected: dict[str, str] = field(default_factory=dict)
 
     @property
     def used(self) -> set[str]:
@@ -118,6 +150,40 @@ class Plan:
         reasons = {e.tensor.path: f"{' and '.join(e.sources)} belong here, and differ" for e in refused}
         lost = {path: f"{e.tensor.path} is one tensor: {reasons[e.tensor.path]}" for e in refused for path in e.sources}
         return replace(self, entries=kept, conflicts=self.conflicts | reasons, refused=self.refused | lost)
+
+    def save(self, path: str | Path) -> None:
+        """Writes the plan as JSON, as `docs/plan-format.md` says.
+
+        Args:
+            path: of the file, by custom with the ending `.plan.json`.
+
+        Raises:
+            AutoportError: the file cannot be written; an old one is as it was.
+
+        Example:
+            >>> match.plan().save("resnet50.plan.json")  # doctest: +SKIP
+        """
+        from autoport.document import save_plan
+
+        save_plan(self, Path(path))
+
+    @staticmethod
+    def load(path: str | Path) -> Plan:
+        """Reads a plan that `save` wrote.
+
+        Args:
+            path: of the file.
+
+        Raises:
+            PlanError: it is no plan, or none that this version reads.
+
+        Example:
+            >>> autoport.Plan.load("resnet50.plan.json").entries["fc.weight"].expression  # doctest: +SKIP
+            'i o -> o i'
+        """
+        from autoport.document import load_plan
+
+        return load_plan(Path(path))
 
 
 @dataclass(frozen=True)
@@ -142,7 +208,7 @@ def build_plan(pairs: Iterable[WeightPair], target: Graph, *, to: str, absorptio
     """
     values: dict[str, dict[tuple[str, str], Part]] = {}
     twins: dict[str, list[Part]] = {}
-    plan = Plan()
+    plan = Plan(Side("tf" if to == "torch" else "torch"), Side(to))
     extra: dict[tuple[str, str], list[Term]] = {}
     for absorption in absorptions:
         term = Term(absorption.bias, -1.0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +19,11 @@ from autoport.errors import IncompleteMatchError
 from autoport.graph import Graph, Value
 from autoport.matching import Matching, match_skeletons
 from autoport.pairing import Unmatched, pair_tensors
-from autoport.plan import Plan, build_plan
+from autoport.plan import Plan, Side, build_plan
+from autoport.sides import explain, held, small, tf_side, torch_side
 from autoport.training import InTraining, match_in_training
 from autoport.transfer import KerasStore, Store, TorchStore, carry_out, check, produce
+from autoport.weights.algebra import Array
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +68,7 @@ class Match:
         self.shifted: dict[str, set[Value]] = {}
         self.in_training = InTraining()
         self._conclude(find_doubts(self.matching))
-        self.in_training = match_in_training(tf, torch, self.plan("torch"))
+        self.in_training = match_in_training(tf, torch, self._decided("torch"))
         if self.in_training.pairs:
             self._conclude(find_doubts(self.matching))
         self.differences: list[Difference] = self._compare()
@@ -89,8 +93,36 @@ class Match:
         """What goes where, as data: for each target tensor its sources and expressions.
 
         Where the target has one tensor and the source has two, they must hold the same values.
+
+        Args:
+            to: whose tensors are written: `torch` or `tf`.
+
+        Example:
+            >>> match.plan().save("resnet50.plan.json")  # doctest: +SKIP
         """
+        plan = self._decided(to)
+        sides = self._sides
+        source, target = (sides["tf"], sides["torch"]) if to == "torch" else (sides["torch"], sides["tf"])
+        kept = small(held(target, plan.entries, self.store(to)))
+        return replace(
+            plan,
+            source=source,
+            target=replace(target, kept=kept),
+            missing=self.missing(to),
+            unexpected=self.unexpected(to),
+        )
+
+    def _decided(self, to: str) -> Plan:
         return self._plans[_direction(to)].decided(self.store("tf" if to == "torch" else "torch").read)
+
+    def kept(self, to: str = "torch") -> dict[str, Array]:
+        """What files of one model hold and the plan does not write, as the model has it: counters, say."""
+        return held(self._sides[_direction(to)], self._decided(to).entries, self.store(to))
+
+    @cached_property
+    def _sides(self) -> dict[str, Side]:
+        tf = tf_side(self.graph_tf, self.readings[0].model, self._variables)
+        return {"tf": tf, "torch": torch_side(self.graph_torch, self._torch_model)}
 
     def state_dict(self, *, strict: bool = True) -> dict[str, torch.Tensor]:
         """The PyTorch model's state dict with the Keras weights; the model stays as it is.
@@ -105,7 +137,7 @@ class Match:
         import torch
 
         self._require_complete("torch", strict)
-        plan, read = self.plan("torch"), self.store("tf").read
+        plan, read = self._decided("torch"), self.store("tf").read
         check(plan, read)
         made = {path: torch.from_numpy(produce(plan, path, read)) for path in plan.entries}
         result = {}
@@ -130,7 +162,7 @@ class Match:
         """
         self._require_complete(_direction(to), strict)
         source = "tf" if to == "torch" else "torch"
-        carry_out(self.plan(to), self.store(source), self.store(to))
+        carry_out(self._decided(to), self.store(source), self.store(to))
 
     def verify(self, inputs: Any = None, *, dtype: str = "float64", rtol: float = 1e-9, seed: int = 0) -> Verification:
         """Runs both models side by side and says whether, where and why they differ.
@@ -203,13 +235,13 @@ class Match:
         """
         from autoport.verify.settle import decide, provable
 
-        before = self.plan("torch").entries.keys()
+        before = self._decided("torch").entries.keys()
         self.matching = decide(self, inputs, rtol, seed)
         self.differences = self._compare()
         doubts = find_doubts(self.matching)
         proved = provable(self, doubts, inputs, rtol, seed)
         self._conclude({node: reason for node, reason in doubts.items() if node not in proved})
-        return [path for path in self.plan("torch").entries if path not in before]
+        return [path for path in self._decided("torch").entries if path not in before]
 
     def trial(self, matching: Matching) -> Match:
         """This match with other pairs, and nothing in doubt; changes nothing here."""
@@ -326,11 +358,12 @@ class Match:
         absorbed, refused, self.shifted[to] = find_absorptions(graph, biases)
         plan = build_plan(weights, graph, to=to, absorptions=absorbed)
         plan.refused.update(refused)
+        explain(plan, self.pairs)
         return plan
 
     def missing(self, to: str = "torch") -> dict[str, str]:
         """Tensors of the target that its forward pass reads and the plan does not write, with reasons."""
-        graph, plan = self._side(to), self.plan(to)
+        graph, plan = self._side(to), self._decided(to)
         reasons = self._reasons(to)
         return {
             path: plan.conflicts.get(path) or reasons.get(path, "no operation of the other model matches")
@@ -341,7 +374,7 @@ class Match:
     def unexpected(self, to: str = "torch") -> dict[str, str]:
         """Tensors of the source that its forward pass reads and the plan does not use, with reasons."""
         source = "tf" if to == "torch" else "torch"
-        graph, plan, reasons = self._side(source), self.plan(to), self._reasons(source)
+        graph, plan, reasons = self._side(source), self._decided(to), self._reasons(source)
         used = plan.used
         return {
             path: plan.refused.get(path) or reasons.get(path, "the target has no place for it")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,9 +18,11 @@ from autoport.errors import TransferError
 from autoport.graph import Tensor
 from autoport.plan import Plan
 from autoport.progress import stage
-from autoport.weights.algebra import Array, assemble
+from autoport.weights.algebra import Array, assemble, slabs
 
 logger = logging.getLogger(__name__)
+SLAB = 2**20
+SLAB_BYTES = 2**24
 
 
 class Store(Protocol):
@@ -31,6 +33,9 @@ class Store(Protocol):
 
     def write(self, path: str, value: Array) -> None:
         """Overwrites a stored tensor."""
+
+    def holds(self, path: str) -> bool:
+        """Whether a stored tensor has values."""
 
 
 class KerasStore:
@@ -52,6 +57,10 @@ class KerasStore:
     def write(self, path: str, value: Array) -> None:
         """Assigns a variable."""
         self._variables[path].assign(value)
+
+    def holds(self, path: str) -> bool:
+        """Every variable has values."""
+        return path in self._variables
 
 
 class TorchStore:
@@ -81,11 +90,35 @@ class TorchStore:
         with torch.no_grad():
             self._tensors[path].copy_(torch.from_numpy(value))
 
+    def holds(self, path: str) -> bool:
+        """Whether a tensor is anywhere but on the meta device."""
+        return not self._tensors[path].is_meta
 
-def numpy_dtype(tensor: Tensor) -> np.dtype[Any]:
-    """The numpy type that holds a tensor's values."""
-    name = "float32" if tensor.dtype in ("bfloat16", "float8_e4m3fn", "float8_e5m2") else tensor.dtype
-    return np.dtype(name)
+
+class Watched:
+    """Looks at source tensors as they are read; keeps the last one, of which several pieces may be wanted."""
+
+    def __init__(self, read: Callable[[str], Array]) -> None:
+        self._read = read
+        self._last: tuple[str, Array] | None = None
+
+    def source_of(self, target: Tensor) -> Callable[[str], Array]:
+        """Reads for one target tensor.
+
+        Raises:
+            TransferError: a tensor holds NaN or infinity, or values that the target's type cannot hold.
+        """
+
+        def read(path: str) -> Array:
+            if self._last is None or self._last[0] != path:
+                self._last = None  # before the next one takes its memory
+                value = self._read(path)
+                _check_finite(path, value)
+                self._last = path, value
+            _check_exact(path, self._last[1], target)
+            return self._last[1]
+
+        return read
 
 
 def check(plan: Plan, read: Callable[[str], Array]) -> None:
@@ -104,27 +137,56 @@ def check(plan: Plan, read: Callable[[str], Array]) -> None:
 def produce(plan: Plan, path: str, read: Callable[[str], Array]) -> Array:
     """Computes one target tensor."""
     entry = plan.entries[path]
-    return assemble(entry.tensor.shape, numpy_dtype(entry.tensor), entry.parts, read)
+    return assemble(entry.tensor.shape, entry.tensor.numpy_dtype, entry.parts, read)
+
+
+def all_finite(value: Array) -> bool:
+    """Whether a tensor holds neither NaN nor infinity; the check needs next to no memory.
+
+    A sum is NaN or infinite if one of its terms is. That it may also overflow is found out by looking at each term.
+    """
+    if not np.issubdtype(value.dtype, np.inexact):
+        return True
+    with np.errstate(all="ignore"):
+        return all(np.isfinite(slab.sum()) or np.isfinite(slab).all() for slab in _flat_slabs(value))
+
+
+def produce_slabs(plan: Plan, path: str, read: Callable[[str], Array]) -> Iterator[Array]:
+    """Computes one target tensor, a range of its first dimension at a time."""
+    entry = plan.entries[path]
+    return slabs(entry.tensor.shape, entry.tensor.numpy_dtype, entry.parts, read, SLAB_BYTES)
 
 
 def _check_finite(path: str, value: Array) -> None:
-    if np.issubdtype(value.dtype, np.inexact) and not np.isfinite(value).all():
+    if not all_finite(value):
         count = int(value.size - np.isfinite(value).sum())
         raise TransferError(f"{path} holds NaN or infinity in {count} of {value.size} places; nothing was assigned")
 
 
 def _check_exact(path: str, value: Array, target: Tensor) -> None:
-    dtype = numpy_dtype(target)
-    if np.can_cast(value.dtype, dtype) and target.dtype != "bfloat16":
+    if np.can_cast(value.dtype, target.numpy_dtype) and target.dtype != "bfloat16":
         return
-    narrowed = value.astype(dtype, copy=False)
-    if target.dtype == "bfloat16":
-        narrowed = (np.ascontiguousarray(narrowed).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
-    if not np.array_equal(narrowed, value):
+    if not all(_is_exact(slab, target) for slab in _flat_slabs(value)):
         raise TransferError(
             f"{target.path} is {target.dtype} and cannot hold the {value.dtype} values of {path} exactly; "
             "convert one model to the type of the other first; nothing was assigned"
         )
+
+
+def _is_exact(value: Array, target: Tensor) -> bool:
+    """Whether every value is the same in the target's type."""
+    dtype = target.numpy_dtype
+    if value.dtype.kind == "c" and dtype.kind != "c":
+        return False
+    narrowed = value.astype(dtype, copy=False)
+    if target.dtype == "bfloat16":
+        narrowed = (np.ascontiguousarray(narrowed).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+    return bool(np.array_equal(narrowed, value))
+
+
+def _flat_slabs(value: Array) -> Iterator[Array]:
+    flat = value.reshape(-1)
+    return (flat[start : start + SLAB] for start in range(0, flat.size, SLAB))
 
 
 def carry_out(plan: Plan, source: Store, target: Store) -> None:

@@ -282,7 +282,7 @@ def test_port_of_an_incomplete_match_writes_nothing(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "direction", "writer"),
     [
-        ("weights.safetensors", "torch", "safetensors.torch.save_file"),
+        ("weights.safetensors", "torch", "autoport.files.safetensors.write_safetensors"),
         ("weights.pt", "torch", "torch.save"),
         ("model.keras", "tf", "keras.Model.save"),
     ],

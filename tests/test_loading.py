@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from autoport.errors import InputError, LoadError
+from autoport.errors import FileError, InputError, LoadError
 from autoport.loading import example_inputs, load_keras, load_torch, parse_name, parse_shape
 
 MODELS = """
@@ -114,8 +114,11 @@ def test_keras_files_are_loaded(folder: Path, suffix: str) -> None:
 def test_safe_mode_stays_on(folder: Path) -> None:
     layer = keras.layers.Lambda(lambda x: x * 2)
     keras.Sequential([keras.Input((3,)), layer]).save(folder / "code.keras")
-    with pytest.raises(LoadError, match=r"code\.keras could not be loaded"):
+    with pytest.raises(
+        FileError, match=r"code\.keras: building this model runs a Lambda layer.*--trust-code allows it"
+    ):
         load_keras("code.keras")
+    assert load_keras("code.keras", trust_code=True).layers[-1].name.startswith("lambda")
 
 
 @pytest.mark.parametrize(
@@ -148,7 +151,7 @@ def test_what_cannot_be_a_target_is_named_with_what_to_do(folder: Path, text: st
     [
         ("weights.pth", r"SOURCE weights\.pth holds weights only \(a state dict\).*name the Keras model"),
         ("model.weights.h5", "holds weights only"),
-        ("model.keras", r"SOURCE model\.keras does not exist"),
+        ("model.keras", r"model\.keras does not exist"),
         ("models_here:Net", "gives the PyTorch model Net, but SOURCE is the Keras model"),
     ],
 )
@@ -177,7 +180,7 @@ def test_a_file_that_fails_is_named_and_can_be_mended(folder: Path, code: str, s
 
 def test_a_keras_file_that_is_none_is_named(folder: Path) -> None:
     (folder / "text.keras").write_text("nothing")
-    with pytest.raises(LoadError, match=r"text\.keras could not be loaded by Keras"):
+    with pytest.raises(FileError, match=r"text\.keras is no \.keras file, or damaged"):
         load_keras("text.keras")
 
 

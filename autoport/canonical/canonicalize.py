@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from autoport.canonical import (
     activations,
+    affine_norms,
     attention,
     bias,
     clamp,
@@ -44,6 +45,7 @@ def canonicalize(graph: Graph) -> Graph:
     shuffles.fold_shuffles(graph)
     bias.fold_bias(graph)
     moments.fold_moments(graph)
+    affine_norms.fold_affine_norms(graph)
     norms.fold_norms(graph)
     attention.fold_attention(graph)
     bindings = layout.name_axes(graph)

@@ -26,6 +26,8 @@ def fold_norms(graph: Graph) -> None:
             _become_norm(graph, op, *found)
         elif op.kind in ROLES and len(op.inputs) == 2:
             _take_up(graph, op)
+        elif op.kind == "reshape":
+            _unfold(graph, op)
 
 
 def _norm(graph: Graph, op: Op) -> tuple[Value, tuple[int, ...], float] | None:
@@ -46,6 +48,9 @@ def _norm(graph: Graph, op: Op) -> tuple[Value, tuple[int, ...], float] | None:
 
 def _is_square(graph: Graph, value: Value, x: Value) -> bool:
     op = graph.op(value.op)
+    if op.kind == "SquaredDifference":
+        difference = graph.op(x.op)
+        return difference.kind == "sub" and set(difference.inputs) == set(op.inputs)
     power = op.kind == "square" or (op.kind == "pow" and op.attrs.get("constant") == 2)
     return op.inputs == (x,) if power else op.kind == "mul" and op.inputs == (x, x)
 
@@ -65,6 +70,20 @@ def become_norm(graph: Graph, op: Op, kind: str, x: Value, dims: tuple[int, ...]
     binds = {name: (0, dim) for name, dim in _axes(dims).items()}
     graph.become(op, kind, x, epsilon=epsilon, binds=binds)
     op.colour = (kind, prod(shape[dim] for dim in dims))
+
+
+def _unfold(graph: Graph, op: Op) -> None:
+    """Rows that are normalised in another shape, and folded back then: normalised as they were."""
+    norm = graph.op(op.inputs[0].op)
+    if norm.kind != "layer_norm" or norm.weights or list(norm.attrs["binds"]) != ["c"]:
+        return
+    folded, shape = graph.op(norm.inputs[0].op), op.shapes[0]
+    back = folded.kind == "reshape" and graph.shape(folded.inputs[0]) == shape and graph.out_degree(norm.name) == 1
+    dim = norm.attrs["binds"]["c"][1]
+    if back and norm.shapes[0][dim] == shape[-1] and prod(norm.shapes[0][dim + 1 :]) == 1:
+        binds = {"c": (0, len(shape) - 1)}
+        graph.become(op, "layer_norm", folded.inputs[0], epsilon=norm.attrs["epsilon"], binds=binds)
+        op.colour = norm.colour
 
 
 def _axes(dims: tuple[int, ...]) -> dict[str, int]:

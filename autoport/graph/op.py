@@ -6,9 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from autoport.weights.piece import Weight
 
 Shape = tuple[int, ...]
+# Types that numpy lacks; arrays hold their values as float32.
+NARROW = {"bfloat16", "float8_e4m3fn", "float8_e5m2"}
 
 
 class Value(NamedTuple):
@@ -33,6 +37,11 @@ class Tensor:
     shape: Shape
     dtype: str
     trainable: bool = True
+
+    @property
+    def numpy_dtype(self) -> np.dtype[Any]:
+        """The numpy type that holds its values; float32 for narrow types that numpy lacks."""
+        return np.dtype("float32" if self.dtype in NARROW else self.dtype)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autoport.errors import AutoportError
+from autoport.files.whole import write_whole
 from autoport.report.blocks import SEPARATORS
 from autoport.report.explorer import explorer_files
 from autoport.report.graphs import render_dot, render_graphml
@@ -14,7 +15,6 @@ from autoport.report.json import render_json
 from autoport.report.markdown import render_markdown
 from autoport.report.rows import Report
 from autoport.report.table import render_table
-from autoport.saving import write_whole
 
 FORMATS: dict[str, Callable[[Report], str]] = {
     "table": render_table,

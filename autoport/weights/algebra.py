@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -108,8 +110,76 @@ def assemble(shape: Sequence[int], dtype: np.dtype[Any], parts: Sequence[Part], 
     """
     result: Array = np.empty(tuple(shape), dtype)
     for part in parts:
-        view(result, part.target)[...] = content(part, read)
+        place = view(result, part.target)
+        if part.terms:
+            copy(place, content(part, read))
+        else:
+            place[...] = part.fill
     return result
+
+
+# Elements of a block of `copy` along the source's order and along the target's: both fit into the cache.
+BLOCK = 64, 256
+
+
+def copy(target: Array, source: Array) -> None:
+    """Writes `source` into `target`, block by block where the two lie in memory in different orders.
+
+    Args:
+        target: an array, most likely a view; it is changed.
+        source: an array of the same shape.
+    """
+    nearest = min(range(target.ndim), key=lambda axis: abs(source.strides[axis]), default=0)
+    order = sorted(range(target.ndim), key=lambda axis: abs(target.strides[axis]))
+    if target.size < BLOCK[0] * BLOCK[1] or order[0] == nearest:
+        target[...] = source
+        return
+    steps, room = [1] * target.ndim, BLOCK[1]
+    for axis in order:
+        steps[axis] = BLOCK[0] if axis == nearest else max(1, min(target.shape[axis], room))
+        room //= 1 if axis == nearest else target.shape[axis]
+    starts = (range(0, size, step) for size, step in zip(target.shape, steps, strict=True))
+    for corner in itertools.product(*starts):
+        block = tuple(slice(start, start + step) for start, step in zip(corner, steps, strict=True))
+        target[block] = source[block]
+
+
+def slabs(
+    shape: Sequence[int], dtype: np.dtype[Any], parts: Sequence[Part], read: Callable[[str], Array], limit: int
+) -> Iterator[Array]:
+    """Builds a target tensor piece by piece along its first dimension, where its parts allow it.
+
+    Args:
+        shape: of the target.
+        dtype: of the target.
+        parts: disjoint, and together the whole tensor.
+        read: gives the stored source tensor of a path.
+        limit: bytes that a piece may have, about.
+
+    Yields:
+        What, one behind the other, is the tensor.
+    """
+    axis = _cut_along(parts)
+    rows = max(1, limit // max(1, math.prod(shape[1:]) * dtype.itemsize))
+    if axis is None or shape[0] <= rows:
+        yield assemble(shape, dtype, parts, read)
+        return
+    (part,) = parts
+    value = content(part, read)
+    place = sorted(part.target.axes).index(axis)
+    for start in range(0, shape[0], rows):
+        count = min(rows, shape[0] - start)
+        slab: Array = np.empty((count, *shape[1:]), dtype)
+        piece = replace(part.target, sizes={**part.target.sizes, axis: count})
+        copy(view(slab, piece), value[(slice(None),) * place + (slice(start, start + count),)])
+        yield slab
+
+
+def _cut_along(parts: Sequence[Part]) -> str | None:
+    """The axis that a target's first dimension is, if there is but one part, of which any range can be made."""
+    names = parse_pattern(parts[0].target.pattern)
+    whole = len(parts) == 1 and bool(parts[0].terms) and not parts[0].target.select and not parts[0].target.narrow
+    return names[0][0] if whole and names and len(names[0]) == 1 else None
 
 
 def content(part: Part, read: Callable[[str], Array]) -> Array:

@@ -1,3 +1,3 @@
 """The table of TensorFlow operations, one family a file; importing them fills it."""
 
-from autoport.keras.ops import conv, linear, pointwise, pool, shape  # noqa: F401
+from autoport.keras.ops import conv, linear, norm, pointwise, pool, shape  # noqa: F401

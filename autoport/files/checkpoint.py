@@ -1,0 +1,69 @@
+"""Checkpoints of TensorFlow (`.index` and `.data-...`), by themselves or inside of a SavedModel."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
+
+from autoport.errors import FileError
+from autoport.files.archive import DTYPES, Archive, Header
+from autoport.files.hdf5 import VARIABLE, variable_name
+from autoport.weights.algebra import Array
+
+OBJECT = "object"
+GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
+SUFFIX = "/.ATTRIBUTES/VARIABLE_VALUE"
+
+
+def open_checkpoint(path: Path) -> Archive:
+    """Opens a checkpoint.
+
+    Args:
+        path: its `.index` file.
+
+    Raises:
+        FileError: it is damaged.
+    """
+    prefix = str(path).removesuffix(".index")
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
+        names = {key: types[key].name for key in shapes if types[key].name in DTYPES}
+        headers = {key: Header(tuple(shapes[key]), dtype) for key, dtype in names.items()}
+        full = _full_names(reader, headers) if GRAPH in shapes else {variable_name(key): [key] for key in headers}
+        layouts = {
+            VARIABLE: {name: keys[0] for name, keys in full.items() if _alike(reader, keys)},
+            OBJECT: {key.removesuffix(SUFFIX): key for key in headers},
+        }
+    except Exception as error:  # TensorFlow has an exception for every way a file can be damaged
+        raise FileError(f"{path} is no checkpoint of TensorFlow, or damaged: {error}") from error
+    return Archive(path, headers, layouts, lambda key: _read(reader, key))
+
+
+def _full_names(reader: Any, headers: Mapping[str, Header]) -> Mapping[str, list[str]]:
+    """Keys by what variables are called in Python."""
+    graph = TrackableObjectGraph.FromString(reader.get_tensor(GRAPH))
+    found: dict[str, list[str]] = defaultdict(list)
+    for node in graph.nodes:
+        for attribute in node.attributes:
+            if attribute.full_name and attribute.checkpoint_key in headers:
+                found[variable_name(attribute.full_name)].append(attribute.checkpoint_key)
+    return found
+
+
+def _alike(reader: Any, keys: list[str]) -> bool:
+    """Whether a name stands for one tensor; Keras writes some twice."""
+    first, *others = keys
+    return all(np.array_equal(_read(reader, first), _read(reader, key)) for key in others)
+
+
+def _read(reader: Any, key: str) -> Array:
+    found = reader.get_tensor(key)
+    array: Array = np.asarray(found)
+    return array.astype(np.float32) if array.dtype.name == "bfloat16" else array

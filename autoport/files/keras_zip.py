@@ -1,0 +1,126 @@
+"""`.keras`: a zip archive of a configuration and weights. Nothing of it is unpacked to a path that it names."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import tempfile
+import zipfile
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from autoport.errors import FileError
+from autoport.files.archive import Archive
+from autoport.files.hdf5 import open_hdf5
+
+WEIGHTS = "model.weights.h5"
+CONFIG = "config.json"
+METADATA = "metadata.json"
+LARGEST_CONFIG = 2**28
+# Weights hardly shrink; what grows more than this was made to fill the disk.
+LARGEST_GROWTH = 200
+
+
+def open_keras(path: Path) -> Archive:
+    """Opens the weights of a `.keras` file.
+
+    Raises:
+        FileError: it is damaged, or holds no weights that are read.
+    """
+    with ExitStack() as stack:
+        file = stack.enter_context(path.open("rb"))
+        archive = stack.enter_context(_open_zip(file, path))
+        info = _member(archive, WEIGHTS, path)
+        content = stack.enter_context(_content(file, archive, info, path))
+        found = stack.enter_context(open_hdf5(path, content))
+        return Archive(path, found.headers, found.layouts, found.fetch, stack.pop_all())
+
+
+def config_of(path: Path) -> tuple[Any, str]:
+    """The configuration of the model in a `.keras` file, and the version of Keras that wrote it.
+
+    Raises:
+        FileError: it is damaged.
+    """
+    with path.open("rb") as file, _open_zip(file, path) as archive:
+        config, metadata = (_json(archive, name, path) for name in (CONFIG, METADATA))
+    return config, str(metadata.get("keras_version", "")) if isinstance(metadata, dict) else ""
+
+
+def _json(archive: zipfile.ZipFile, name: str, path: Path) -> Any:
+    info = _member(archive, name, path)
+    if info.file_size > LARGEST_CONFIG:
+        raise FileError(f"{path}: {name} has {info.file_size} bytes")
+    try:
+        return json.loads(archive.read(info))
+    except Exception as error:  # zipfile, zlib and json raise nearly anything on damaged files
+        raise FileError(f"{path}: {name} is damaged: {error}") from error
+
+
+def _open_zip(file: BinaryIO, path: Path) -> zipfile.ZipFile:
+    try:
+        archive = zipfile.ZipFile(file)
+    except Exception as error:  # zipfile raises nearly anything on a damaged file
+        raise FileError(f"{path} is no .keras file, or damaged: {error}") from error
+    for name in archive.namelist():
+        place = PurePosixPath(name.replace("\\", "/"))
+        if place.is_absolute() or ".." in place.parts or ":" in name:
+            raise FileError(f"{path}: {name!r} would lie outside of the archive")
+    return archive
+
+
+def _member(archive: zipfile.ZipFile, name: str, path: Path) -> zipfile.ZipInfo:
+    try:
+        return archive.getinfo(name)
+    except KeyError:
+        raise FileError(f"{path} lacks {name}: it is no .keras file") from None
+
+
+def _content(file: BinaryIO, archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Any:
+    """A member as a file that can be read anywhere; only a compressed one is unpacked first."""
+    try:
+        with archive.open(info) as member:  # looks at its local header
+            if info.compress_type == zipfile.ZIP_STORED:
+                file.seek(info.header_offset + 26)
+                lengths = [int.from_bytes(file.read(2), "little") for _ in range(2)]
+                return Window(file, info.header_offset + 30 + sum(lengths), info.file_size)
+            if info.file_size > LARGEST_GROWTH * max(1, info.compress_size):
+                raise FileError(f"{path}: {info.filename} would grow to {info.file_size} bytes")
+            unpacked = tempfile.TemporaryFile(prefix="autoport-")  # noqa: SIM115  the caller closes it
+            shutil.copyfileobj(member, unpacked, 2**20)
+            return unpacked
+    except FileError:
+        raise
+    except Exception as error:  # zipfile raises nearly anything on a damaged file
+        raise FileError(f"{path}: {info.filename} is damaged: {error}") from error
+
+
+class Window(io.RawIOBase):
+    """A part of a file as a file of its own."""
+
+    def __init__(self, file: BinaryIO, start: int, size: int) -> None:
+        self._file, self._start, self._size, self._position = file, start, size, 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """As for every file."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        """As for every file."""
+        room = memoryview(buffer).cast("B")[: max(0, self._size - self._position)]
+        self._file.seek(self._start + self._position)
+        count = int(self._file.readinto(room))  # type: ignore[attr-defined]
+        self._position += count
+        return count

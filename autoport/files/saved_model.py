@@ -1,0 +1,134 @@
+"""SavedModels: what computes is in the file, as TensorFlow operations, and no source code is needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.core.protobuf.saved_model_pb2 import SavedModel as Document
+from tensorflow.python.framework.convert_to_constants import _run_inline_graph_optimization
+
+from autoport.errors import FileError, LoadError
+
+# Operations that touch files or the network, or run Python; saving and restoring are not called.
+HARMFUL = re.compile(
+    r".*(PyFunc|WriteFile|ReadFile|Reader|TextLine|FixedLengthRecord|Sql|MatchingFiles|Rpc|CreateSummary|Snapshot).*"
+)
+PREFERRED = ("serving_default", "serve")
+
+
+class SavedModel:
+    """A SavedModel as a callable on tensors.
+
+    Attributes:
+        name: of its folder.
+        inputs: what it takes, as `tf.TensorSpec`s.
+        variables: what it reads.
+        loaded: what TensorFlow made of it.
+    """
+
+    def __init__(self, path: Path, loaded: Any, function: Any) -> None:
+        self.name, self.loaded, self._function = path.name, loaded, function
+        specs = _specs(function)
+        self._names = list(specs)
+        self.inputs: Any = list(specs.values())
+        self.variables = list(function.variables)
+
+    def __call__(self, inputs: Any) -> Any:
+        """Runs it on a tensor, or on a list of tensors in the order of `inputs`."""
+        given = dict(zip(self._names, tf.nest.flatten(inputs), strict=True))
+        return self._function(**given) if tf.executing_eagerly() else self._inlined(given)
+
+    def _inlined(self, given: dict[str, Any]) -> Any:
+        """Its operations in the graph that is being traced, with what it calls in place and shapes of the inputs."""
+        flat = _run_inline_graph_optimization(self._function, lower_control_flow=False, aggressive_inlining=True)
+        graph = tf.compat.v1.get_default_graph()
+        captured = {inner.name: graph.capture(outer) for outer, inner in self._function.graph.captures}
+        feeds = [tensor for tensor in self._function.inputs if tensor.name not in captured]
+        named = {_argument(tensor): tensor.name for tensor in feeds}
+        fed = {named[name]: tensor for name, tensor in given.items()}
+        mapped = {**captured, **fed}
+        kept = tf.compat.v1.GraphDef(versions=flat.versions, library=flat.library)
+        kept.node.extend(node for node in flat.node if f"{node.name}:0" not in mapped)
+        for node in kept.node:
+            for name in ("_output_shapes", "_class"):
+                node.attr.pop(name, None)
+        used = {name if ":" in name else f"{name}:0" for node in kept.node for name in node.input}
+        names = [tensor.name for tensor in self._function.outputs]
+        return tf.graph_util.import_graph_def(
+            kept, {name: tensor for name, tensor in mapped.items() if name in used}, return_elements=names, name=""
+        )
+
+
+def load_saved_model(path: Path, trust_code: bool = False) -> SavedModel:
+    """Loads what a folder holds.
+
+    Args:
+        path: the folder.
+        trust_code: load it although its operations read or write files, or run Python.
+
+    Raises:
+        FileError: it is damaged, or would run code.
+        LoadError: it has no function that could be read.
+    """
+    if not (path / "saved_model.pb").is_file():
+        raise LoadError(f"{path} is a folder without saved_model.pb: a SavedModel is expected")
+    try:
+        document = Document.FromString((path / "saved_model.pb").read_bytes())
+    except Exception as error:  # of protobuf, of which there are several
+        raise FileError(f"{path}/saved_model.pb is damaged: {error}") from error
+    harmful = sorted({kind for kind in _operations(document) if HARMFUL.fullmatch(kind)})
+    if harmful and not trust_code:
+        raise FileError(
+            f"{path} reads or writes files or runs code ({', '.join(harmful)}); --trust-code allows it, "
+            "if you know where it is from"
+        )
+    try:
+        loaded = tf.saved_model.load(str(path))
+    except Exception as error:  # TensorFlow has an exception for every way a file can be damaged
+        raise FileError(f"{path} cannot be loaded: {error}") from error
+    function = next(_functions(loaded), None)
+    if function is None:
+        raise LoadError(
+            f"{path} has neither a signature nor a function that was called with tensors before it was saved"
+        )
+    return SavedModel(path, loaded, function)
+
+
+def _argument(tensor: Any) -> str:
+    """The argument that a placeholder stands for."""
+    try:
+        return str(tensor.op.get_attr("_user_specified_name").decode())
+    except ValueError:
+        return str(tensor.op.name)
+
+
+def _operations(document: Any) -> Iterator[str]:
+    for graph in document.meta_graphs:
+        yield from (node.op for node in graph.graph_def.node)
+        for function in graph.graph_def.library.function:
+            yield from (node.op for node in function.node_def)
+
+
+def _functions(loaded: Any) -> Iterator[Any]:
+    """What can be called, the likeliest first: signatures, then the module itself, then its functions."""
+    signatures = getattr(loaded, "signatures", {})
+    for name in sorted(signatures, key=lambda name: name not in PREFERRED):
+        yield signatures[name]
+    named = [getattr(loaded, name, None) for name in ("__call__", *sorted(vars(loaded)))]
+    for function in named:
+        yield from sorted(getattr(function, "concrete_functions", ()), key=_trains)
+
+
+def _trains(function: Any) -> bool:
+    """Whether a function was traced with an argument that is True: `training`, most likely."""
+    return any(leaf is True for leaf in tf.nest.flatten(function.structured_input_signature))
+
+
+def _specs(function: Any) -> dict[str, Any]:
+    """What a function takes, by the names of its arguments."""
+    leaves = tf.nest.flatten(function.structured_input_signature)
+    return {spec.name: spec for spec in leaves if isinstance(spec, tf.TensorSpec)}

@@ -1,0 +1,96 @@
+"""`.pt` and `.pth`: state dicts of PyTorch, read without running what a pickle may hold."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.serialization import skip_data
+
+from autoport.errors import FileError
+from autoport.files.archive import Archive, Header, Output, narrowed, require_dtype, stream
+from autoport.weights.algebra import Array
+
+LAYOUT = "state_dict"
+DEEPEST = 8
+
+
+def open_torch(path: Path, *, trust_code: bool = False) -> Archive:
+    """Opens a state dict, also one inside of a training checkpoint.
+
+    Args:
+        path: the file.
+        trust_code: unpickle whatever there is, which may run any code.
+
+    Raises:
+        FileError: it is damaged, or reading it would run code.
+    """
+    tensors = dict(_tensors(_load(path, trust_code)))
+    if not tensors:
+        raise FileError(f"{path} holds no tensors")
+    headers = {
+        name: Header(tuple(tensor.shape), require_dtype(str(tensor.dtype).removeprefix("torch."), f"{path}: {name}"))
+        for name, tensor in tensors.items()
+    }
+    return Archive(path, headers, {LAYOUT: {name: name for name in headers}}, lambda name: _array(tensors[name]))
+
+
+def _load(path: Path, trust_code: bool) -> Any:
+    failure: Exception | None = None
+    for mapped in (True, False):  # files of the old format cannot be mapped into memory
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                return torch.load(path, map_location="cpu", weights_only=not trust_code, mmap=mapped)
+        except Exception as error:  # unpickling a damaged file may raise anything
+            failure = error
+    text = str(failure).splitlines()[0] if str(failure) else repr(failure)
+    refused = "Weights only load failed" in str(failure) and "GLOBAL" in str(failure)
+    advice = "; --trust-code reads it all the same, which may run any code that is in it" if refused else ""
+    raise FileError(f"{path} cannot be read as a state dict of PyTorch: {text}{advice}") from failure
+
+
+def _tensors(found: Any, prefix: str = "", depth: int = 0) -> Any:
+    """Tensors of nested dictionaries, by the path to them."""
+    if isinstance(found, torch.nn.Module):
+        found = found.state_dict()
+    if isinstance(found, torch.Tensor):
+        yield prefix[:-1], found
+    elif isinstance(found, Mapping) and depth < DEEPEST:
+        for key, value in found.items():
+            yield from _tensors(value, f"{prefix}{key}.", depth + 1)
+
+
+def _array(tensor: Any) -> Array:
+    plain = tensor.detach()
+    plain = plain.float() if plain.dtype == torch.bfloat16 else plain
+    array: Array = plain.numpy()
+    return array
+
+
+def write_torch(outputs: Sequence[Output], place: Path) -> None:
+    """Writes a state dict, tensor by tensor: first the archive with room for them, then what belongs there.
+
+    Args:
+        outputs: what to write.
+        place: the file.
+    """
+    with FakeTensorMode():
+        state = {o.name: torch.empty(o.header.shape, dtype=getattr(torch, o.header.dtype)) for o in outputs}
+    with skip_data(materialize_fake_tensors=True):
+        torch.save(state, place)
+    with FakeTensorMode():
+        room = torch.load(place, weights_only=True)
+    with place.open("r+b") as file:
+        latest = None
+        for output, piece in stream(outputs):
+            if output is not latest:
+                file.seek(room[output.name].untyped_storage()._checkpoint_offset)
+                latest = output
+            values = narrowed(piece) if output.header.dtype == "bfloat16" else np.ascontiguousarray(piece)
+            file.write(values.reshape(-1).view(np.uint8).data)

@@ -1,0 +1,159 @@
+"""What files call the variables of a model, in every layout that TensorFlow and Keras write."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import tensorflow as tf
+from tensorflow.python.checkpoint.graph_view import ObjectGraphView
+from tensorflow.python.trackable.trackable_utils import object_path_to_string
+
+from autoport.files.checkpoint import OBJECT
+from autoport.files.hdf5 import KERAS, LEGACY, VARIABLE, legacy_name, variable_name
+from autoport.keras.inputs import is_keras_model
+
+logger = logging.getLogger(__name__)
+Named = Iterator[tuple[Any, str]]
+
+
+def file_names(model: Any, variables: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Names of variables in files.
+
+    Args:
+        model: whose variables they are.
+        variables: by path; states that files hold besides (of random generators) are added.
+
+    Returns:
+        By path, the name in each layout that has one.
+    """
+    paths = {key: path for path, variable in variables.items() for key in _identities(variable)}
+    found: dict[str, dict[str, str]] = defaultdict(dict)
+    for layout, spelled in _SPELLINGS.items():
+        for variable, name in _attempted(layout, spelled, model):
+            path = next((paths[key] for key in _identities(variable) if key in paths), None)
+            if path is None and layout == KERAS and hasattr(variable, "assign"):
+                path = paths[id(variable)] = name
+                variables[name] = variable
+            if path is not None:
+                found[path].setdefault(layout, name)
+    return dict(found)
+
+
+def _identities(variable: Any) -> list[int]:
+    """A variable of Keras 3 holds one of TensorFlow, and either may be met."""
+    inner = getattr(variable, "_value", None)
+    return [id(variable)] if inner is None else [id(variable), id(inner)]
+
+
+def _attempted(layout: str, spelled: Callable[[Any], Named], model: Any) -> list[tuple[Any, str]]:
+    try:
+        return list(spelled(model))
+    except Exception as error:  # a user's layer may refuse to be saved; other layouts still have names
+        logger.info("no names of the layout %s: %s", layout, error)
+        return []
+
+
+def _in_keras_files(model: Any) -> Named:
+    """Asks Keras to save the model, and notes what it would store where."""
+    if not is_keras_model(model):
+        return iter(())
+    modern = isinstance(model, sys.modules["keras"].layers.Layer) if "keras" in sys.modules else False
+    library = importlib.import_module(f"{'keras' if modern else 'tf_keras'}.src.saving.saving_lib")
+    notes = _notes(library.H5IOStore, {id(layer): layer for layer in model._flatten_layers()})
+    library._save_state(model, notes, None, "", notes.seen)
+    return iter([(value, name) for value, name in notes.found if not name.startswith("optimizer/")])
+
+
+class _Seen(set[int]):
+    """Notes who is asked for: the layer that is about to be saved."""
+
+    last = 0
+
+    def __contains__(self, key: object) -> bool:
+        found = super().__contains__(key)
+        if not found and isinstance(key, int):
+            self.last = key
+        return found
+
+
+def _notes(store: Any, owners: Mapping[int, Any]) -> Any:
+    """A store of Keras that keeps variables instead of values."""
+
+    class Notes(store):
+        def __init__(self) -> None:
+            self.found: list[tuple[Any, str]] = []
+            self.seen = _Seen()
+            self.place = ""
+
+        def __bool__(self) -> bool:
+            return True
+
+        def make(self, path: str, metadata: Mapping[str, Any] | None = None) -> Any:
+            self.place = f"{path}/vars".lstrip("/")
+            return self
+
+        def __setitem__(self, key: str, value: Any) -> None:
+            owner = owners.get(self.seen.last)
+            self.found.append((_variable(value, owner, key), f"{self.place}/{key}"))
+
+        def __del__(self) -> None:
+            """There is no file to close."""
+
+    return Notes()
+
+
+def _variable(value: Any, layer: Any, key: str) -> Any:
+    """What a layer stores; Keras 2 stores the values of its variables, in order."""
+    if hasattr(value, "assign") or not key.isdecimal():
+        return value
+    variables = [*getattr(layer, "_trainable_weights", ()), *getattr(layer, "_non_trainable_weights", ())]
+    return variables[int(key)] if int(key) < len(variables) else value
+
+
+def _in_legacy_files(model: Any) -> Named:
+    """By layer of the model, trainable variables first."""
+    layers = getattr(model, "layers", ()) if is_keras_model(model) else ()
+    for layer in layers:
+        for place, variable in enumerate([*layer.trainable_weights, *layer.non_trainable_weights]):
+            yield variable, legacy_name(layer.name, place, _name(variable))
+    if is_keras_model(model):
+        inside = {id(v) for layer in layers for v in layer.weights}
+        top = [v for v in [*model.trainable_weights, *model.non_trainable_weights] if id(v) not in inside]
+        for place, variable in enumerate(top):
+            yield variable, legacy_name("top_level_model_weights", place, _name(variable))
+
+
+def _in_checkpoints(model: Any) -> Named:
+    """By what variables are called, where that tells them apart."""
+    variables = list(getattr(model, "weights" if is_keras_model(model) else "variables", ()))
+    names = [variable_name(_name(variable)) for variable in variables]
+    counts = Counter(names)
+    return ((variable, name) for variable, name in zip(variables, names, strict=True) if counts[name] == 1)
+
+
+def _by_attributes(model: Any) -> Named:
+    """By the attributes that lead from a module to the variable."""
+    root = getattr(model, "loaded", model)
+    if is_keras_model(root) or not isinstance(root, tf.Module | tf.__internal__.tracking.AutoTrackable):
+        return
+    objects, paths = ObjectGraphView(root)._breadth_first_traversal()
+    for found in objects:
+        if isinstance(found, tf.Variable):
+            yield found, object_path_to_string(paths[found])
+
+
+def _name(variable: Any) -> str:
+    return str(getattr(variable, "path", None) or variable.name)
+
+
+_SPELLINGS: dict[str, Callable[[Any], Named]] = {
+    KERAS: _in_keras_files,
+    LEGACY: _in_legacy_files,
+    VARIABLE: _in_checkpoints,
+    OBJECT: _by_attributes,
+}

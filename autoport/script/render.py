@@ -1,0 +1,238 @@
+"""A plan as Python: numpy, einops, h5py and safetensors, and nothing else.
+
+What the script does for each tensor is what `autoport.weights.algebra` does; the helpers are written out in the script,
+where a plan needs them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from autoport.errors import IncompleteMatchError, PlanError
+from autoport.graph import Tensor
+from autoport.graph.op import NARROW
+from autoport.plan import Entry, Plan, Side
+from autoport.script.fold import fold, line, render
+from autoport.weights.algebra import Array, Part, Term
+from autoport.weights.piece import Piece, parse_pattern
+
+LAYOUTS = {"tf": "keras", "torch": "state_dict"}
+
+HEAD = '''"""{title}
+
+    python convert.py {source_file} {target_file}
+
+{counts}
+Only numpy, einops, h5py and safetensors are needed.
+"""
+
+import sys
+
+import h5py
+import numpy as np
+{imports}
+
+def convert(read):
+    """Yields each tensor of the target under its name; `read` gives a tensor of the source."""
+'''
+
+HELPERS = '''
+
+def view(array, pattern, sizes, index={}, ranges={}):
+    """A part of an array, with its named axes in alphabetical order; writing into it writes into the array."""
+    names = sorted(name for name in pattern.replace("(", " ").replace(")", " ").split() if name != "1")
+    names.sort(key=lambda name: name not in index)
+    taken = array[tuple(slice(*ranges[dim]) if dim in ranges else slice(None) for dim in range(array.ndim))]
+    spread = rearrange(taken, f"{pattern} -> {' '.join(names)}", **sizes)
+    return spread[tuple(index[name] for name in names[: len(index)])]
+
+
+def fill(shape, dtype, *parts):
+    """A tensor made of parts: where each goes, and what goes there."""
+    result = np.empty(shape, dtype)
+    for place, value in parts:
+        view(result, *place)[...] = value
+    return result
+'''
+
+READ_H5 = """
+
+def main(source, target):
+    tensors = {}
+    with h5py.File(source, "r") as file:
+        for name, value in convert(lambda key: file[key][()]):
+            assert np.isfinite(value).all(), f"{name} would hold NaN or infinity"
+            tensors[name] = np.asarray(value, order="C")
+    save_file(tensors, target, metadata={"format": "pt"})
+"""
+
+READ_SAFETENSORS = """
+
+def main(source, target):
+    with safe_open(source, framework="numpy") as file, h5py.File(target, "w") as result:
+        for name, value in convert(file.get_tensor):
+            assert np.isfinite(value).all(), f"{name} would hold NaN or infinity"
+            result.create_dataset(name, data=value)
+"""
+
+TAIL = """
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
+"""
+# By target: what is imported for reading and writing, the main function, and what files are called.
+FORMS = {
+    "torch": ("from safetensors.numpy import save_file", READ_H5, "model.weights.h5", "model.safetensors"),
+    "tf": ("from safetensors import safe_open", READ_SAFETENSORS, "model.safetensors", "model.weights.h5"),
+}
+
+
+def render_script(plan: Plan) -> str:
+    """Writes a plan as a script.
+
+    Args:
+        plan: complete, and of tensors whose types numpy has.
+
+    Returns:
+        Python code, with loops where the structure repeats.
+
+    Raises:
+        IncompleteMatchError: the plan leaves something out.
+        PlanError: it needs what a script of this kind cannot do.
+
+    Example:
+        >>> print(render_script(match.plan()))  # doctest: +SKIP
+    """
+    if plan.missing:
+        raise IncompleteMatchError(list(plan.missing.items()), list(plan.unexpected.items()))
+    lines = _lines(plan)
+    body = "\n".join(render(fold([line(text) for text in lines])))
+    imports, main, source_file, target_file = FORMS[plan.target.framework]
+    needs_einops = "rearrange(" in body or "fill(" in body
+    head = HEAD.format(
+        title=f"Converts weights of {_label(plan.source)} to {_label(plan.target)}.",
+        source_file=source_file,
+        target_file=target_file,
+        counts=f"{len(plan.entries)} tensors; written by autoport from what it found in both models.",
+        imports="\n".join([*(["from einops import rearrange"] if needs_einops else []), imports, ""]),
+    )
+    return head + body + "\n" + (HELPERS if "fill(" in body else "") + main + TAIL
+
+
+def _label(side: Side) -> str:
+    """A model's name, fit for a docstring."""
+    name = re.sub(r"[^\w .:-]", "_", side.model)
+    return f"{name or 'a model'} ({side.framework})"
+
+
+def _lines(plan: Plan) -> list[str]:
+    """One line for each tensor of a file of the target."""
+    side, layout = plan.target, LAYOUTS[plan.target.framework]
+    names = {name: path for path in side.tensors if (name := side.names.get(path, {}).get(layout))}
+    if layout == "state_dict":
+        names |= side.aliases
+    lines = []
+    for name, path in names.items():
+        if path in plan.entries:
+            lines.append(f"yield {json.dumps(name)}, {_entry(plan, plan.entries[path])}")
+        elif path in side.kept:
+            lines.append(f"yield {json.dumps(name)}, {_constant(side.kept[path])}")
+    return lines
+
+
+def _constant(values: Array) -> str:
+    return f'np.array({json.dumps(np.asarray(values).tolist())}, "{values.dtype.name}")'
+
+
+def _entry(plan: Plan, entry: Entry) -> str:
+    """The expression that makes a tensor."""
+    if entry.twins:
+        raise PlanError(
+            f"{entry.tensor.path} has two sources that must be equal: use `autoport apply` instead of a script"
+        )
+    for path in entry.sources:
+        _require_plain(plan.source.tensors[path])
+    _require_plain(entry.tensor)
+    shape, dtype = entry.tensor.shape, entry.tensor.dtype
+    if not entry.sources and len({part.fill for part in entry.parts}) == 1:
+        return f'np.full({shape}, {entry.parts[0].fill!r}, "{dtype}")'
+    whole = _whole(entry.parts)
+    if whole is not None:
+        return _moved(plan, whole) + _cast(plan, entry)
+    parts = "".join(f"\n    (({_place(part.target)}), {_value(plan, part)})," for part in entry.parts)
+    return f'fill(\n    {shape},\n    "{dtype}",{parts}\n)'
+
+
+def _require_plain(tensor: Tensor) -> None:
+    if tensor.dtype in NARROW:
+        raise PlanError(f"{tensor.path} is {tensor.dtype}, which numpy lacks: use `autoport apply` instead of a script")
+
+
+def _whole(parts: Sequence[Part]) -> Part | None:
+    """A whole tensor as another whole tensor in another order, also if the plan says so index by index."""
+    forms = set()
+    for part in parts:
+        pieces = [part.target, *(term.source for term in part.terms)]
+        alike = [term.factor for term in part.terms] == [1.0] and pieces[0].select == pieces[1].select
+        if not alike or any(piece.narrow for piece in pieces):
+            return None
+        forms.add(tuple((piece.tensor, piece.pattern) for piece in pieces))
+    if len(forms) > 1:
+        return None
+    target, source = (replace(piece, select={}) for piece in (parts[0].target, parts[0].terms[0].source))
+    return Part(target, (Term(source),))
+
+
+def _moved(plan: Plan, part: Part) -> str:
+    source, target = part.terms[0].source, part.target
+    read = f"read({json.dumps(_key(plan, source.tensor))})"
+    if source.pattern == target.pattern:
+        return read
+    grouped = [name for names in parse_pattern(source.pattern) if len(names) > 1 for name in names[1:]]
+    sizes = "".join(f", {name}={source.sizes[name]}" for name in grouped)
+    return f'rearrange({read}, "{source.pattern} -> {target.pattern}"{sizes})'
+
+
+def _cast(plan: Plan, entry: Entry) -> str:
+    (source,) = entry.sources
+    same = plan.source.tensors[source].dtype == entry.tensor.dtype
+    return "" if same else f'.astype("{entry.tensor.dtype}")'
+
+
+def _key(plan: Plan, path: str) -> str:
+    layout = LAYOUTS[plan.source.framework]
+    found = plan.source.names.get(path, {}).get(layout)
+    if found is None:
+        raise PlanError(f"the plan does not say what {path} is called in files of the layout {layout!r}")
+    return found
+
+
+def _value(plan: Plan, part: Part) -> str:
+    if not part.terms:
+        return repr(part.fill)
+    terms = []
+    for term in part.terms:
+        read = f"view(read({json.dumps(_key(plan, term.source.tensor))}), {_place(term.source)})"
+        factor = {1.0: "", -1.0: "-"}.get(term.factor, f"{term.factor!r} * ")
+        terms.append(f"{factor}{read}")
+    return " + ".join(terms).replace("+ -", "- ")
+
+
+def _place(piece: Piece) -> str:
+    """Arguments of `view` behind the array."""
+    ranges: dict[int, Sequence[int]] = {dim: tuple(ends) for dim, ends in piece.narrow.items()}
+    given = [json.dumps(piece.pattern), _literal(piece.sizes)]
+    if piece.select or ranges:
+        given.append(_literal(piece.select))
+    if ranges:
+        given.append(_literal(ranges))
+    return ", ".join(given)
+
+
+def _literal(found: object) -> str:
+    return repr(dict(found)).replace("'", '"')  # type: ignore[call-overload]

@@ -1,0 +1,158 @@
+"""What all commands share: their arguments, how models are loaded, and what is said when something fails."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Sequence
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from autoport.errors import AutoportError, HintError, VerificationError
+
+if TYPE_CHECKING:
+    from autoport.result import Match
+
+logger = logging.getLogger("autoport")
+
+SAME, DIFFERENT, TROUBLE, INTERRUPTED = 0, 1, 2, 130
+# Set unless the user did: the backend that is read, and what would otherwise talk on the terminal
+# or take all of the GPU's memory away from PyTorch.
+ENVIRONMENT = {
+    "KERAS_BACKEND": "tensorflow",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+}
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+
+
+class Direction(str, Enum):
+    """Whose weights are written."""
+
+    torch = "torch"
+    tf = "tf"
+
+
+NAMES = "package.module:callable or file.py:callable, with literal arguments, with weights as NAME@FILE"
+Source = Annotated[
+    str,
+    typer.Argument(metavar="SOURCE", help=f"The Keras model: {NAMES}; a .keras or .h5 file; a SavedModel."),
+]
+Target = Annotated[str, typer.Argument(metavar="TARGET", help=f"The PyTorch model: {NAMES}; a .pt2 file.")]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--input", metavar="SHAPE", help="Example input as Keras takes it, like 2x224x224x3; once for each."),
+]
+Hinted = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--hint", metavar="KERAS=TORCH", help="Two paths that belong together, where the report says ambiguous."
+    ),
+]
+ShardSize = Annotated[
+    str | None, typer.Option("--shard-size", metavar="SIZE", help="Cut .safetensors into files of this size, like 5GB.")
+]
+TrustCode = Annotated[
+    bool, typer.Option("--trust-code", help="Also read files that run code when they are read: Lambda layers, pickles.")
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and what the frameworks log.")]
+
+
+@contextlib.contextmanager
+def trouble(debug: bool) -> Iterator[None]:
+    """Turns errors into one message and exit code 2."""
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING, format="%(name)s: %(message)s")
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
+    except Exception as error:
+        expected = isinstance(error, (AutoportError, OSError))
+        what = str(error) if expected else f"internal error, please report it: {type(error).__name__}: {error}"
+        if debug:
+            traceback.print_exc()
+        typer.echo(f"autoport: {plain(what)}" + ("" if expected or debug else " (--debug shows where)"), err=True)
+        raise typer.Exit(TROUBLE) from error
+
+
+def plain(text: str) -> str:
+    """Text of models and frameworks without what would steer the terminal."""
+    from autoport.report.lines import printable
+
+    return "\n".join(printable(line) for line in ESCAPES.sub("", text).splitlines())
+
+
+def load_match(
+    source: str,
+    target: str,
+    shapes: Sequence[str] | None,
+    hints: Sequence[str] | None,
+    debug: bool,
+    trust_code: bool = False,
+) -> tuple[Match, Any]:
+    """Loads both models and matches them; what they print meanwhile goes to standard error."""
+    from autoport.api import match
+    from autoport.loading import example_inputs, load_keras, load_torch, parse_shape
+
+    sizes = [parse_shape(shape) for shape in shapes or ()]
+    named = [_hint(text) for text in hints or ()]
+    with contextlib.redirect_stdout(sys.stderr):
+        import_tensorflow(debug)
+        keras_model, module = load_keras(source, trust_code), load_torch(target, trust_code)
+        inputs = example_inputs(keras_model, sizes) if sizes else None
+        return match(keras_model, module, inputs=inputs, hints=named), keras_model
+
+
+def settle(match: Match) -> None:
+    """Lets numbers decide what structure leaves in doubt."""
+    if match.complete:
+        return
+    try:
+        for path in match.settle():
+            typer.echo(plain(f"proved by running both models: {path}"), err=True)
+    except VerificationError as error:
+        logger.info("what is in doubt could not be settled: %s", error)
+
+
+def _hint(text: str) -> tuple[str, str]:
+    left, sign, right = text.partition("=")
+    if not (left and sign and right):
+        raise HintError(f"a hint is KERAS_PATH=TORCH_PATH, not {text!r}")
+    return left, right
+
+
+def import_tensorflow(debug: bool) -> None:
+    """Imports TensorFlow without its greetings: C++ writes them before any log level counts."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    if debug:
+        return
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    with _silent_stderr():
+        import tensorflow  # noqa: F401
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Sends file descriptor 2, to which C++ writes, nowhere. Exceptions pass as ever."""
+    try:
+        kept = os.dup(2)
+    except OSError:
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
