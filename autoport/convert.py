@@ -7,13 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoport.errors import AutoportError, IncompleteMatchError, PlanError
+from autoport.errors import AutoportError, IncompleteMatchError, PlanError, TransferError
 from autoport.files.archive import Archive, Header, Output
 from autoport.files.names import resolve
 from autoport.files.read import open_weights, weights_file
 from autoport.files.whole import write_whole
 from autoport.files.write import BY_MODEL, check_destination, ending, layout_of, write_weights
-from autoport.plan import Plan
+from autoport.plan import Entry, Plan
 from autoport.transfer import Watched, produce_slabs
 from autoport.weights.algebra import Array
 
@@ -63,7 +63,6 @@ def apply_plan(
     with open_weights(weights, trust_code=trust_code) as archive:
         read = _reader(plan, archive)
         require_neutral(plan, read)
-        _require_equal_twins(plan, read)
         layout = layout_of(path, plan.target.framework)
         made = list(_outputs(plan, layout, read, plan.target.kept, report))
         write_weights(made, path, plan.target.framework, shard_size=shard_size)
@@ -81,14 +80,6 @@ def require_neutral(plan: Plan, read: Read) -> None:
     }
     if plan.missing or unexpected:
         raise IncompleteMatchError(list(plan.missing.items()), list(unexpected.items()))
-
-
-def _require_equal_twins(plan: Plan, read: Read) -> None:
-    """Raises if two tensors that the target ties hold other values in this file."""
-    decided = plan.decided(read)
-    lost = {path: reason for path, reason in decided.conflicts.items() if path not in plan.conflicts}
-    if lost:
-        raise IncompleteMatchError(list(lost.items()), list(decided.refused.items()))
 
 
 def _reader(plan: Plan, archive: Archive) -> Read:
@@ -119,9 +110,18 @@ def _outputs(
         tensor = plan.target.tensors[path]
         header = Header(tensor.shape, tensor.dtype)
         if path in plan.entries:
+            _require_one_value(plan.entries[path], read)
             yield Output(name, header, partial(_made, plan, path, watched, report))
         elif path in kept:
             yield Output(name, header, partial(_kept, kept, path))
+
+
+def _require_one_value(entry: Entry, read: Read) -> None:
+    if entry.contradicts(read):
+        raise TransferError(
+            f"{entry.tensor.path} is one tensor, and {' and '.join(entry.sources)}, which belong there, differ; "
+            "nothing was written"
+        )
 
 
 def _made(plan: Plan, path: str, watched: Watched, report: Report | None) -> Iterator[Array]:

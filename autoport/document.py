@@ -85,7 +85,7 @@ def _entry(entry: Entry) -> Json:
         "expression": entry.expression,
         "reason": entry.reason,
         "parts": [_part(part) for part in entry.parts],
-        **({"twins": [_part(part) for part in entry.twins]} if entry.twins else {}),
+        "twins": [_part(part) for part in entry.twins],
     }
 
 
@@ -171,9 +171,9 @@ def _read_entry(row: Any, place: str, source: Side, target: Side) -> Entry:
     parts, twins = (
         tuple(
             _read_part(found, f"{place}.{key}[{number}]", target.tensors[path], source)
-            for number, found in enumerate(rows)
+            for number, found in enumerate(_mapping(row, key, list))
         )
-        for key, rows in (("parts", _get(row, "parts", list, place)), ("twins", _mapping(row, "twins", list)))
+        for key in ("parts", "twins")
     )
     _require_whole(target.tensors[path], parts, place)
     return Entry(target.tensors[path], parts, twins, str(row.get("reason", "")))

@@ -100,16 +100,20 @@ class Match:
         Example:
             >>> match.plan().save("resnet50.plan.json")  # doctest: +SKIP
         """
-        plan = self._decided(_direction(to))
-        if not plan.target.names:
-            sides = self._sides
-            plan.source, plan.target = (sides["tf"], sides["torch"]) if to == "torch" else (sides["torch"], sides["tf"])
-            plan.missing, plan.unexpected = self.missing(to), self.unexpected(to)
-            plan.target = replace(plan.target, kept=small(self.kept(to)))
-        return plan
+        plan = self._decided(to)
+        sides = self._sides
+        source, target = (sides["tf"], sides["torch"]) if to == "torch" else (sides["torch"], sides["tf"])
+        kept = small(held(target, plan.entries, self.store(to)))
+        return replace(
+            plan,
+            source=source,
+            target=replace(target, kept=kept),
+            missing=self.missing(to),
+            unexpected=self.unexpected(to),
+        )
 
     def _decided(self, to: str) -> Plan:
-        return self._plans[to].decided(self.store("tf" if to == "torch" else "torch").read)
+        return self._plans[_direction(to)].decided(self.store("tf" if to == "torch" else "torch").read)
 
     def kept(self, to: str = "torch") -> dict[str, Array]:
         """What files of one model hold and the plan does not write, as the model has it: counters, say."""
@@ -133,7 +137,7 @@ class Match:
         import torch
 
         self._require_complete("torch", strict)
-        plan, read = self._plans["torch"], self.store("tf").read
+        plan, read = self._decided("torch"), self.store("tf").read
         check(plan, read)
         made = {path: torch.from_numpy(produce(plan, path, read)) for path in plan.entries}
         result = {}
@@ -158,7 +162,7 @@ class Match:
         """
         self._require_complete(_direction(to), strict)
         source = "tf" if to == "torch" else "torch"
-        carry_out(self._plans[to], self.store(source), self.store(to))
+        carry_out(self._decided(to), self.store(source), self.store(to))
 
     def verify(self, inputs: Any = None, *, dtype: str = "float64", rtol: float = 1e-9, seed: int = 0) -> Verification:
         """Runs both models side by side and says whether, where and why they differ.
@@ -231,13 +235,13 @@ class Match:
         """
         from autoport.verify.settle import decide, provable
 
-        before = self._plans["torch"].entries.keys()
+        before = self._decided("torch").entries.keys()
         self.matching = decide(self, inputs, rtol, seed)
         self.differences = self._compare()
         doubts = find_doubts(self.matching)
         proved = provable(self, doubts, inputs, rtol, seed)
         self._conclude({node: reason for node, reason in doubts.items() if node not in proved})
-        return [path for path in self._plans["torch"].entries if path not in before]
+        return [path for path in self._decided("torch").entries if path not in before]
 
     def trial(self, matching: Matching) -> Match:
         """This match with other pairs, and nothing in doubt; changes nothing here."""
@@ -359,7 +363,7 @@ class Match:
 
     def missing(self, to: str = "torch") -> dict[str, str]:
         """Tensors of the target that its forward pass reads and the plan does not write, with reasons."""
-        graph, plan = self._side(to), self.plan(to)
+        graph, plan = self._side(to), self._decided(to)
         reasons = self._reasons(to)
         return {
             path: plan.conflicts.get(path) or reasons.get(path, "no operation of the other model matches")
@@ -370,7 +374,7 @@ class Match:
     def unexpected(self, to: str = "torch") -> dict[str, str]:
         """Tensors of the source that its forward pass reads and the plan does not use, with reasons."""
         source = "tf" if to == "torch" else "torch"
-        graph, plan, reasons = self._side(source), self.plan(to), self._reasons(source)
+        graph, plan, reasons = self._side(source), self._decided(to), self._reasons(source)
         used = plan.used
         return {
             path: plan.refused.get(path) or reasons.get(path, "the target has no place for it")

@@ -130,8 +130,7 @@ def _become_layer_norm(graph: Graph, op: Op, found: Affine) -> bool:
     if mean.kind != "reduce_mean" or variance.kind != "reduce_mean" or mean.attrs["dims"] != variance.attrs["dims"]:
         return False
     square = graph.op(variance.inputs[0].op)
-    centred = graph.op(square.inputs[0].op)
-    same = centred.kind == "sub" and centred.inputs == (found.x, found.parts["mean"]) and square.kind == "square"
+    same = square.kind == "SquaredDifference" and set(square.inputs) == {found.x, found.parts["mean"]}
     dims = mean.attrs["dims"]
     if not same or mean.inputs != (found.x,) or len(dims) != 1 or op.shapes[0] != graph.shape(found.x):
         return False

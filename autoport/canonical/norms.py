@@ -48,6 +48,9 @@ def _norm(graph: Graph, op: Op) -> tuple[Value, tuple[int, ...], float] | None:
 
 def _is_square(graph: Graph, value: Value, x: Value) -> bool:
     op = graph.op(value.op)
+    if op.kind == "SquaredDifference":
+        difference = graph.op(x.op)
+        return difference.kind == "sub" and set(difference.inputs) == set(op.inputs)
     power = op.kind == "square" or (op.kind == "pow" and op.attrs.get("constant") == 2)
     return op.inputs == (x,) if power else op.kind == "mul" and op.inputs == (x, x)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,9 @@ from autoport.files.names import TRAINING, resolve
 from autoport.files.read import open_weights
 from autoport.graph import Tensor
 from autoport.plan import Side
+
+# PyTorch's own switch.
+PLAIN_PICKLES = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 
 def load_keras_file(path: Path, trust_code: bool = False) -> Any:
@@ -148,15 +153,40 @@ def fill_torch(model: Any, path: Path, trust_code: bool = False) -> None:
             model.load_state_dict({key: values}, strict=False, assign=state[key].is_meta)
 
 
+@contextmanager
+def _plain_pickles() -> Iterator[None]:
+    """Lets PyTorch unpickle nothing but tensors, whoever asks for more."""
+    before = os.environ.get(PLAIN_PICKLES)
+    os.environ[PLAIN_PICKLES] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[PLAIN_PICKLES]
+        else:
+            os.environ[PLAIN_PICKLES] = before
+
+
 def load_exported(path: Path, trust_code: bool = False) -> Any:
     """Loads a model that `torch.export.save` wrote.
 
+    Args:
+        path: a `.pt2` file.
+        trust_code: read what is pickled in it, which may run any code.
+
     Raises:
-        FileError: the file is damaged.
+        FileError: the file is damaged, or reading it would run code.
     """
     import torch
 
     try:
-        return torch.export.load(path).module()
+        with nullcontext() if trust_code else _plain_pickles():
+            module = torch.export.load(path).module()
     except Exception as error:  # reading a damaged archive may raise anything
-        raise FileError(f"{path} is no exported program of PyTorch, or damaged: {error}") from error
+        refused = "Weights only load failed" in str(error)
+        advice = "; --trust-code reads it all the same, which may run any code that is in it" if refused else ""
+        raise FileError(f"{path} is no exported program of PyTorch, or damaged: {error}{advice}") from error
+    for name in ("train", "eval"):  # which such a module refuses; it is in the mode that it was exported in
+        vars(module).pop(name, None)
+    module.training = False
+    return module

@@ -23,7 +23,7 @@ READERS: tuple[tuple[str, str], ...] = (
     (".bin", "torch_file:open_torch"),
     (".pt2", "exported:open_exported"),
 )
-PICKLED = (".pt", ".pth", ".bin")
+PICKLED = (".pt", ".pth", ".bin", ".pt2")
 # What marks a folder, or the first part of a name, as weights.
 INSIDE = ("variables/variables.index", "model.safetensors.index.json", "model.safetensors")
 

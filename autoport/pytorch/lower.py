@@ -164,6 +164,7 @@ class Lowering:
             parts = self._env[node.args[0]]
             return parts[node.args[1]] if isinstance(parts, (list, tuple)) else parts
         rule, parameters = TABLE.get(name, (_unknown, ()))
+        parameters = _in_order(node.target, parameters)
         keyed = dict(zip(parameters, given, strict=False))
         extra = {f"argument_{k}": arg for k, arg in enumerate(given[len(parameters) :])}
         arguments = tree_map(self._resolve, {**keyed, **extra, **node.kwargs})
@@ -199,6 +200,15 @@ class Lowering:
         return self.builder.constant(None if plain is None else plain.numpy(), tuple(tensor.shape), saved)
 
 
+def _in_order(func: Any, parameters: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of positional arguments; operators of exported programs say themselves which they are."""
+    schema = getattr(func, "_schema", None)
+    if schema is None or not parameters:
+        return parameters
+    names = [argument.name for argument in schema.arguments]
+    return (parameters[0], *names[1:]) if names and names[0] == "self" else tuple(names)
+
+
 def _unknown(call: Call) -> Any:
     return call.emit(call.name)
 
@@ -211,6 +221,7 @@ def _tensor(path: str, tensor: torch.Tensor) -> Tensor:
 def bare_name(func: Any) -> str:
     """A function's name without the underscores of its spellings."""
     name = str(getattr(func, "__name__", func))
+    name = name.partition(".")[0] if hasattr(func, "_schema") else name
     return name if name == "_getitem" else name.strip("_")
 
 

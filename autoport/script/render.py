@@ -151,7 +151,11 @@ def _constant(values: Array) -> str:
 
 def _entry(plan: Plan, entry: Entry) -> str:
     """The expression that makes a tensor."""
-    for path in [*entry.sources]:
+    if entry.twins:
+        raise PlanError(
+            f"{entry.tensor.path} has two sources that must be equal: use `autoport apply` instead of a script"
+        )
+    for path in entry.sources:
         _require_plain(plan.source.tensors[path])
     _require_plain(entry.tensor)
     shape, dtype = entry.tensor.shape, entry.tensor.dtype

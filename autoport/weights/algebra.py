@@ -112,15 +112,10 @@ def assemble(shape: Sequence[int], dtype: np.dtype[Any], parts: Sequence[Part], 
     for part in parts:
         place = view(result, part.target)
         if part.terms:
-            copy(place, total(part, read))
+            copy(place, content(part, read))
         else:
             place[...] = part.fill
     return result
-
-
-def content(part: Part, read: Callable[[str], Array]) -> Array:
-    """What goes into the target piece of a part."""
-    return total(part, read) if part.terms else np.asarray(part.fill)
 
 
 # Elements of a block of `copy` along the source's order and along the target's: both fit into the cache.
@@ -170,7 +165,7 @@ def slabs(
         yield assemble(shape, dtype, parts, read)
         return
     (part,) = parts
-    value = total(part, read)
+    value = content(part, read)
     place = sorted(part.target.axes).index(axis)
     for start in range(0, shape[0], rows):
         count = min(rows, shape[0] - start)
@@ -187,8 +182,10 @@ def _cut_along(parts: Sequence[Part]) -> str | None:
     return names[0][0] if whole and names and len(names[0]) == 1 else None
 
 
-def total(part: Part, read: Callable[[str], Array]) -> Array:
-    """The sum of a part's terms."""
+def content(part: Part, read: Callable[[str], Array]) -> Array:
+    """What goes into the target piece of a part: the sum of its terms."""
+    if not part.terms:
+        return np.asarray(part.fill)
     first, *rest = part.terms
     value = view(read(first.source.tensor), first.source)
     if not rest and first.factor == 1:

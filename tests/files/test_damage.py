@@ -231,6 +231,23 @@ def test_a_bare_pickle_runs_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
+def test_a_pickle_in_an_exported_program_runs_nothing(tmp_path: Path) -> None:
+    net = torch.nn.Linear(3, 2)
+    torch.export.save(torch.export.export(net, (torch.zeros(2, 3),)), tmp_path / "x.pt2")
+    torch.save({"more": Evil(tmp_path / "ran")}, tmp_path / "evil.pt")
+    with zipfile.ZipFile(tmp_path / "x.pt2") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    inputs = [name for name in members if "sample_inputs" in name]
+    assert inputs
+    with zipfile.ZipFile(tmp_path / "x.pt2", "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, (tmp_path / "evil.pt").read_bytes() if name in inputs else content)
+    with contextlib.suppress(AutoportError):
+        open_weights(tmp_path / "x.pt2")
+    assert not (tmp_path / "ran").exists()
+    assert "TORCH_FORCE_WEIGHTS_ONLY_LOAD" not in os.environ
+
+
 @pytest.mark.parametrize("name", ["code.keras", "code.h5"])
 @pytest.mark.parametrize("library", [keras, tf_keras], ids=["keras", "tf_keras"])
 def test_a_lambda_layer_runs_nothing_unless_it_is_trusted(tmp_path: Path, name: str, library: Any) -> None:

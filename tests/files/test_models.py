@@ -17,7 +17,7 @@ from torch import nn
 
 import autoport
 from autoport.errors import LoadError
-from autoport.loading import load_keras
+from autoport.loading import load_keras, load_torch
 from tests.files.models import Module, Net, Plain, keras_model, randomise, tf_keras_model
 
 
@@ -153,3 +153,14 @@ def test_weights_stay_where_they_are_if_the_file_is_of_another_model(tmp_path: P
     with pytest.raises(autoport.errors.MismatchError, match=r"conv\.bias is float32 \[9\]"):
         fill_torch(net, tmp_path / "x.pt")
     assert all(torch.equal(net.state_dict()[name], tensor) for name, tensor in before.items())
+
+
+def test_an_exported_program_is_a_target(tmp_path: Path) -> None:
+    net = Net().eval()
+    torch.export.save(torch.export.export(net, (torch.zeros(2, 3, 8, 9),)), tmp_path / "net.pt2")
+    match = autoport.match(keras_model(), load_torch(str(tmp_path / "net.pt2")))
+    assert match.complete, str(match)
+    match.assign()
+    verification = match.verify()
+    assert verification.ok, str(verification)
+    assert match.state_dict().keys() == net.state_dict().keys()

@@ -96,12 +96,6 @@ def _changes_nothing(kind: str, place: int, array: Any) -> bool:
     return kind in neutral and array.dtype.kind in "fiu" and bool(np.all(array == neutral[kind]))
 
 
-@op_rule("SquaredDifference")
-def squared_difference(raw: RawOp) -> Any:
-    """(x - y)^2, as a variance is computed."""
-    return raw.build.emit("square", [raw.emit("sub")], raw.out)
-
-
 @op_rule("IdentityN")
 def same_each(raw: RawOp) -> Any:
     """Functions with gradients of their own end in one: the same values, tensor by tensor."""
