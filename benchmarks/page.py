@@ -21,8 +21,8 @@ COLUMNS = ("operations", "HTML s", "MiB", "first paint s", "drawn s", "next diff
 DRAWN = "() => { const [page] = performance.getEntriesByType('navigation'); return page.domContentLoadedEventEnd; }"
 FIND = "() => { const start = performance.now(); moveToDifference(1); return performance.now() - start; }"
 UNFOLD = """() => {
-    const visible = (item) => ancestors(item).every((up) => up === ROOT || open.has(up));
-    const group = GROUPS.find((group) => visible(group) && !open.has(group)) || GROUPS[0];
+    const visible = (item) => ancestors(item).every((up) => up === ROOT || unfolded.has(up));
+    const group = GROUPS.find((group) => visible(group) && !unfolded.has(group)) || GROUPS[0];
     const start = performance.now();
     toggle(group);
     return performance.now() - start;

@@ -130,9 +130,9 @@ def test_both_sides_scroll_together(open_page: Open) -> None:
     page = open_page("resnet50")
     scrollers = page.page.locator(".scroller")
     scrollers.nth(0).evaluate("pane => { pane.scrollTop = 640; }")
-    page.page.wait_for_function("document.querySelectorAll('.scroller')[1].scrollTop === 640")
+    page.wait_for("document.querySelectorAll('.scroller')[1].scrollTop === 640")
     scrollers.nth(1).evaluate("pane => { pane.scrollTop = 200; }")
-    page.page.wait_for_function("document.querySelectorAll('.scroller')[0].scrollTop === 200")
+    page.wait_for("document.querySelectorAll('.scroller')[0].scrollTop === 200")
 
 
 def test_keys_go_through_the_differences_and_the_hierarchy(open_page: Open) -> None:
@@ -208,7 +208,7 @@ def test_ten_thousand_operations_answer_at_once(open_page: Open) -> None:
     assert took < 2000
     assert page.selected() == ["first", "first"]
     page.press("e")
-    page.page.wait_for_function("document.getElementById('messages').textContent.includes('Unfolded as far')")
+    page.wait_for("document.getElementById('messages').textContent.includes('Unfolded as far')")
     assert page.page.locator(".head").count() < 1000
     page.press("c")
     assert page.page.locator(".head").count() < 10

@@ -24,7 +24,7 @@ from autoport.report.summary import summary
 from autoport.report.table import render_table
 
 STYLES = ("theme.css", "page.css", "graph.css")
-SCRIPTS = ("vendor/dagre.min.js", "model.js", "layout.js", "panes.js", "details.js", "app.js")
+SCRIPTS = ("vendor/dagre.min.js", "model.js", "layout.js", "panes.js", "details.js", "state.js", "search.js", "app.js")
 # What may stand in JSON, and in a page may begin something else.
 ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 KEYS = (
@@ -34,7 +34,7 @@ KEYS = (
     (("n", "p"), "next and previous difference"),
     (("/",), "search; Enter goes to the next place found"),
     (("e", "c"), "unfold everything, fold everything"),
-    (("+", "-", "0"), "larger, smaller, as before"),
+    (("+", "-", "0"), "larger, smaller, as wide as the pane"),
     (("t",), "light or dark"),
     (("Esc",), "select nothing"),
     (("?",), "these keys"),

@@ -53,9 +53,10 @@ function nodeDetails(node) {
 function errorPart(error) {
   if (error === undefined) return [];
   const limit = REPORT.verification.rtol;
-  const size = Number.isFinite(error) ? `relative error ${error.toExponential(1)}` : "the shapes differ";
   const verdict = error <= limit ? "rounding" : "more than rounding";
-  return [section("Measured in float64", element("p", "", `${size} (${verdict})`))];
+  const size = `relative error ${error.toExponential(1)} (${verdict})`;
+  const text = error === 0 ? "no difference" : Number.isFinite(error) ? size : "the shapes differ";
+  return [section("Measured in float64", element("p", "", text))];
 }
 
 function section(title, ...children) {

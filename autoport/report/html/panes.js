@@ -96,7 +96,7 @@ class Pane {
     head.title = pathOf(item, this.side);
     if (item.isGroup) head.setAttribute("aria-expanded", String(box.open));
     head.append(
-      span("badge", item.isGroup ? (box.open ? "\u2212" : "+") : statusOf(item.status).symbol || "\u00b7"),
+      span("badge", item.isGroup ? (box.open ? "\u25be" : "\u25b8") : statusOf(item.status).symbol || "\u00b7"),
       titleElement(box, this.side),
     );
     if (!box.open) heat(head, item);
@@ -132,10 +132,11 @@ function titleElement({ item, open }, side) {
   return title;
 }
 
-// How many nodes of a folded block differ, by status.
+// How many nodes of a folded block differ, by status; where none does, how many are transformed.
 function tally(group) {
-  const notable = STATUSES.filter(({ symbol }) => SEVERITY.get(symbol) < SEVERITY.get("~") && group.counts[symbol]);
-  return notable.map(({ symbol, colour }) => span(`count ${colour}`, `${symbol}${group.counts[symbol]}`));
+  const present = STATUSES.filter(({ symbol }) => symbol !== "=" && group.counts[symbol]);
+  const worse = present.filter(({ symbol }) => symbol !== "~");
+  return (worse.length ? worse : present).map(({ symbol, colour }) => span(`count ${colour}`, `${symbol}${group.counts[symbol]}`));
 }
 
 // The error that verification measured, if it is more than rounding: as a colour and as a number.
