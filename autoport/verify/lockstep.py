@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import fx
 
@@ -127,7 +128,7 @@ class Twins:
     def _compare(self, tap: Tap, expected: Value, actual: Any) -> tuple[Apart, torch.Tensor | None]:
         own = actual if isinstance(actual, torch.Tensor) else None
         tolerance = max(self.rtol, allowed(expected.tensor, expected.draws))
-        arranged, found = arrange(expected.tensor.numpy(), tap.layouts, own, tolerance)
+        arranged, found = arrange(np.asarray(expected.tensor.numpy()), tap.layouts, own, tolerance)
         apart = Apart(found.absolute, found.relative, tolerance)
         return apart, arranged if arranged is None or own is None else arranged.to(own.dtype)
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import torch
 
@@ -43,6 +44,6 @@ def allowed(tensor: Any, draws: Sequence[Any]) -> float:
     """The largest relative error of a value that counts as rounding, by the draws of it; 0 if they tell nothing."""
     if not draws:
         return 0.0
-    value, *others = (torch.from_numpy(each.numpy()) for each in (tensor, *draws))
+    value, *others = (torch.from_numpy(np.asarray(each.numpy())) for each in (tensor, *draws))
     largest = max(gap(value, other).relative for other in others)
     return MULTIPLE * largest if math.isfinite(largest) else 0.0

@@ -53,6 +53,21 @@ def test_behind_such_an_operation_a_difference_above_rounding_is_a_divergence() 
     assert len(verification.divergences) == 1
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_result_without_axes_is_compared_too(dtype: str) -> None:
+    class Total(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = nn.Linear(4, 3)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.dense(x).sum()
+
+    rows = keras.Input((4,))
+    verification = assigned(keras.Model(rows, ops.sum(layers.Dense(3)(rows))), Total()).verify(dtype=dtype)
+    assert verification.ok, str(verification)
+
+
 class Positions(nn.Module):
     """A table of sines between two layers."""
 
