@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoport.errors import AutoportError
+from autoport.errors import SaveError
 
 if TYPE_CHECKING:
     from autoport.result import Match
@@ -25,15 +25,15 @@ def check_destination(path: Path, to: str) -> None:
         to: `torch` or `tf`.
 
     Raises:
-        AutoportError: its ending says nothing of the format, or its folder does not exist.
+        SaveError: its ending says nothing of the format, or its folder does not exist.
     """
     if _suffix(path, to) is None:
         endings = ", ".join(SUFFIXES[to])
-        raise AutoportError(f"{path}: the name of a file for {to} weights ends in one of {endings}")
+        raise SaveError(f"{path}: the name of a file for {to} weights ends in one of {endings}")
     if not path.parent.is_dir():
-        raise AutoportError(f"{path}: there is no folder {path.parent}")
+        raise SaveError(f"{path}: there is no folder {path.parent}")
     if path.is_dir():
-        raise AutoportError(f"{path} is a folder")
+        raise SaveError(f"{path} is a folder")
 
 
 def save_weights(match: Match, keras_model: Any, path: Path, to: str = "torch") -> None:
@@ -48,7 +48,7 @@ def save_weights(match: Match, keras_model: Any, path: Path, to: str = "torch") 
     Raises:
         IncompleteMatchError: a tensor has no partner; no file is written.
         TransferError: a weight cannot be carried over; no file is written.
-        AutoportError: the file cannot be written; an old one is as it was.
+        SaveError: the file cannot be written; an old one is as it was.
 
     Example:
         >>> save_weights(match, keras_model, Path("weights.safetensors"))  # doctest: +SKIP
@@ -72,12 +72,12 @@ def write_whole(path: Path, write: Callable[[Path], None], suffix: str = "") -> 
         suffix: ending that `write` insists on.
 
     Raises:
-        AutoportError: writing failed.
+        SaveError: writing failed.
     """
     try:
         number, name = tempfile.mkstemp(suffix, f".{path.name}-", path.parent)
     except OSError as error:
-        raise AutoportError(f"{path} could not be written: {error}") from error
+        raise SaveError(f"{path} could not be written: {error}") from error
     os.close(number)
     place = Path(name)
     try:
@@ -85,7 +85,7 @@ def write_whole(path: Path, write: Callable[[Path], None], suffix: str = "") -> 
         _settle(place, path)
         place.replace(path)
     except Exception as error:  # writers of three libraries raise what they like
-        raise AutoportError(f"{path} could not be written: {error}") from error
+        raise SaveError(f"{path} could not be written: {error}") from error
     finally:
         place.unlink(missing_ok=True)
 
