@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from autoport.errors import InputError, ModelError, NothingInCommonError, TraceError
@@ -50,9 +51,15 @@ def match(
         >>> match.assign()  # doctest: +SKIP
     """
     _check_models(tf_model, torch_model)
-    tf, torch = _read_both(tf_model, torch_model, inputs, torch_inputs)
-    with stage("matching"):
-        result = Match(tf, torch, torch_model, hints)
+    try:
+        tf, torch = _read_both(tf_model, torch_model, inputs, torch_inputs)
+        with stage("matching"):
+            result = Match(tf, torch, torch_model, hints)
+    except RecursionError as error:
+        raise TraceError(
+            f"a model is nested more deeply than Python's recursion limit of {sys.getrecursionlimit()} allows; "
+            "sys.setrecursionlimit raises it"
+        ) from error
     if not result.pairs:
         raise NothingInCommonError(
             f"the two models share no operation with weights: {len(result.unmatched_tf)} in the Keras model, "

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoport.errors import AutoportError, IncompleteMatchError, PlanError, TransferError
+from autoport.errors import IncompleteMatchError, LoadError, PlanError, SaveError, TransferError
 from autoport.files.archive import Archive, Header, Output
 from autoport.files.names import resolve
 from autoport.files.read import open_weights, weights_file
@@ -50,7 +50,8 @@ def apply_plan(
         IncompleteMatchError: the plan leaves out something that changes the function.
         MismatchError: the file does not hold the tensors that the plan was made for.
         TransferError: a weight cannot be carried over.
-        AutoportError: a file cannot be read or written. In every case an old file is as it was.
+        FileError: the file of weights cannot be read.
+        SaveError: a file cannot be written. In every case an old file is as it was.
 
     Example:
         >>> plan = autoport.Plan.load("resnet50.plan.json")  # doctest: +SKIP
@@ -148,7 +149,7 @@ def save_weights(match: Match, keras_model: Any, path: Path, to: str = "torch", 
     Raises:
         IncompleteMatchError: a tensor has no partner; no file is written.
         TransferError: a weight cannot be carried over; no file is written.
-        AutoportError: the file cannot be written; an old one is as it was.
+        SaveError: the file cannot be written; an old one is as it was.
 
     Example:
         >>> save_weights(match, keras_model, Path("weights.safetensors"))  # doctest: +SKIP
@@ -173,7 +174,8 @@ def outputs_of(folder: Path, to: Path, ending: str) -> dict[Path, Path]:
         ending: of what is written.
 
     Raises:
-        AutoportError: there are none, or two would become one.
+        LoadError: there are none.
+        SaveError: two would become one.
     """
     found: dict[Path, Path] = {}
     for file in sorted(folder.iterdir()):
@@ -181,10 +183,10 @@ def outputs_of(folder: Path, to: Path, ending: str) -> dict[Path, Path]:
         if known is not None and known == file:
             target = to / f"{_stem(file)}{ending}"
             if target in found.values():
-                raise AutoportError(f"{target} would be written twice: two files in {folder} are called {_stem(file)}")
+                raise SaveError(f"{target} would be written twice: two files in {folder} are called {_stem(file)}")
             found[file] = target
     if not found:
-        raise AutoportError(f"{folder} holds no file of weights")
+        raise LoadError(f"{folder} holds no file of weights")
     return found
 
 

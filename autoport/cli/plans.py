@@ -12,7 +12,7 @@ import typer
 
 from autoport.cli.options import Debug, Direction, Hinted, Shapes, ShardSize, Source, Target, TrustCode
 from autoport.cli.running import DIFFERENT, SAME, load_match, plain, settle, trouble
-from autoport.errors import AutoportError
+from autoport.errors import AutoportError, SaveError
 
 if TYPE_CHECKING:
     from autoport.plan import Plan
@@ -74,7 +74,7 @@ def apply(
         found = Plan.load(plan)
         folder = weights.is_dir() and weights_file(weights) is None
         if format is not None and not folder:
-            raise AutoportError("--format is for a folder of weights; for a file the ending of OUT decides")
+            raise SaveError("--format is for a folder of weights; for a file the ending of OUT decides")
         places = _places(found, weights, output, format) if folder else {weights: output}
         _apply(found, places, limit, trust_code)
 
@@ -121,7 +121,7 @@ def _places(plan: Plan, folder: Path, output: Path, format: str | None) -> dict[
     known = tuple(WRITERS[plan.target.framework])
     ending = format if format is None or format.startswith(".") else f".{format}"
     if ending is not None and ending not in known:
-        raise AutoportError(f"--format {format!r} is none of {', '.join(known)}")
+        raise SaveError(f"--format {format!r} is none of {', '.join(known)}")
     output.mkdir(exist_ok=True)
     return outputs_of(folder, output, ending or known[0])
 
@@ -155,4 +155,4 @@ def _apply(plan: Plan, places: Mapping[Path, Path], limit: int | None, trust_cod
             for name in left_out:
                 typer.echo(plain(f"left out: {name}: neither the plan nor the file knows its values"), err=True)
     if failed:
-        raise AutoportError(f"{len(failed)} of {len(places)} files were not carried over")
+        raise SaveError(f"{len(failed)} of {len(places)} files were not carried over")

@@ -179,7 +179,7 @@ def write_shards(outputs: Sequence[Output], path: Path, limit: int) -> None:
         limit: bytes of tensors in one shard; a larger tensor has a shard of its own.
 
     Raises:
-        AutoportError: a file could not be written; old ones are as they were.
+        SaveError: a file could not be written; old ones are as they were.
     """
     shards = _shards(outputs, limit)
     if len(shards) == 1:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from autoport.errors import AutoportError
+from autoport.errors import AutoportError, SaveError
 
 
 def write_whole(path: Path, write: Callable[[Path], object], suffix: str = "") -> None:
@@ -19,7 +19,7 @@ def write_whole(path: Path, write: Callable[[Path], object], suffix: str = "") -
         suffix: ending that `write` insists on.
 
     Raises:
-        AutoportError: writing failed.
+        SaveError: writing failed.
     """
     write_all([path], lambda places: write(places[0]), suffix)
 
@@ -28,7 +28,7 @@ def write_text(path: Path, text: str) -> None:
     """Writes a text file that is whole or not there.
 
     Raises:
-        AutoportError: it cannot be written; an old file is as it was then.
+        SaveError: it cannot be written; an old file is as it was then.
     """
     write_whole(path, lambda place: place.write_text(text, encoding="utf-8"))
 
@@ -42,7 +42,7 @@ def write_all(paths: list[Path], write: Callable[[list[Path]], object], suffix: 
         suffix: ending that `write` insists on.
 
     Raises:
-        AutoportError: writing failed.
+        SaveError: writing failed.
     """
     places: list[Path] = []
     try:
@@ -56,7 +56,7 @@ def write_all(paths: list[Path], write: Callable[[list[Path]], object], suffix: 
     except AutoportError:
         raise
     except Exception as error:  # writers of three libraries raise what they like
-        raise AutoportError(f"{paths[-1]} could not be written: {error}") from error
+        raise SaveError(f"{paths[-1]} could not be written: {error}") from error
     finally:
         for place in places:
             place.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from autoport.errors import AutoportError
+from autoport.errors import SaveError
 from autoport.files.archive import Output
 from autoport.files.whole import write_whole
 
@@ -35,17 +35,17 @@ def check_destination(path: Path, to: str, *, model: bool = True, shard_size: in
         shard_size: bytes of one shard, if they should be sharded.
 
     Raises:
-        AutoportError: its ending says nothing of the format, or its folder does not exist.
+        SaveError: its ending says nothing of the format, or its folder does not exist.
     """
     endings = (*WRITERS[to], *(BY_MODEL[to] if model else ()))
     if not path.name.endswith(endings):
-        raise AutoportError(f"{path}: the name of a file for {to} weights ends in one of {', '.join(endings)}")
+        raise SaveError(f"{path}: the name of a file for {to} weights ends in one of {', '.join(endings)}")
     if shard_size is not None and path.suffix != ".safetensors":
-        raise AutoportError(f"{path}: only .safetensors files are sharded")
+        raise SaveError(f"{path}: only .safetensors files are sharded")
     if not path.parent.is_dir():
-        raise AutoportError(f"{path}: there is no folder {path.parent}")
+        raise SaveError(f"{path}: there is no folder {path.parent}")
     if path.is_dir():
-        raise AutoportError(f"{path} is a folder")
+        raise SaveError(f"{path} is a folder")
 
 
 def ending(path: Path, to: str) -> str:
@@ -68,7 +68,7 @@ def write_weights(outputs: Sequence[Output], path: Path, to: str, *, shard_size:
         shard_size: most bytes in one file, for `.safetensors`.
 
     Raises:
-        AutoportError: the file cannot be written; an old one is as it was.
+        SaveError: the file cannot be written; an old one is as it was.
     """
     if shard_size is not None:
         from autoport.files.safetensors import write_shards
@@ -84,7 +84,7 @@ def parse_size(text: str) -> int:
     """Reads a number of bytes as people write it.
 
     Raises:
-        AutoportError: it is none.
+        SaveError: it is none.
 
     Example:
         >>> parse_size("5GB")
@@ -94,5 +94,5 @@ def parse_size(text: str) -> int:
     unit = UNITS.get(found[2] if found and found[2] != "B" else "") if found else None
     size = int(float(found[1]) * unit) if found and unit else 0
     if size <= 0:
-        raise AutoportError(f"{text!r} is no size: write 5GB, 500MB or 2GiB")
+        raise SaveError(f"{text!r} is no size: write 5GB, 500MB or 2GiB")
     return size

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from autoport.errors import AutoportError
+from autoport.errors import SaveError
 from autoport.files.whole import write_text
 from autoport.report.blocks import SEPARATORS
 from autoport.report.explorer import explorer_files
@@ -58,12 +58,12 @@ def check_output(place: Path) -> None:
     """Finds out before any work is done whether a report can go to a path.
 
     Raises:
-        AutoportError: its suffix names no format, or its folder does not exist.
+        SaveError: its suffix names no format, or its folder does not exist.
     """
     if place.suffix not in (*SUFFIXES, EXPLORER):
-        raise AutoportError(f"{place}: the name of a report ends in one of {', '.join((*SUFFIXES, EXPLORER))}")
+        raise SaveError(f"{place}: the name of a report ends in one of {', '.join((*SUFFIXES, EXPLORER))}")
     if not place.parent.is_dir():
-        raise AutoportError(f"{place}: there is no folder {place.parent}")
+        raise SaveError(f"{place}: there is no folder {place.parent}")
 
 
 def write(report: Report, place: Path) -> None:
@@ -75,7 +75,7 @@ def write(report: Report, place: Path) -> None:
             that are called `.tf.dot` or `.torch.dot` take one graph, others both.
 
     Raises:
-        AutoportError: the suffix names no format, or it cannot be written; an old file is as it was then.
+        SaveError: the suffix names no format, or it cannot be written; an old file is as it was then.
 
     Example:
         >>> write(report, Path("report.html"))  # doctest: +SKIP
