@@ -107,7 +107,7 @@ def _conflicts(inputs: Sequence[Axes]) -> str | None:
 
 def _aligned(inputs: Sequence[Axes]) -> Iterator[list[Axis]]:
     """Axes that broadcasting puts on each other, from the last one on."""
-    for back in range(1, max(len(a) for a in inputs) + 1):
+    for back in range(1, max(map(len, inputs), default=0) + 1):
         yield [a[-back] for a in inputs if len(a) >= back]
 
 

@@ -7,7 +7,7 @@ weight is proved where its operation, and everything before it, computes what th
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import torch
 from autoport.keras.read import flat_inputs
 from autoport.matching import Matching, extended, tied
 from autoport.verify.feed import draw, torch_feed
-from autoport.verify.lockstep import Apart, Twins
+from autoport.verify.lockstep import Twins
 from autoport.verify.promote import Promoted
 from autoport.verify.regions import Regions
 from autoport.verify.replay import computing_in
@@ -77,10 +77,13 @@ def provable(match: Match, doubted: Collection[str], inputs: Any, rtol: float, s
         return set()
     trial = match.trial(match.matching)
     taps = find_taps(trial.matching, trial.shifted["torch"])
-    with computing_in("float64"):
-        found, _ = _twins(trial, inputs, rtol, seed).teacher_forced(taps)
     regions = Regions(trial.matching, taps)
-    sound = _sound(taps, found, regions)
+    with computing_in("float64"):
+        twins = _twins(trial, inputs, rtol, seed)
+        found, _ = twins.teacher_forced(taps)
+        failing = {tap for tap in taps if tap not in found or not found[tap].agrees}
+        failing -= _hidden(failing, taps, trial.matching, regions, twins)
+    sound = _sound(taps, failing, regions)
     near: dict[str, list[Tap]] = {}
     for tap in taps:
         for node in regions.of(tap).nodes:
@@ -88,15 +91,34 @@ def provable(match: Match, doubted: Collection[str], inputs: Any, rtol: float, s
     return {node for node in doubted if near.get(node) and all(tap in sound for tap in near[node])}
 
 
-def _sound(taps: list[Tap], found: Mapping[Tap, Apart], regions: Regions) -> set[Tap]:
+def _hidden(failing: set[Tap], taps: list[Tap], matching: Matching, regions: Regions, twins: Twins) -> set[Tap]:
+    """Taps at which the models differ in what nothing behind them sees: scores that a mask takes away.
+
+    Behind them PyTorch's own values give what Keras computes. A place that weights take part in is never one.
+    """
+    weighted = {node for node in matching.left.nodes if (op := matching.left.op(node)) and op.weights}
+    weightless = {tap for tap in failing if weighted.isdisjoint(regions.of(tap).nodes)}
+    if not weightless:
+        return set()
+    found, _ = twins.teacher_forced(taps, kept=weightless)
+    agreeing = {tap for tap, apart in found.items() if apart.agrees} - failing
+
+    def unseen(tap: Tap) -> bool:
+        followers = regions.children(tap)
+        return bool(followers) and all(f in agreeing or (f in weightless and unseen(f)) for f in followers)
+
+    return {tap for tap in weightless if unseen(tap)}
+
+
+def _sound(taps: list[Tap], failing: set[Tap], regions: Regions) -> set[Tap]:
     """Taps at which the models agree, there and everywhere before."""
-    failing = [tap for tap in taps if tap not in found or not found[tap].agrees]
+    waiting = list(failing)
     reached: set[Tap] = set()
-    while failing:
-        tap = failing.pop()
+    while waiting:
+        tap = waiting.pop()
         if tap not in reached:
             reached.add(tap)
-            failing += regions.children(tap)
+            waiting += regions.children(tap)
     return set(taps) - reached
 
 
