@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from safetensors.numpy import save_file
 from torch import nn
 
 import autoport
-from autoport import errors, loading, saving
+from autoport import convert, errors, loading
 from tests.faults.models import Around, keras_model, torch_model
 from tests.oracle import sequential
 
@@ -37,6 +39,15 @@ def poisoned() -> None:
     autoport.match(model, torch_model()).assign()
 
 
+def applied(write: Callable[[Path], Any]) -> None:
+    """Carries out a plan on a file that something else was written to."""
+    with tempfile.TemporaryDirectory() as folder:
+        weights = Path(folder, "weights.safetensors")
+        write(weights)
+        plan = autoport.match(keras_model(), torch_model()).plan("tf")
+        convert.apply_plan(plan, weights, Path(folder, "out.weights.h5"))
+
+
 def not_run_side_by_side() -> None:
     autoport.match(keras_model(), torch_model()).verify(np.zeros((2, 20, 20, 3), "float32"))
 
@@ -49,12 +60,15 @@ PROVOKED: dict[str, Callable[[], Any]] = {
     "NothingInCommonError": lambda: autoport.match(sequential((8,), layers.Dense(5)), nn.Linear(8, 4)),
     "HintError": lambda: autoport.match(keras_model(), torch_model(), hints=[("nothing", "0")]),
     "LoadError": lambda: loading.load_torch("nowhere:model"),
-    "SaveError": lambda: saving.save_weights(
+    "SaveError": lambda: convert.save_weights(
         autoport.match(keras_model(), torch_model()), None, Path("/nowhere/weights.safetensors")
     ),
     "IncompleteMatchError": incomplete,
     "TransferError": poisoned,
     "VerificationError": not_run_side_by_side,
+    "PlanError": lambda: autoport.Plan.load(CATALOGUE),
+    "FileError": lambda: applied(lambda place: place.write_bytes(b"\xff" * 20)),
+    "MismatchError": lambda: applied(lambda place: save_file({"other": np.zeros(3, "float32")}, place)),
 }
 
 
