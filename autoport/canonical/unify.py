@@ -27,7 +27,7 @@ def unify(axes: Iterable[Axis]) -> bool:
         _join(free[0], free[1:])
         return True
     if len(fixed) > 1 and len({_spelled(order) for order in fixed}) > 1:
-        return _lose(free)
+        return all(_is_single(order) for order in fixed) or _lose(free)
     if len(fixed[0]) > 1:
         return not free or _lose(free)
     for atom in free:
@@ -42,6 +42,11 @@ def _is_free(order: Axis) -> bool:
         return False
     atom = order[0][0]
     return atom.parent is None and atom.origin is None and atom.name in (None, "c")
+
+
+def _is_single(order: Axis) -> bool:
+    """Whether an axis is one atom, whatever it is called, and has no order within."""
+    return len(order) == 1 and len(order[0]) == 1
 
 
 def _join(first: Atom, others: Sequence[Atom]) -> None:

@@ -158,7 +158,7 @@ def concatenated(parts: Sequence[Axis]) -> Axis:
         both = [leaves(joined[-1]), leaves(segment)] if joined else []
         names = {atom.name for atoms in both for atom in atoms}
         if both and max(map(len, both)) <= 1 and len(names) == 1 and not names & {None, UNKNOWN}:
-            joined[-1] = (Atom(segment_size(joined[-1]) + segment_size(segment), *names),)
+            joined[-1] = (Atom(segment_size(joined[-1]) + segment_size(segment), next(iter(names))),)
         else:
             joined.append(segment)
     return tuple(joined)

@@ -98,7 +98,10 @@ class Graph(nx.DiGraph):
         """Removes an operation that nothing reads, and then what only it had read; layers and inputs stay."""
         waiting = [name]
         while waiting:
-            op = self.op(waiting.pop())
+            name = waiting.pop()
+            if name not in self:  # two operations had read it, and both are gone
+                continue
+            op = self.op(name)
             if self.out_degree(op.name) or (op.weights and op.kind != "parameter") or op.kind == "input":
                 continue
             if any(value.op == op.name for value in self.outputs):

@@ -9,37 +9,12 @@ from tests.transformers.pairs import PAIRS, Pair
 
 # Pairs of which something is still reported as open; docs/transformers.md says what.
 OPEN = {
-    "bart-lm",
-    "blenderbot-lm",
-    "blip-caption",
-    "blip-retrieval",
-    "ctrl-lm",
-    "data2vec-vision-relative",
-    "deberta-v2-conv",
-    "deit-masked",
-    "esm-rotary",
-    "groupvit",
-    "groupvit-vision",
-    "hubert",
     "layoutlmv3",
     "layoutlmv3-tokens",
     "led",
     "longformer",
     "longformer-mlm",
-    "marian-lm",
-    "mbart-lm",
-    "mobilebert-mlm",
-    "mpnet-mlm",
-    "pegasus-lm",
-    "rag",
-    "sam",
-    "sam-vision",
-    "speech-to-text",
-    "speech-to-text-lm",
-    "swin-masked",
     "vit-mae-pretraining",
-    "wav2vec2",
-    "xglm-lm",
 }
 
 
