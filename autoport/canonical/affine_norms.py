@@ -2,14 +2,13 @@
 
     f = scale / sqrt(variance + epsilon),  x * f + (offset - mean * f)
 
-With a stored mean and variance that is a batch norm, with those of x itself a layer norm.
+With a stored mean and variance that is a batch norm; `canonical.moments` looks for those of x itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
 
 from autoport.canonical.views import stored_vector
 from autoport.graph import Graph, Op, Value
@@ -24,11 +23,15 @@ class Affine:
 
     Attributes:
         x: what is normalised.
+        product: x times the factor.
+        factor: the factor.
         epsilon: added to the variance.
         parts: mean, variance and, where there are any, scale and offset.
     """
 
     x: Value
+    product: Value
+    factor: Value
     epsilon: float
     parts: dict[str, Value]
 
@@ -36,21 +39,21 @@ class Affine:
 def fold_affine_norms(graph: Graph) -> None:
     """Applies the rule everywhere."""
     for op in list(graph.ops()):
-        if op.name not in graph or op.kind != "add" or len(op.inputs) != 2:
-            continue
-        for found in _patterns(graph, op):
-            if _become_batch_norm(graph, op, found) or _become_layer_norm(graph, op, found):
-                break
+        if op.name in graph:
+            any(_become_batch_norm(graph, op, found) for found in patterns(graph, op))
 
 
-def _patterns(graph: Graph, op: Op) -> Iterator[Affine]:
+def patterns(graph: Graph, op: Op) -> Iterator[Affine]:
+    """Every way to read a sum as such a normalisation."""
+    if op.kind != "add" or len(op.inputs) != 2:
+        return
     for product, shift in (op.inputs, op.inputs[::-1]):
         for x, factor in _factors(graph, product):
             inverse = _inverse(graph, factor)
             parts = _shift(graph, shift, factor)
             if inverse is not None and parts is not None:
                 variance, epsilon, scale = inverse
-                yield Affine(x, epsilon, {"variance": variance, **scale, **parts})
+                yield Affine(x, product, factor, epsilon, {"variance": variance, **scale, **parts})
 
 
 def _factors(graph: Graph, product: Value) -> Iterator[tuple[Value, Value]]:
@@ -123,20 +126,3 @@ def _become_batch_norm(graph: Graph, op: Op, found: Affine) -> bool:
             op.colour, op.weights = ("batch_norm", shape[dim]), weights
             return True
     return False
-
-
-def _become_layer_norm(graph: Graph, op: Op, found: Affine) -> bool:
-    mean, variance = (graph.op(found.parts[role].op) for role in ("mean", "variance"))
-    if mean.kind != "reduce_mean" or variance.kind != "reduce_mean" or mean.attrs["dims"] != variance.attrs["dims"]:
-        return False
-    square = graph.op(variance.inputs[0].op)
-    same = square.kind == "SquaredDifference" and set(square.inputs) == {found.x, found.parts["mean"]}
-    dims = mean.attrs["dims"]
-    if not same or mean.inputs != (found.x,) or len(dims) != 1 or op.shapes[0] != graph.shape(found.x):
-        return False
-    weights = _vectors(graph, found, NEUTRAL, dims[0])
-    if weights is None:
-        return False
-    graph.become(op, "layer_norm", found.x, epsilon=found.epsilon, binds={"c": (0, dims[0])})
-    op.colour, op.weights = ("layer_norm", prod(op.shapes[0][dim] for dim in dims)), weights
-    return True
