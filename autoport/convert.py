@@ -84,10 +84,8 @@ def require_neutral(plan: Plan, read: Read) -> None:
 
 
 def _reader(plan: Plan, archive: Archive) -> Read:
-    wanted = [
-        path for path in plan.source.tensors if path in plan.used | (plan.unexpected.keys() & plan.neutral.keys())
-    ]
-    keys = resolve(plan.source, wanted, archive)
+    looked_at = plan.used | (plan.unexpected.keys() & plan.neutral.keys())
+    keys = resolve(plan.source, [path for path in plan.source.tensors if path in looked_at], archive)
     return lambda path: archive.read(keys[path])
 
 
