@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from autoport.errors import InputError, ModelError, NothingInCommonError, TraceError
@@ -50,7 +51,13 @@ def match(
         >>> match.assign()  # doctest: +SKIP
     """
     _check_models(tf_model, torch_model)
-    tf, torch = _read_both(tf_model, torch_model, inputs, torch_inputs)
+    try:
+        tf, torch = _read_both(tf_model, torch_model, inputs, torch_inputs)
+    except RecursionError as error:
+        raise TraceError(
+            f"a model is nested more deeply than Python's recursion limit of {sys.getrecursionlimit()} allows; "
+            "sys.setrecursionlimit raises it"
+        ) from error
     with stage("matching"):
         result = Match(tf, torch, torch_model, hints)
     if not result.pairs:

@@ -37,6 +37,10 @@ class LoadError(AutoportError):
     """A model named on the command line could not be loaded."""
 
 
+class SaveError(AutoportError):
+    """Ported weights could not be written to a file; an old file is as it was."""
+
+
 class IncompleteMatchError(AutoportError):
     """Some tensors have no partner, so a strict transfer would leave them as they are.
 

@@ -6,7 +6,7 @@ reduce_mean over (h, w) = global_avg_pool        reduce_max over (h, w) = global
 from __future__ import annotations
 
 from autoport.graph import Graph
-from autoport.graph.axes import Axis, leaves
+from autoport.graph.axes import Axis, axis_size, leaves
 
 SPACE = {"d", "h", "w", "t"}
 KINDS = {"reduce_mean": "global_avg_pool", "reduce_max": "global_max_pool"}
@@ -19,7 +19,8 @@ def fold_reductions(graph: Graph) -> None:
             continue
         axes = graph.axes.get(op.inputs[0], ())
         space = {dim for dim, axis in enumerate(axes) if _is_space(axis)}
-        if space and space == set(op.attrs["dims"]):
+        single = {dim for dim, axis in enumerate(axes) if axis_size(axis) == 1}
+        if space and space <= set(op.attrs["dims"]) <= space | single:
             op.kind = KINDS[op.kind]
             op.colour = (op.kind,)
 

@@ -21,6 +21,7 @@ import tensorflow as tf
 from tensorflow.python.autograph.core import ag_ctx
 
 from autoport.errors import TraceError, UnbuiltModelError
+from autoport.exclusive import exclusive
 
 logger = logging.getLogger(__name__)
 # Operations that run one of two functions.
@@ -155,6 +156,7 @@ def _watch(watcher: _Watcher) -> Iterator[None]:
                 cls.__call__ = original
 
 
+@exclusive
 def trace(model: Any, inputs: Any, known: Callable[[Any], bool], training: bool = False) -> Trace:
     """Traces `model(inputs, training=training)` without running it.
 

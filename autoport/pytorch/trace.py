@@ -24,6 +24,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
 
 from autoport.errors import TraceError
+from autoport.exclusive import exclusive
 from autoport.pytorch.untouched import attributes_kept, buffers_kept, caches_kept
 from autoport.pytorch.where import caller
 
@@ -221,6 +222,7 @@ def _drop(record: logging.LogRecord) -> bool:
     return False
 
 
+@exclusive
 def trace(
     model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any], *, real: bool = False, training: bool = False
 ) -> fx.GraphModule:

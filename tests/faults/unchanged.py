@@ -36,7 +36,7 @@ def _keras(model: Any) -> dict[str, Any]:
 def _torch(module: nn.Module) -> dict[str, Any]:
     modules = list(module.modules())
     return {
-        "tensors": {path: _bits(tensor) for path, tensor in module.state_dict().items()},
+        "tensors": {path: _bits(value) for path, value in module.state_dict().items()},
         "identities": [id(tensor) for tensor in (*module.parameters(), *module.buffers())],
         "gradients": [(p.requires_grad, p.grad is None) for p in module.parameters()],
         "modes": [one.training for one in modules],
@@ -46,7 +46,10 @@ def _torch(module: nn.Module) -> dict[str, Any]:
     }
 
 
-def _bits(tensor: torch.Tensor) -> Any:
+def _bits(tensor: Any) -> Any:
+    """Type, shape and bytes of a tensor; modules that are quantised keep other things in their state, too."""
+    if not isinstance(tensor, torch.Tensor):
+        return str(tensor)
     if tensor.is_meta:
         return "meta"
     plain = tensor.detach().dequantize() if tensor.is_quantized else tensor.detach()

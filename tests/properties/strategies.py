@@ -278,8 +278,8 @@ def recurrent(net: Net, x: int, *, sequences: bool = True) -> int:
 
 def attention(net: Net, x: int, source: int | None = None) -> int:
     """Attention of a sequence to itself or to another; depths of which Keras rounds no root to float32."""
-    kv_heads, each = net.one(1, 2), net.one(1, 1, 2)
-    sizes = {"heads": kv_heads * each, "kv_heads": kv_heads, "depth": net.one(1, 4, 4, 4)}
+    heads, kv_heads = net.one((2, 2), (3, 3), (2, 1), (4, 2))
+    sizes = {"heads": heads, "kv_heads": kv_heads, "depth": 4}
     return net.add("attention", x, x if source is None else source, bias=net.flag(), **sizes)
 
 

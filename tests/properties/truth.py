@@ -33,26 +33,35 @@ def fill(twin: TorchTwin, keras: KerasTwin, known: Architecture | None = None) -
             if known is None or is_same_layer(node, twin, known):
                 order = twin.orders.get(node.sources[0])
                 TRANSFORMS[node.kind](node, keras.weights(node), twin.parts[node.id], order)
-            elif node.kind == "rnn" and is_same_layer(node, twin, known, reading=False):
-                rnn(node, keras.weights(node), twin.parts[node.id], None, first=1)
+            else:
+                _fill_part(node, keras, twin, known)
 
 
-def is_same_layer(node: Node, twin: TorchTwin, known: Architecture, *, reading: bool = True) -> bool:
-    """Whether the layer of an edited architecture has the sizes it had, and reads as many features."""
+def _fill_part(node: Node, keras: KerasTwin, twin: TorchTwin, known: Architecture) -> None:
+    """What an edit leaves of a layer that is several: higher layers of a stack, the first half of a separable one."""
+    module = twin.parts[node.id]
+    if node.kind == "rnn" and is_same_layer(node, twin, known, reading=False):
+        rnn(node, keras.weights(node), module, None, first=1)
+    if node.kind == "separable" and is_same_layer(node, twin, known, outputs=False):
+        _put(module.spread.weight, _spread(keras.weights(node)["depthwise"]))
+
+
+def is_same_layer(node: Node, twin: TorchTwin, known: Architecture, *, reading: bool = True, outputs: bool = True) -> bool:
+    """Whether the layer of an edited architecture has the sizes it had, reads as many features, and makes as many."""
     original = next((other for other in known.nodes if other.id == node.id), None)
     if original is None or original.kind != node.kind:
         return False
     widths = [[shape[-1] for shape in a.sources(n)] for a, n in ((known, original), (twin.architecture, node))]
-    return (not reading or widths[0] == widths[1]) and _sizes(original) == _sizes(node)
+    return (not reading or widths[0] == widths[1]) and _sizes(original, outputs) == _sizes(node, outputs)
 
 
 SIZES = {"filters", "kernel", "multiplier", "units", "width", "rows", "cell", "layers", "bidirectional", "bias", "scale",
          "center", "shape"}  # fmt: skip
 
 
-def _sizes(node: Node) -> dict[str, Any]:
+def _sizes(node: Node, outputs: bool) -> dict[str, Any]:
     """Parameters that say how large weights are; so many heads of such a depth, as one number."""
-    sizes = {name: value for name, value in node.params.items() if name in SIZES}
+    sizes = {name: value for name, value in node.params.items() if name in SIZES and (outputs or name != "filters")}
     if node.kind == "attention":
         sizes |= {name: node[name] * node["depth"] for name in ("heads", "kv_heads")}
     return sizes | ({"groups": node["groups"]} if node.kind == "conv" else {})

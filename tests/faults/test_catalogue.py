@@ -1,0 +1,74 @@
+"""Every class of error: it is in the catalogue, and this is how one meets it."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from torch import nn
+
+import autoport
+from autoport import errors, loading, saving
+from tests.faults.models import Around, keras_model, torch_model
+from tests.oracle import sequential
+
+CATALOGUE = Path(__file__).parents[2] / "docs" / "errors.md"
+CLASSES = {name: cls for name, cls in inspect.getmembers(errors, inspect.isclass) if cls.__module__ == errors.__name__}
+
+
+def raising(*given: Any) -> Any:
+    raise RuntimeError("boom")
+
+
+def incomplete() -> None:
+    autoport.match(keras_model(), nn.Sequential(*torch_model(), nn.Linear(2, 2))).assign()
+
+
+def poisoned() -> None:
+    model = keras_model()
+    model.layers[0].kernel.assign(np.full(model.layers[0].kernel.shape, np.nan))
+    autoport.match(model, torch_model()).assign()
+
+
+def not_run_side_by_side() -> None:
+    autoport.match(keras_model(), torch_model()).verify(np.zeros((2, 20, 20, 3), "float32"))
+
+
+PROVOKED: dict[str, Callable[[], Any]] = {
+    "ModelError": lambda: autoport.match(torch_model(), keras_model()),
+    "UnbuiltModelError": lambda: autoport.match(keras.Sequential([layers.Dense(2)]), torch_model()),
+    "InputError": lambda: autoport.match(keras_model(), Around(raising)),
+    "TraceError": lambda: autoport.match(keras_model(), torch_model(), torch_inputs=np.zeros((2, 5), "float32")),
+    "NothingInCommonError": lambda: autoport.match(sequential((8,), layers.Dense(5)), nn.Linear(8, 4)),
+    "HintError": lambda: autoport.match(keras_model(), torch_model(), hints=[("nothing", "0")]),
+    "LoadError": lambda: loading.load_torch("nowhere:model"),
+    "SaveError": lambda: saving.save_weights(
+        autoport.match(keras_model(), torch_model()), None, Path("/nowhere/weights.safetensors")
+    ),
+    "IncompleteMatchError": incomplete,
+    "TransferError": poisoned,
+    "VerificationError": not_run_side_by_side,
+}
+
+
+def test_the_catalogue_lists_every_class_and_no_other() -> None:
+    assert set(re.findall(r"^\| `(\w+)` \|", CATALOGUE.read_text(), re.MULTILINE)) == CLASSES.keys()
+
+
+def test_every_class_is_provoked_here() -> None:
+    assert CLASSES.keys() - {"AutoportError"} == PROVOKED.keys()
+
+
+@pytest.mark.parametrize("name", PROVOKED)
+def test_it_is_met_through_the_public_functions(name: str) -> None:
+    with pytest.raises(errors.AutoportError) as caught:
+        PROVOKED[name]()
+    assert type(caught.value).__name__ == name
+    assert str(caught.value)
