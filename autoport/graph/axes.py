@@ -152,13 +152,13 @@ def resized(segments: Axis, size: int) -> Axis:
 
 
 def concatenated(parts: Sequence[Axis]) -> Axis:
-    """Axes put side by side; plain ones of one name next to each other stay one segment."""
+    """Axes put side by side; plain ones of one name next to each other stay one segment, also those of one position."""
     joined: list[Segment] = []
     for segment in (segment for part in parts for segment in part):
-        last = leaves(joined[-1]) if joined else []
-        atoms = leaves(segment)
-        if len(last) == len(atoms) == 1 and last[0].name == atoms[0].name is not None:
-            joined[-1] = (Atom(last[0].size + atoms[0].size, atoms[0].name),)
+        both = [leaves(joined[-1]), leaves(segment)] if joined else []
+        names = {atom.name for atoms in both for atom in atoms}
+        if both and max(map(len, both)) <= 1 and len(names) == 1 and not names & {None, UNKNOWN}:
+            joined[-1] = (Atom(segment_size(joined[-1]) + segment_size(segment), *names),)
         else:
             joined.append(segment)
     return tuple(joined)

@@ -14,7 +14,7 @@ from typing import Any
 Shape = tuple[int, ...]
 
 
-class Invalid(Exception):  # noqa: N818
+class Invalid(Exception):
     """Layers that do not fit each other."""
 
 

@@ -26,7 +26,7 @@ class Edited:
     touched: list[tuple[str, set[int]]]
 
 
-class Impossible(Exception):  # noqa: N818
+class Impossible(Exception):
     """There is nothing that could be edited so."""
 
 
@@ -86,7 +86,7 @@ def another_width(nodes: Nodes, random: Random) -> set[int]:
     """A layer with more outputs, and all behind it that follow from it."""
     node = _choose(nodes, random, lambda n: "filters" in n.params or "units" in n.params)
     name = "filters" if "filters" in node.params else "units"
-    return _set(nodes, node, **{name: node[name] + 5 * node.params.get("groups", 1)})
+    return _set(nodes, node, **{name: node[name] + 23 * node.params.get("groups", 1)})
 
 
 def another_merge(nodes: Nodes, random: Random) -> set[int]:

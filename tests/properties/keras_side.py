@@ -271,9 +271,15 @@ def rnn(node: Node, sources: list[Shape], spell: Spelling) -> Part:
     def stored() -> Weights:
         found = {}
         for number, step in enumerate(steps):
-            for direction, one in enumerate([step.forward_layer, step.backward_layer] if node["bidirectional"] else [step]):
+            for direction, one in enumerate(
+                [step.forward_layer, step.backward_layer] if node["bidirectional"] else [step]
+            ):
                 cell = one.cell
-                for role, variable in (("kernel", cell.kernel), ("recurrent", cell.recurrent_kernel), ("bias", cell.bias)):
+                for role, variable in (
+                    ("kernel", cell.kernel),
+                    ("recurrent", cell.recurrent_kernel),
+                    ("bias", cell.bias),
+                ):
                     found[f"{number}.{direction}.{role}"] = _array(variable)
         return found
 
@@ -444,7 +450,9 @@ def build(architecture: Architecture, seed: int) -> KerasTwin:
         for node in architecture.nodes:
             if node.kind != "input" and node.shared is None:
                 made = PARTS[node.kind](node, architecture.sources(node), spell)
-                wrap = style == "nested" and node.kind in WEIGHTED - {"attention", "embedding"} and spell.pick(True, False)
+                wrap = (
+                    style == "nested" and node.kind in WEIGHTED - {"attention", "embedding"} and spell.pick(True, False)
+                )
                 parts[node.id] = _nested(made, architecture.sources(node)[0]) if wrap else made
 
         order = spell.order(architecture)

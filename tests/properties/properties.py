@@ -103,7 +103,11 @@ def _reported(case: Case, match: autoport.Match, made: edits.Edited, right: Torc
         ((name, places),) = made.touched
         around = _around(case.architecture, places) | _around(made.architecture, places)
         names = [n for node in case.architecture.nodes if node.id in around for n in case.keras.names(node)]
-        names += [right.names[node.owner] for node in made.architecture.nodes if node.id in around and node.owner in right.names]
+        names += [
+            right.names[node.owner]
+            for node in made.architecture.nodes
+            if node.id in around and node.owner in right.names
+        ]
         if not any(name in text for name in names) and "the Keras model" not in text:
             yield f"{name} at {places} is reported elsewhere: {text}"
 

@@ -84,7 +84,9 @@ def conv(net: Net, x: int, width: int | None = None, *, same: bool = False) -> i
     filters = width or net.width()
     groups = net.one(1, 1, 2)
     groups = groups if inside % groups == 0 and filters % groups == 0 and len(net.shape(x)) < 4 else 1
-    return net.add("conv", x, filters=filters, groups=groups, bias=net.flag(), **_window(net, x, dilated=True, same=same))
+    return net.add(
+        "conv", x, filters=filters, groups=groups, bias=net.flag(), **_window(net, x, dilated=True, same=same)
+    )
 
 
 def depthwise(net: Net, x: int) -> int:
@@ -94,9 +96,7 @@ def depthwise(net: Net, x: int) -> int:
 
 def separable(net: Net, x: int) -> int:
     """A depthwise convolution and a pointwise one."""
-    return net.add(
-        "separable", x, filters=net.width(), multiplier=net.one(1, 2), bias=net.flag(), **_window(net, x)
-    )
+    return net.add("separable", x, filters=net.width(), multiplier=net.one(1, 2), bias=net.flag(), **_window(net, x))
 
 
 def conv_transpose(net: Net, x: int, width: int | None = None) -> int:
@@ -211,8 +211,8 @@ def layer(net: Net, x: int) -> int:
     options: dict[int, tuple[Block, ...]] = {
         1: (dense, dense, gated, activation, prelu, small, *norms),
         2: (dense, conv, gated, activation, prelu, small, group_norm, recurrent, attention, pool, separable, *norms),
-        3: (conv, conv, depthwise, separable, conv_transpose, dense, group_norm, prelu, activation, pool, small, upsample,
-            crop, *norms),
+        3: (conv, conv, depthwise, separable, conv_transpose, dense, group_norm, prelu, activation, pool, small,
+            upsample, crop, *norms),
         4: (conv, conv_transpose, batch_norm, activation, pool),
     }  # fmt: skip
     return net.one(*options[rank])(net, x)
@@ -293,7 +293,18 @@ def encoder(net: Net, x: int) -> int:
 MAPS: tuple[Block, ...] = (
     layer, layer, layer, residual, inception, densely, ushape, shared, squeeze, halves, shuffle,
 )  # fmt: skip
-SEQUENCES: tuple[Block, ...] = (layer, layer, layer, residual, inception, densely, shared, attention, recurrent, encoder)
+SEQUENCES: tuple[Block, ...] = (
+    layer,
+    layer,
+    layer,
+    residual,
+    inception,
+    densely,
+    shared,
+    attention,
+    recurrent,
+    encoder,
+)
 VECTORS: tuple[Block, ...] = (layer, layer, residual, densely)
 
 

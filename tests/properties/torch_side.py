@@ -88,15 +88,17 @@ def separable(node: Node, sources: list[Shape], spell: Spelling) -> nn.Module:
 def conv_transpose(node: Node, sources: list[Shape], spell: Spelling) -> nn.Module:
     """`same` crops what is more than stride times size, the odd one behind."""
     rank, width = len(sources[0]) - 1, sources[0][-1]
-    totals = [k - s if node["padding"] == "same" else min(k - s, 0) for k, s in zip(node["kernel"], node["stride"], strict=True)]
+    totals = [
+        k - s if node["padding"] == "same" else min(k - s, 0)
+        for k, s in zip(node["kernel"], node["stride"], strict=True)
+    ]
     low = [max(total, 0) // 2 for total in totals]
     high = [total - first for total, first in zip(totals, low, strict=True)]
     even = all(a >= b for a, b in zip(low, high, strict=True))
+    more = [a - b if even else max(-total, 0) for a, b, total in zip(low, high, totals, strict=True)]
     layer = getattr(nn, f"ConvTranspose{rank}d")(
         width, node["filters"], node["kernel"], node["stride"],
-        padding=tuple(low) if even else 0,
-        output_padding=tuple(a - b for a, b in zip(low, high, strict=True)) if even else tuple(max(-t, 0) for t in totals),
-        bias=node["bias"],
+        padding=tuple(low) if even else 0, output_padding=tuple(more), bias=node["bias"],
     )  # fmt: skip
 
     def cropped(x: torch.Tensor) -> torch.Tensor:
@@ -240,7 +242,9 @@ def pool(node: Node, sources: list[Shape], spell: Spelling) -> nn.Module:
         outside = -math.inf if node["padding"] == "same" else 0.0
         before, argument = _pad_step(pads, outside, spell)
         argument = 0 if outside == 0.0 else argument
-        before = before if argument or not any(map(any, pads)) else (lambda x: F.pad(x, _torch_pads(pads), value=outside))
+        before = (
+            before if argument or not any(map(any, pads)) else (lambda x: F.pad(x, _torch_pads(pads), value=outside))
+        )
         layer = getattr(nn, f"MaxPool{rank}d")(node["kernel"], node["stride"], argument)
     else:
         before, argument = (lambda x: x), tuple(low for low, _ in pads)
@@ -433,7 +437,12 @@ MODULES: dict[str, Callable[[Node, list[Shape], Spelling], nn.Module]] = {
         gate, crop, part, shuffle,
     )
 }  # fmt: skip
-MODULES |= dict.fromkeys(MERGES, merge) | {"max_pool": pool, "avg_pool": pool, "depthwise": conv, "pixels": channels_last}
+MODULES |= dict.fromkeys(MERGES, merge) | {
+    "max_pool": pool,
+    "avg_pool": pool,
+    "depthwise": conv,
+    "pixels": channels_last,
+}
 
 
 class Group(nn.Module):
@@ -495,7 +504,19 @@ class TorchTwin(nn.Module):
 
 
 # Kinds that leave the order of features as it is, or take any.
-KEEPING = {"batch_norm", "layer_norm", "rms_norm", "activation", "dropout", "scale", "add", "mul", "sub", "maximum", "minimum"}
+KEEPING = {
+    "batch_norm",
+    "layer_norm",
+    "rms_norm",
+    "activation",
+    "dropout",
+    "scale",
+    "add",
+    "mul",
+    "sub",
+    "maximum",
+    "minimum",
+}
 READING = {"dense", "rnn"}
 
 
@@ -547,7 +568,9 @@ def run(twin: TorchTwin, arrays: list[Any]) -> list[Any]:
     with torch.no_grad():
         results = twin(*tensors)
     found = []
-    for id, result in zip(twin.architecture.outputs, results if isinstance(results, tuple) else (results,), strict=True):
+    for id, result in zip(
+        twin.architecture.outputs, results if isinstance(results, tuple) else (results,), strict=True
+    ):
         array = result.numpy()
         array = np.moveaxis(array, 1, -1) if array.ndim > 3 else array
         order = twin.orders.get(id)

@@ -46,7 +46,9 @@ def _fill_part(node: Node, keras: KerasTwin, twin: TorchTwin, known: Architectur
         _put(module.spread.weight, _spread(keras.weights(node)["depthwise"]))
 
 
-def is_same_layer(node: Node, twin: TorchTwin, known: Architecture, *, reading: bool = True, outputs: bool = True) -> bool:
+def is_same_layer(
+    node: Node, twin: TorchTwin, known: Architecture, *, reading: bool = True, outputs: bool = True
+) -> bool:
     """Whether the layer of an edited architecture has the sizes it had, reads as many features, and makes as many."""
     original = next((other for other in known.nodes if other.id == node.id), None)
     if original is None or original.kind != node.kind:
@@ -55,8 +57,10 @@ def is_same_layer(node: Node, twin: TorchTwin, known: Architecture, *, reading: 
     return (not reading or widths[0] == widths[1]) and _sizes(original, outputs) == _sizes(node, outputs)
 
 
-SIZES = {"filters", "kernel", "multiplier", "units", "width", "rows", "cell", "layers", "bidirectional", "bias", "scale",
-         "center", "shape"}  # fmt: skip
+SIZES = {
+    "filters", "kernel", "multiplier", "units", "width", "rows", "cell", "layers", "bidirectional", "bias", "scale",
+    "center", "shape",
+}  # fmt: skip
 
 
 def _sizes(node: Node, outputs: bool) -> dict[str, Any]:
@@ -184,7 +188,7 @@ def rnn(node: Node, weights: Weights, module: Any, order: Any, first: int = 0) -
             _put(getattr(layer, f"weight_ih{end}"), _gates(kernel, node["cell"]).T)
             _put(getattr(layer, f"weight_hh{end}"), _gates(recurrent, node["cell"]).T)
             bias = weights.get(f"{number}.{direction}.bias")
-            inner, outer = (bias if bias is not None and bias.ndim == 2 else (bias, None))
+            inner, outer = bias if bias is not None and bias.ndim == 2 else (bias, None)
             for name, array in (("bias_ih", inner), ("bias_hh", outer)):
                 _put(getattr(layer, f"{name}{end}", None), None if array is None else _gates(array, node["cell"]))
 
@@ -193,7 +197,14 @@ def attention(node: Node, weights: Weights, module: Any, order: Any) -> None:
     flat = {role: _flat(role, array) for role, array in weights.items()}
     if hasattr(module, "qkv"):
         _matrix(module.o, flat, "o.")
-        _matrix(module.qkv, {role: _stacked(node, flat, role, module.cut) for role in ("kernel", "bias") if node["bias"] or role == "kernel"})
+        _matrix(
+            module.qkv,
+            {
+                role: _stacked(node, flat, role, module.cut)
+                for role in ("kernel", "bias")
+                if node["bias"] or role == "kernel"
+            },
+        )
     elif hasattr(module, "layer"):
         _into_module(module.layer, flat)
     else:
@@ -237,4 +248,6 @@ TRANSFORMS: dict[str, Transform] = {
     for function in (
         conv, depthwise, separable, conv_transpose, dense, gated, generator, batch_norm, prelu, rnn, attention,
     )
-} | dict.fromkeys(("layer_norm", "rms_norm", "group_norm"), norm) | dict.fromkeys(("embedding", "positions"), table)  # fmt: skip
+}  # fmt: skip
+TRANSFORMS |= dict.fromkeys(("layer_norm", "rms_norm", "group_norm"), norm)
+TRANSFORMS |= dict.fromkeys(("embedding", "positions"), table)
