@@ -22,7 +22,7 @@ from autoport.weights.algebra import Array, assemble, slabs
 
 logger = logging.getLogger(__name__)
 SLAB = 2**20
-SLAB_BYTES = 2**24
+SLAB_BYTES = 2**20  # what fits into memory that is in use already; fresh pages cost more than the arithmetic
 
 
 class Store(Protocol):
