@@ -22,6 +22,12 @@ zoo: $(TEST)/installed
 transformers: $(TEST)/installed
 	$(TEST)/bin/pytest -m transformers
 
+# Thousands of random architectures, edited and not; takes hours.
+.PHONY: properties
+properties: $(TEST)/installed
+	HYPOTHESIS_PROFILE=nightly $(TEST)/bin/pytest tests/properties
+	$(TEST)/bin/python -m tests.properties.campaign -n 1000
+
 .PHONY: lint
 lint: $(TEST)/installed
 	$(TEST)/bin/ruff check .
