@@ -14,7 +14,7 @@ from autoport.files.read import open_weights, weights_file
 from autoport.files.whole import write_whole
 from autoport.files.write import BY_MODEL, check_destination, ending, layout_of, write_weights
 from autoport.plan import Entry, Plan
-from autoport.transfer import Watched, produce_slabs
+from autoport.transfer import Watched, produce_slabs, require_complete
 from autoport.weights.algebra import Array
 
 if TYPE_CHECKING:
@@ -63,24 +63,13 @@ def apply_plan(
         raise IncompleteMatchError(list(plan.missing.items()), list(plan.unexpected.items()))
     with open_weights(weights, trust_code=trust_code) as archive:
         read = _reader(plan, archive)
-        require_neutral(plan, read)
+        require_complete(plan, read)
         layout = layout_of(path, plan.target.framework)
         made = list(_outputs(plan, layout, read, plan.target.kept, report))
         write_weights(made, path, plan.target.framework, shard_size=shard_size)
     written = {output.name for output in made}
     names = _file_names(plan, layout)
     return [name for name in names if name not in written]
-
-
-def require_neutral(plan: Plan, read: Read) -> None:
-    """Raises if a source tensor without a place holds more than the constant that its absence stands for."""
-    unexpected = {
-        path: reason
-        for path, reason in plan.unexpected.items()
-        if path not in plan.neutral or (read(path) != plan.neutral[path]).any()
-    }
-    if plan.missing or unexpected:
-        raise IncompleteMatchError(list(plan.missing.items()), list(unexpected.items()))
 
 
 def _reader(plan: Plan, archive: Archive) -> Read:
@@ -158,7 +147,7 @@ def save_weights(match: Match, keras_model: Any, path: Path, to: str = "torch", 
         write_whole(path, keras_model.save, ending(path, to))
         return
     plan, read = match.plan(to), match.store("tf" if to == "torch" else "torch").read
-    require_neutral(plan, read)
+    require_complete(plan, read)
     made = list(_outputs(plan, layout_of(path, to), read, match.kept(to)))
     write_weights(made, path, to, shard_size=shard_size)
 

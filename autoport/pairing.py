@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from autoport.graph import Op
@@ -41,6 +41,36 @@ class Unmatched:
     op: Op | None
     tensors: tuple[str, ...]
     reason: str
+
+
+def find_unmatched(
+    matching: Matching, side: int, refused: Mapping[str, str], known: Collection[str]
+) -> list[Unmatched]:
+    """What a side has and the plan does not carry over.
+
+    Args:
+        matching: the pairs of nodes.
+        side: 0 for the Keras model, 1 for the PyTorch model.
+        refused: tensors of matched operations that are refused, with reasons.
+        known: tensors that are matched elsewhere.
+    """
+    graph = (matching.left, matching.right)[side].graph
+    free = matching.free_right if side else matching.free_left
+    ambiguous, read = matching.ambiguous[side], graph.read_tensors()
+    rows = []
+    for op in graph.ops():
+        if op.name in free and not any(path in known for path in op.tensors):
+            dead = op.tensors and read.isdisjoint(op.tensors)
+            reason = "no output depends on it" if dead else "no operation of the other model matches"
+            rows.append(Unmatched(op, tuple(op.tensors), ambiguous.get(op.name, reason)))
+    rows += [Unmatched(None, (path,), reason) for path, reason in refused.items()]
+    used = {path for op in graph.ops() for path in op.tensors} | graph.ignored.keys()
+    rows += [
+        Unmatched(None, (path,), "not read by the forward pass")
+        for path, tensor in graph.tensors.items()
+        if tensor.trainable and path not in used and path not in known
+    ]
+    return rows
 
 
 def _weights(tf: Op, torch: Op, doubts: Mapping[str, str]) -> tuple[list[WeightPair], list[str]]:

@@ -10,19 +10,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoport.absorption import find_absorptions
 from autoport.buffers import find_weights
 from autoport.canonical import canonicalize, skeleton
 from autoport.differences import Difference, find_differences
 from autoport.doubts import find_doubts
-from autoport.errors import IncompleteMatchError
 from autoport.graph import Graph, Value
 from autoport.matching import Matching, match_skeletons
-from autoport.pairing import Unmatched, pair_tensors
-from autoport.plan import Plan, Side, build_plan
-from autoport.sides import explain, held, small, tf_side, torch_side
+from autoport.pairing import find_unmatched, pair_tensors
+from autoport.plan import Plan, Side
+from autoport.planning import plan_transfer
+from autoport.sides import held, small, tf_side, torch_side
 from autoport.training import InTraining, match_in_training
-from autoport.transfer import KerasStore, Store, TorchStore, carry_out, check, produce
+from autoport.transfer import KerasStore, Store, TorchStore, carry_out, check, produce, require_complete
 from autoport.weights.algebra import Array
 
 if TYPE_CHECKING:
@@ -65,6 +64,7 @@ class Match:
         self.reconciled: list[Reconciliation] = []
         self._latest: Match | None = None
         self.matching = match_skeletons(skeleton(self.graph_tf), skeleton(self.graph_torch), hints)
+        self._plans: dict[str, Plan] = {}
         self.shifted: dict[str, set[Value]] = {}
         self.in_training = InTraining()
         self._conclude(find_doubts(self.matching))
@@ -77,9 +77,11 @@ class Match:
         """Works out which tensors belong together, but for the weights of doubtful nodes."""
         pairs, refusals = pair_tensors(self.matching, doubts)
         self.pairs = [*pairs, *self.in_training.pairs]
-        self._plans = {to: self._plan(to) for to in ("torch", "tf")}
-        self.unmatched_tf = self._unmatched("tf", refusals[0])
-        self.unmatched_torch = self._unmatched("torch", refusals[1])
+        for to in ("torch", "tf"):
+            self._plans[to], self.shifted[to] = plan_transfer(self.pairs, self._side(to), to)
+        known = self.in_training.tensors
+        self.unmatched_tf = find_unmatched(self.matching, 0, refusals[0], known)
+        self.unmatched_torch = find_unmatched(self.matching, 1, refusals[1], known)
 
     def _compare(self) -> list[Difference]:
         return [*find_differences(self.matching), *self.in_training.differences]
@@ -100,17 +102,14 @@ class Match:
         Example:
             >>> match.plan().save("resnet50.plan.json")  # doctest: +SKIP
         """
-        plan = self._decided(to)
-        sides = self._sides
+        plan, sides = self._accounted(to), self._sides
         source, target = (sides["tf"], sides["torch"]) if to == "torch" else (sides["torch"], sides["tf"])
         kept = small(held(target, plan.entries, self.store(to)))
-        return replace(
-            plan,
-            source=source,
-            target=replace(target, kept=kept),
-            missing=self.missing(to),
-            unexpected=self.unexpected(to),
-        )
+        return replace(plan, source=source, target=replace(target, kept=kept))
+
+    def _accounted(self, to: str) -> Plan:
+        """A plan with what it leaves out."""
+        return replace(self._decided(to), missing=self.missing(to), unexpected=self.unexpected(to))
 
     def _decided(self, to: str) -> Plan:
         return self._plans[_direction(to)].decided(self.store("tf" if to == "torch" else "torch").read)
@@ -136,8 +135,9 @@ class Match:
         """
         import torch
 
-        self._require_complete("torch", strict)
-        plan, read = self._decided("torch"), self.store("tf").read
+        plan, read = self._accounted("torch"), self.store("tf").read
+        if strict:
+            require_complete(plan, read)
         check(plan, read)
         made = {path: torch.from_numpy(produce(plan, path, read)) for path in plan.entries}
         result = {}
@@ -160,9 +160,10 @@ class Match:
         Example:
             >>> autoport.match(keras_model, module).assign()  # doctest: +SKIP
         """
-        self._require_complete(_direction(to), strict)
-        source = "tf" if to == "torch" else "torch"
-        carry_out(self._decided(to), self.store(source), self.store(to))
+        plan, source = self._accounted(to), self.store("tf" if to == "torch" else "torch")
+        if strict:
+            require_complete(plan, source.read)
+        carry_out(plan, source, self.store(to))
 
     def verify(self, inputs: Any = None, *, dtype: str = "float64", rtol: float = 1e-9, seed: int = 0) -> Verification:
         """Runs both models side by side and says whether, where and why they differ.
@@ -246,7 +247,7 @@ class Match:
     def trial(self, matching: Matching) -> Match:
         """This match with other pairs, and nothing in doubt; changes nothing here."""
         trial = copy(self)
-        trial.matching, trial.shifted = matching, {}
+        trial.matching, trial.shifted, trial._plans = matching, {}, {}
         trial._conclude({})
         return trial
 
@@ -345,22 +346,6 @@ class Match:
             return KerasStore(self._variables)
         return TorchStore(dict(stored_tensors(self._torch_model)))
 
-    def _plan(self, to: str) -> Plan:
-        weights = [w for pair in self.pairs for w in pair.weights]
-        graph = self.graph_torch if to == "torch" else self.graph_tf
-        biases = {}
-        for pair in self.pairs:
-            for weight in pair.weights:
-                source, target = (weight.tf, weight.torch) if to == "torch" else (weight.torch, weight.tf)
-                if weight.role == "bias" and target is None and source is not None:
-                    op = pair.torch if to == "torch" else pair.tf
-                    biases[op.name] = source.pieces[0]
-        absorbed, refused, self.shifted[to] = find_absorptions(graph, biases)
-        plan = build_plan(weights, graph, to=to, absorptions=absorbed)
-        plan.refused.update(refused)
-        explain(plan, self.pairs)
-        return plan
-
     def missing(self, to: str = "torch") -> dict[str, str]:
         """Tensors of the target that its forward pass reads and the plan does not write, with reasons."""
         graph, plan = self._side(to), self._decided(to)
@@ -382,52 +367,12 @@ class Match:
             if path not in used
         }
 
-    def _require_complete(self, to: str, strict: bool) -> None:
-        """Raises if a strict transfer would leave something out that changes the function.
-
-        A weight without a place is no loss if it holds nothing but the constant that its absence
-        stands for: a bias of zeros, a scale of ones.
-        """
-        if not strict:
-            return
-        read = self.store("tf" if to == "torch" else "torch").read
-        neutral = self._plans[to].neutral
-        missing = self.missing(to)
-        unexpected = {
-            path: reason
-            for path, reason in self.unexpected(to).items()
-            if path not in neutral or (read(path) != neutral[path]).any()
-        }
-        if missing or unexpected:
-            raise IncompleteMatchError(list(missing.items()), list(unexpected.items()))
-
     def _side(self, side: str) -> Graph:
         return self.graph_torch if side == "torch" else self.graph_tf
 
     def _reasons(self, side: str) -> dict[str, str]:
         rows = self.unmatched_torch if side == "torch" else self.unmatched_tf
         return {path: row.reason for row in rows for path in row.tensors}
-
-    def _unmatched(self, side: str, refused: dict[str, str]) -> list[Unmatched]:
-        graph = self._side(side)
-        index = 1 if side == "torch" else 0
-        free = self.matching.free_right if side == "torch" else self.matching.free_left
-        ambiguous, read = self.matching.ambiguous[index], graph.read_tensors()
-        in_training = self.in_training.tensors
-        rows = []
-        for op in graph.ops():
-            if op.name in free and in_training.isdisjoint(op.tensors):
-                dead = op.tensors and read.isdisjoint(op.tensors)
-                reason = "no output depends on it" if dead else "no operation of the other model matches"
-                rows.append(Unmatched(op, tuple(op.tensors), ambiguous.get(op.name, reason)))
-        rows += [Unmatched(None, (path,), reason) for path, reason in refused.items()]
-        known = {path for op in graph.ops() for path in op.tensors} | graph.ignored.keys()
-        rows += [
-            Unmatched(None, (path,), "not read by the forward pass")
-            for path, tensor in graph.tensors.items()
-            if path not in known | in_training and tensor.trainable
-        ]
-        return rows
 
 
 def _direction(to: str) -> str:

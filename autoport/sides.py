@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from autoport.graph import Graph, Tensor
-from autoport.pairing import Pair
-from autoport.plan import Plan, Side
+from autoport.plan import Side
 from autoport.transfer import all_finite
 from autoport.weights.algebra import Array
 
@@ -53,25 +50,6 @@ def variable_tensor(path: str, variable: Any) -> Tensor:
     """A variable of TensorFlow or Keras as a plan knows it."""
     dtype = getattr(variable.dtype, "name", variable.dtype)
     return Tensor(path, tuple(int(size) for size in variable.shape), str(dtype), trainable=False)
-
-
-def explain(plan: Plan, pairs: Iterable[Pair]) -> None:
-    """Says of every entry which operations it belongs to, and why they are a pair.
-
-    Args:
-        plan: whose entries lack their reasons.
-        pairs: what it was made of.
-    """
-    roles: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for pair in pairs:
-        text = f"{pair.tf} and {pair.torch}: {pair.reason}"
-        for weight in pair.weights:
-            written = weight.torch if plan.target.framework == "torch" else weight.tf
-            for piece in written.pieces if written is not None else ():
-                roles[piece.tensor][text].append(weight.role)
-    for path, entry in plan.entries.items():
-        reasons = (f"{', '.join(dict.fromkeys(found))} of {text}" for text, found in roles[path].items())
-        plan.entries[path] = replace(entry, reason="; ".join(reasons))
 
 
 def held(side: Side, written: Mapping[str, Any], store: Store) -> dict[str, Array]:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from autoport.errors import TransferError
+from autoport.errors import IncompleteMatchError, TransferError
 from autoport.graph import Tensor
 from autoport.plan import Plan
 from autoport.progress import stage
@@ -119,6 +119,24 @@ class Watched:
             return self._last[1]
 
         return read
+
+
+def require_complete(plan: Plan, read: Callable[[str], Array]) -> None:
+    """Raises if a transfer would leave something out that changes the function.
+
+    A weight without a place is no loss if it holds nothing but the constant that its absence stands
+    for: a bias of zeros, a scale of ones.
+
+    Raises:
+        IncompleteMatchError: it would; the text says what, and why.
+    """
+    unexpected = {
+        path: reason
+        for path, reason in plan.unexpected.items()
+        if path not in plan.neutral or (read(path) != plan.neutral[path]).any()
+    }
+    if plan.missing or unexpected:
+        raise IncompleteMatchError(list(plan.missing.items()), list(unexpected.items()))
 
 
 def check(plan: Plan, read: Callable[[str], Array]) -> None:
