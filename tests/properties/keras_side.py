@@ -137,7 +137,7 @@ def _dense(units: int, bias: bool, source: Shape, spell: Spelling) -> Any:
     if len(source) == 2 and spell.pick(True, False, False):
         return layers.Conv1D(units, 1, use_bias=bias, name=spell.name())
     if len(source) == 2 and spell.pick(True, False, False):
-        return layers.EinsumDense("nti,io->nto", (None, units), bias_axes="o" if bias else None, name=spell.name())
+        return layers.EinsumDense("nti,io->nto", (source[0], units), bias_axes="o" if bias else None, name=spell.name())
     return layers.Dense(units, use_bias=bias, name=spell.name())
 
 
@@ -248,7 +248,7 @@ def upsample(node: Node, sources: list[Shape], spell: Spelling) -> Part:
 
 
 def flatten(node: Node, sources: list[Shape], spell: Spelling) -> Part:
-    return _chain([spell.pick(layers.Flatten(), layers.Reshape((-1,)))])
+    return _chain([spell.pick(layers.Flatten(), layers.Reshape(node.shape))])
 
 
 def reshape(node: Node, sources: list[Shape], spell: Spelling) -> Part:
