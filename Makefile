@@ -12,7 +12,7 @@ demo: $(DEMO)/installed
 
 .PHONY: test
 test: $(TEST)/installed
-	$(TEST)/bin/pytest
+	$(TEST)/bin/pytest -n 2
 
 .PHONY: zoo
 zoo: $(TEST)/installed
