@@ -189,5 +189,8 @@ def write_hdf5(outputs: Sequence[Output], place: Path) -> None:
                 row, latest = 0, output
                 dataset = file.create_dataset(output.name, output.header.shape, values.dtype)
                 dataset.attrs.update({"dtype": "bfloat16"} if narrow else {})
-            dataset[row : row + len(piece) if piece.ndim else ...] = values
-            row += len(piece) if piece.ndim else 0
+            if output.header.shape:
+                dataset[row : row + len(piece)] = values
+                row += len(piece)
+            else:
+                dataset[...] = values

@@ -77,7 +77,7 @@ def match_of(tf: Graph, torch: Graph) -> Match:
     match.readings = SimpleNamespace(model=SimpleNamespace(name="keras_encoder")), SimpleNamespace()  # type: ignore[assignment]
     match._variables, match._torch_model = {}, nn.Module()
     match.matching = match_skeletons(skeleton(tf), skeleton(torch))
-    match.differences, match.shifted = find_differences(match.matching), {}
+    match.differences, match.shifted, match._plans = find_differences(match.matching), {}, {}
     match.in_training = InTraining()
     match._conclude({})
     return match
