@@ -67,10 +67,11 @@ class Match:
         self._plans: dict[str, Plan] = {}
         self.shifted: dict[str, set[Value]] = {}
         self.in_training = InTraining()
-        self._conclude(find_doubts(self.matching))
+        doubts = find_doubts(self.matching)
+        self._conclude(doubts)
         self.in_training = match_in_training(tf, torch, self._decided("torch"))
         if self.in_training.pairs:
-            self._conclude(find_doubts(self.matching))
+            self._conclude(doubts)
         self.differences: list[Difference] = self._compare()
 
     def _conclude(self, doubts: Mapping[str, str]) -> None:

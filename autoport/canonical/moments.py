@@ -16,9 +16,11 @@ from autoport.graph import Graph, Op, Value
 def fold_moments(graph: Graph) -> None:
     """Applies the rule everywhere."""
     for op in list(graph.ops()):
-        found = next(filter(lambda found: _dims(graph, found), patterns(graph, op)), None) if op.name in graph else None
-        if found is not None:
-            _write_out(graph, found, op)
+        for found in patterns(graph, op) if op.name in graph else ():
+            dims = _dims(graph, found)
+            if dims:
+                _write_out(graph, found, dims, op)
+                break
 
 
 def _dims(graph: Graph, found: Affine) -> tuple[int, ...]:
@@ -32,10 +34,10 @@ def _dims(graph: Graph, found: Affine) -> tuple[int, ...]:
     return dims if own and dims == variance.attrs["dims"] else ()
 
 
-def _write_out(graph: Graph, found: Affine, total: Op) -> None:
+def _write_out(graph: Graph, found: Affine, dims: tuple[int, ...], total: Op) -> None:
     """The factor becomes the norm, the product the scaling behind it, and the sum adds the offset."""
     norm, product, former = graph.op(found.factor.op), graph.op(found.product.op), total.inputs
-    dims, scale, offset = _dims(graph, found), found.parts.get("scale"), found.parts.get("offset")
+    scale, offset = found.parts.get("scale"), found.parts.get("offset")
     for op in (norm, product):
         graph.origins.pop(Value(op.name), None)
     norm.shapes = product.shapes

@@ -26,7 +26,6 @@ from autoport.exclusive import exclusive
 logger = logging.getLogger(__name__)
 # Operations that run one of two functions.
 BRANCHES = {"If", "StatelessIf"}
-_PATCHING = threading.RLock()
 
 
 @dataclass
@@ -134,26 +133,25 @@ class _Watcher:
 
 @contextmanager
 def _watch(watcher: _Watcher) -> Iterator[None]:
-    """Patches `Layer.__call__` for the time of a trace; one trace at a time patches."""
-    with _PATCHING:
-        originals = [(cls, cls.__call__) for cls in layer_classes()]
-        owner = threading.get_ident()
+    """Patches `Layer.__call__` for the time of a trace."""
+    originals = [(cls, cls.__call__) for cls in layer_classes()]
+    owner = threading.get_ident()
 
-        def patched(original: Callable[..., Any]) -> Callable[..., Any]:
-            def __call__(layer: Any, *args: Any, **kwargs: Any) -> Any:
-                if threading.get_ident() != owner:
-                    return original(layer, *args, **kwargs)
-                return watcher.call(original, layer, args, kwargs)
+    def patched(original: Callable[..., Any]) -> Callable[..., Any]:
+        def __call__(layer: Any, *args: Any, **kwargs: Any) -> Any:
+            if threading.get_ident() != owner:
+                return original(layer, *args, **kwargs)
+            return watcher.call(original, layer, args, kwargs)
 
-            return __call__
+        return __call__
 
-        try:
-            for cls, original in originals:
-                cls.__call__ = patched(original)
-            yield
-        finally:
-            for cls, original in originals:
-                cls.__call__ = original
+    try:
+        for cls, original in originals:
+            cls.__call__ = patched(original)
+        yield
+    finally:
+        for cls, original in originals:
+            cls.__call__ = original
 
 
 @exclusive

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from autoport.canonical.layout import ELEMENTWISE
 from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
 from autoport.graph.axes import Atom
@@ -22,7 +23,6 @@ ALIKE = {
 }
 # Operations that may sum over the channels, and give the same in any order.
 REDUCING = {"reduce_mean", "reduce_sum", "reduce_max", "reduce_min"}
-ARITHMETIC = {"add", "sub", "mul", "div", "maximum", "minimum"}
 # Layers whose weights lie along the channels they read.
 WEIGHTED = {"conv", "dense", "batch_norm", "layer_norm", "rms_norm", "prelu", "lstm", "gru", "simple_rnn"}
 
@@ -98,7 +98,7 @@ class _Walk:
         made = self.dims(Value(op.name)) if op.shapes else []
         if op.name == self.start.op or not (read or made):
             return
-        if op.kind in ARITHMETIC and len(op.inputs) > 1:
+        if op.kind in ELEMENTWISE and len(op.inputs) > 1:
             self._meet(op, read, made)
         elif op.kind in WEIGHTED:
             self._weigh(op, read, made)
