@@ -64,7 +64,7 @@ def _origins(matching: Matching) -> Iterator[tuple[str, str, bool]]:
         if a is None or b is None:
             continue
         known = node in matching.orders.aligned
-        if a.kind in ("concat", "stack") and not known and any(d.name == OPERANDS for d in wiring(matching, a, b)):
+        if a.kind == "concat" and not known and any(d.name == OPERANDS for d in wiring(matching, a, b)):
             yield node, f"{a} and {b} put their operands in another order", True
         roles = [role for role, *_ in role_conflicts(a, b) if role not in WITHOUT_WEIGHTS]
         if a.weights and roles:

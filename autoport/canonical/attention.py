@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from math import isclose
 
 from autoport.canonical.evidence import SHAPE_ONLY
 from autoport.graph import Graph, Op, Value
@@ -30,6 +31,7 @@ class _Scores:
     product: Op
     scale: float = 1.0
     biases: tuple[Value, ...] = ()
+    bias_scale: float = 1.0
     masked: bool = False
 
 
@@ -83,6 +85,8 @@ def _fold(known: _Graph, softmax: Op) -> None:
     found = _values(graph, softmax)
     if scores is None or found is None or len(softmax.attrs["dims"]) != 1:
         return
+    if not isclose(scores.bias_scale, 1.0):
+        return
     mixing, place = found
     letters = _letters(scores.product, mixing, place, softmax)
     if letters is None:
@@ -107,21 +111,9 @@ def _scores(known: _Graph, value: Value) -> _Scores | None:
         return _scaled(_scores(known, op.inputs[0]), factor)
     if op.kind == "reshape" and op.shapes[0][-2:] == known.graph.shape(op.inputs[0])[-2:]:
         return _scores(known, op.inputs[0])
-    if op.kind in ("add", "sub") and ("constant" in op.attrs or _is_shift(known.graph, op)):
-        return _scores(known, op.inputs[0])
     if op.kind in ("add", "sub", "mul", "maximum", *CHOICES):
         return _merged(known, op)
     return None
-
-
-def _is_shift(graph: Graph, op: Op) -> bool:
-    """x - max(x), which the softmax behind it does not see."""
-    if op.kind != "sub" or len(op.inputs) != 2:
-        return False
-    shift = graph.op(op.inputs[1].op)
-    while shift.kind == "reshape":
-        shift = graph.op(shift.inputs[0].op)
-    return shift.kind == "reduce_max" and shift.inputs == op.inputs[:1]
 
 
 def _factor(op: Op) -> float | None:
@@ -133,8 +125,11 @@ def _factor(op: Op) -> float | None:
 
 
 def _scaled(scores: _Scores | None, factor: float) -> _Scores | None:
-    """Scores times a number; biases that are scaled with them are beyond this rule."""
-    return replace(scores, scale=scores.scale * factor) if scores and not scores.biases else None
+    """Scores times a number, with the biases that they have by then."""
+    if scores is None:
+        return None
+    bias_scale = scores.bias_scale * factor if scores.biases else 1.0
+    return replace(scores, scale=scores.scale * factor, bias_scale=bias_scale)
 
 
 def _merged(known: _Graph, op: Op) -> _Scores | None:
@@ -147,7 +142,7 @@ def _merged(known: _Graph, op: Op) -> _Scores | None:
     place, scores = inner[0]
     others = [value for k, operand in enumerate(op.inputs) if k != place for value in _summands(known, operand)]
     biases = tuple(value for value in others if value.op in known.weighted)
-    if scores is None or (biases and op.kind != "add"):
+    if scores is None or (biases and (op.kind != "add" or scores.bias_scale != 1.0)):
         return None
     return replace(scores, biases=scores.biases + biases, masked=scores.masked or len(biases) < len(others))
 
@@ -191,17 +186,12 @@ def _letters(product: Op, mixing: Op, place: int, softmax: Op) -> tuple[str, str
     return query, key, value, out, token
 
 
-def _read_once(graph: Graph, value: Value) -> bool:
-    readers = [place for _, _, places in graph.out_edges(value.op, data="positions") for place in places]
-    return len(readers) == 1 and all(output.op != value.op for output in graph.outputs)
-
-
 def _collect_scales(graph: Graph, op: Op) -> None:
     """Factors on the queries and keys become part of the scale."""
     for place in (0, 1):
         value = op.inputs[place]
         passed: list[Value] = []
-        while _read_once(graph, value):
+        while graph.is_read_once(value):
             producer = graph.op(value.op)
             factor = _factor(producer)
             if factor is not None:

@@ -23,6 +23,7 @@ from autoport.canonical import (
     padding,
     pooling,
     products,
+    shifts,
     shuffles,
 )
 from autoport.graph import Graph
@@ -47,6 +48,7 @@ def canonicalize(graph: Graph) -> Graph:
     moments.fold_moments(graph)
     affine_norms.fold_affine_norms(graph)
     norms.fold_norms(graph)
+    shifts.drop_shifts(graph)
     attention.fold_attention(graph)
     bindings = layout.name_axes(graph)
     fused.split_layers(graph)

@@ -109,7 +109,7 @@ def _expression(op: Op, value: Value, is_node: bool, operands: tuple[Expression,
     plain = _plain(op)
     if plain.kind in COMMUTATIVE:
         operands = tuple(sorted(operands, key=lambda o: o.structure))
-    return _commuted(Expression("concat" if op.kind == "stack" else plain.kind, operands, plain))
+    return _commuted(Expression(plain.kind, operands, plain))
 
 
 def _plain(op: Op) -> Op:

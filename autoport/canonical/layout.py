@@ -188,6 +188,13 @@ def _reduce(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     return tuple(a for d, a in enumerate(inputs[0]) if d not in dims)
 
 
+def _slice(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
+    ranges = op.attrs["ranges"] or {}
+    if any(step != 1 for *_, step in ranges.values()):
+        return inputs[0]
+    return tuple(ax.sliced(a, *ranges[d][:2]) if d in ranges else a for d, a in enumerate(inputs[0]))
+
+
 def _concat(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     dim = op.attrs["axis"]
     if any(len(a) <= dim for a in inputs):
@@ -272,6 +279,7 @@ RULES: dict[str, Rule] = {
     "input": _input,
     "conv": _conv,
     "dense": _dense,
+    "einsum": lambda graph, op, inputs: ax.unknown(op.shapes[0]),
     "embedding": lambda graph, op, inputs: (*inputs[0], ax.axis("c", op.shapes[0][-1])),
     "lstm": _last_is_channel,
     "gru": _last_is_channel,
@@ -280,6 +288,7 @@ RULES: dict[str, Rule] = {
     "gather": _gather,
     "lookup": _lookup,
     "reshape": _reshape,
+    "slice": _slice,
     "transpose": _transpose,
     "concat": _concat,
     "matmul": _matmul,

@@ -1,7 +1,7 @@
 """Moves of values that undo each other are nothing.
 
 concat(x) = concat(x[:k], x[k:]) = transpose(transpose(x)) = reshape(reshape(x)) = x      in the same shape
-stack(x) = reshape(x)
+concat(x, y)[:k] = x      where x has k positions
 """
 
 from __future__ import annotations
@@ -11,19 +11,13 @@ from typing import Any
 
 from autoport.graph import Graph, Op, Value
 
-JOINS = {"concat", "stack"}
-
 
 def drop_moves(graph: Graph) -> None:
     """Applies the rule everywhere."""
     for op in list(graph.ops()):
         source = SOURCES[op.kind](graph, op) if op.kind in SOURCES else None
-        if source is None:
-            continue
-        if op.shapes[0] == graph.shape(source):
+        if source is not None and op.shapes[0] == graph.shape(source):
             _stand_for(graph, op, source)
-        elif op.kind in JOINS:
-            graph.become(op, "reshape", source)
 
 
 def _stand_for(graph: Graph, op: Op, source: Value) -> None:
@@ -42,7 +36,7 @@ def _joined(graph: Graph, op: Op) -> Value | None:
         return op.inputs[0]
     parts = [graph.op(value.op) for value in op.inputs]
     whole = parts[0].inputs[:1]
-    if op.kind == "stack" or any(part.kind != "slice" or part.inputs != whole for part in parts):
+    if any(part.kind != "slice" or part.inputs != whole for part in parts):
         return None
     cuts = [part.attrs["ranges"] for part in parts]
     return whole[0] if _is_whole(cuts, op.attrs["axis"], graph.shape(whole[0])) else None
@@ -76,4 +70,18 @@ def _reshaped(graph: Graph, op: Op) -> Value | None:
     return source
 
 
-SOURCES = {"concat": _joined, "stack": _joined, "transpose": _transposed, "reshape": _reshaped}
+def _picked(graph: Graph, op: Op) -> Value | None:
+    """What a slice takes out again whole from where it was put."""
+    inner, cut = graph.op(op.inputs[0].op), op.attrs["ranges"]
+    if inner.kind != "concat" or cut is None or cut.keys() != {inner.attrs["axis"]}:
+        return None
+    axis, start = inner.attrs["axis"], 0
+    for value in inner.inputs:
+        stop = start + graph.shape(value)[axis]
+        if cut[axis] == (start, stop, 1):
+            return value
+        start = stop
+    return None
+
+
+SOURCES = {"concat": _joined, "slice": _picked, "transpose": _transposed, "reshape": _reshaped}

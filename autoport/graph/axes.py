@@ -151,8 +151,22 @@ def resized(segments: Axis, size: int) -> Axis:
     return lost([size])[0] if len(atoms) > 1 or len(segments) > 1 else axis(UNKNOWN, size)
 
 
+def sliced(segments: Axis, start: int, stop: int) -> Axis:
+    """The positions of an axis from `start` up to `stop`; what a concatenation put side by side comes apart again."""
+    result: list[Segment] = []
+    for segment in segments:
+        size = segment_size(segment)
+        first, last = max(start, 0), min(stop, size)
+        if first < last:
+            result += resized((segment,), last - first)
+        start, stop = start - size, stop - size
+    return tuple(result)
+
+
 def concatenated(parts: Sequence[Axis]) -> Axis:
     """Axes put side by side; plain ones of one name next to each other stay one segment, also those of one position."""
+    if all(axis_size(part) == 1 for part in parts):
+        return axis(None, len(parts))
     joined: list[Segment] = []
     for segment in (segment for part in parts for segment in part):
         both = [leaves(joined[-1]), leaves(segment)] if joined else []
@@ -188,8 +202,11 @@ def _product(axes: Sequence[Axis]) -> int:
 def _regrouped(taken: list[Axis], wanted: list[int]) -> list[Axis]:
     """Distributes the atoms of `taken` over dimensions of the sizes `wanted`."""
     large = [a for a in taken if axis_size(a) != 1]
-    if len(large) == 1 and sum(size != 1 for size in wanted) == 1:
-        return [large[0] if size != 1 else axis(None, 1) for size in wanted]
+    if large and sum(size != 1 for size in wanted) == 1 and all(len(a) == 1 for a in large[1:]):
+        # What was put side by side along the outermost axis stays side by side.
+        inner = tuple(atom for a in large[1:] for atom in leaves(a[0]))
+        merged = tuple((*segment, *inner) for segment in large[0])
+        return [merged if size != 1 else axis(None, 1) for size in wanted]
     if any(len(a) > 1 for a in large):
         return list(lost(wanted))
     atoms = [atom for a in large for atom in leaves(a[0])]

@@ -280,6 +280,11 @@ class Builder:
             start += size
         return parts
 
+    def stack(self, values: Sequence[Value], axis: int, out: Shape) -> Value:
+        """Values side by side along an axis of their own."""
+        shape = (*out[:axis], 1, *out[axis + 1 :])
+        return self.emit("concat", [self.emit("reshape", [value], shape) for value in values], out, axis=axis)
+
     def matmul(self, x: Value, y: Value, out: Shape, equation: Equation, **attrs: Any) -> Value:
         """A product of two tensors, summed over the letters that the output lacks; see `product_equation`."""
         return self.emit("matmul", [x, y], out, equation=equation, **attrs)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Sequence
 
 # Letters of the dimensions of two operands and of their product, as in an einsum.
 Equation = tuple[str, str, str]
@@ -32,17 +31,3 @@ def product_equation(left: int, right: int, contracted: tuple[int, int], shared:
     batch = max(first[: leading[0]], second[: leading[1]], key=len)
     rest = [c for c in (*first[leading[0] :], *second[leading[1] :]) if c != first[contracted[0]]]
     return "".join(first), "".join(second), "".join((*batch, *rest))
-
-
-def einsum_equation(text: str, ranks: Sequence[int]) -> Equation | None:
-    """The equation of an einsum of two operands without ellipsis; None for other numbers of operands."""
-    left, arrow, out = text.replace(" ", "").partition("->")
-    terms = left.split(",")
-    if len(terms) != 2 or len(ranks) != 2 or not arrow:
-        return None
-    free = "".join(c for c in string.ascii_letters if c not in text)
-    dots = [
-        rank - len(term.replace("...", "")) if "..." in term else 0 for term, rank in zip(terms, ranks, strict=True)
-    ]
-    spelled = [term.replace("...", free[max(dots) - n : max(dots)]) for term, n in zip(terms, dots, strict=True)]
-    return spelled[0], spelled[1], out.replace("...", free[: max(dots)])

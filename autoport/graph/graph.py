@@ -125,6 +125,11 @@ class Graph(nx.DiGraph):
         """Every operation, in the order they ran, which is a topological one."""
         return (data["op"] for _, data in self.nodes(data=True))
 
+    def is_read_once(self, value: Value) -> bool:
+        """Whether one operand of one operation is all that the operation behind a value is read as."""
+        readers = [place for _, _, places in self.out_edges(value.op, data="positions") for place in places]
+        return len(readers) == 1 and all(output.op != value.op for output in self.outputs)
+
     def shape(self, value: Value) -> tuple[int, ...]:
         """Shape of a value; empty when unknown."""
         shapes = self.op(value.op).shapes

@@ -198,7 +198,7 @@ class Causes:
         for difference in node_differences(self._matching, node):
             if difference.training_only or a is None or b is None:
                 continue
-            if difference.name == "operand order" and b.kind in ("concat", "stack"):
+            if difference.name == "operand order" and b.kind == "concat":
                 yield self._reordered(node, b, difference)
             else:
                 yield self._attribute(a, b, difference)

@@ -9,16 +9,9 @@ from tests.transformers.pairs import PAIRS, Pair
 
 # Pairs of which something is still reported as open; docs/transformers.md says what.
 OPEN = {
-    "convbert",
-    "convbert-mlm",
-    "groupvit",
-    "groupvit-vision",
-    "layoutlmv3",
-    "layoutlmv3-tokens",
     "led",
     "longformer",
     "longformer-mlm",
-    "vit-mae-pretraining",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoport.graph.equations import einsum_equation
+from autoport.graph.einsum import lower_einsum
 from autoport.keras.layers.activation import with_activation
 from autoport.keras.rules import Layer, known_class, layer_rule
 
@@ -34,11 +34,7 @@ def einsum_dense(call: Layer) -> Any:
     """`EinsumDense`: a product with a stored tensor, and a bias that is added to it."""
     layer, build = call.layer, call.build
     kernel = build.parameter(str(call.path_of(layer.kernel)))
-    ranks = [len(call.input_shape), len(layer.kernel.shape)]
-    equation = einsum_equation(layer.equation, ranks)
-    if equation is None:
-        return with_activation(call, call.emit("einsum", [call.x, kernel]))
-    y = build.matmul(call.x, kernel, call.out, equation)
+    y = lower_einsum(build, layer.equation, [call.x, kernel], call.out)
     if layer.bias is not None:
         y = build.emit("add", [y, build.parameter(str(call.path_of(layer.bias)))], call.out)
     return with_activation(call, y)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoport.graph.equations import einsum_equation, product_equation
+from autoport.graph.einsum import lower_einsum
+from autoport.graph.equations import product_equation
 from autoport.keras.rules import RawOp, op_rule
 
 
@@ -21,11 +22,9 @@ def matmul(raw: RawOp) -> Any:
 
 @op_rule("Einsum")
 def einsum(raw: RawOp) -> Any:
-    """`tf.einsum` of two tensors is a product."""
+    """`tf.einsum`."""
     values = [raw.data(k) for k in range(len(raw.op.inputs))]
-    ranks = [len(raw.build.graph.shape(value)) for value in values]
-    equation = einsum_equation(raw.op.get_attr("equation").decode(), ranks)
-    return raw.emit("einsum") if equation is None else raw.build.matmul(values[0], values[1], raw.out, equation)
+    return lower_einsum(raw.build, raw.op.get_attr("equation").decode(), values, raw.out)
 
 
 @op_rule("ResourceGather GatherV2")

@@ -36,7 +36,8 @@ def concat(raw: RawOp) -> Any:
 @op_rule("Pack")
 def stack(raw: RawOp) -> Any:
     """`tf.stack`."""
-    return raw.emit("stack", axis=int(raw.op.get_attr("axis")) % len(raw.out))
+    values = [raw.data(k) for k in range(len(raw.op.inputs))]
+    return raw.build.stack(values, int(raw.op.get_attr("axis")) % len(raw.out), raw.out)
 
 
 @op_rule("Split")

@@ -10,4 +10,5 @@ from autoport.pytorch.functions import (  # noqa: F401
     pool,
     rnn,
     shape,
+    windows,
 )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from autoport.graph import Value
-from autoport.graph.equations import einsum_equation, product_equation
+from autoport.graph.einsum import lower_einsum
+from autoport.graph.equations import product_equation
 from autoport.pytorch.lower import Call, register
 
 
@@ -55,11 +56,8 @@ def outer(call: Call) -> Any:
 
 @register("einsum", "equation")
 def einsum(call: Call) -> Any:
-    """`torch.einsum` of two tensors is a product."""
-    values = call.inputs()
-    ranks = [len(call.build.graph.shape(value)) for value in values]
-    equation = einsum_equation(str(call.get("equation")), ranks)
-    return call.emit("einsum") if equation is None else call.build.matmul(values[0], values[1], call.out, equation)
+    """`torch.einsum`, of tensors one by one or as a list."""
+    return lower_einsum(call.build, str(call.get("equation")), call.inputs(), call.out)
 
 
 def _product(call: Call, x: Value, y: Value, *, swapped: bool = False) -> Value:

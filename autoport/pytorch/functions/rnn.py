@@ -49,7 +49,7 @@ def _initial(call: Call) -> list[Value]:
 
 def _stack(call: Call, states: list[Value]) -> Value:
     shape = (len(states), *call.build.graph.shape(states[0]))
-    return call.build.emit("stack", states, shape, axis=0)
+    return call.build.stack(states, 0, shape)
 
 
 def _cell(call: Call, x: Value, paths: list[str], initial: list[Value], *, reverse: bool) -> Value:

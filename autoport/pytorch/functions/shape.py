@@ -71,7 +71,7 @@ def concat(call: Call) -> Any:
 def stack(call: Call) -> Any:
     """`torch.stack`."""
     values = [call.lowering.data(x) for x in call.arguments["tensors"]]
-    return call.emit("stack", values, axis=call.get("dim", 0) % len(call.out))
+    return call.build.stack(values, call.get("dim", 0) % len(call.out), call.out)
 
 
 @register("chunk tensor_split unsafe_chunk", "input parts dim")
@@ -100,7 +100,7 @@ def _split(call: Call, dim: int) -> Any:
 
 @register("getitem", "input index")
 def getitem(call: Call) -> Any:
-    """`x[index]`; on stacked values an integer picks the one that was stacked."""
+    """`x[index]`."""
     index = call.get("index")
     path = call.stored("input")
     if path is not None and isinstance(index, Value) and len(call.build.graph.tensors[path].shape) == 2:
@@ -110,9 +110,6 @@ def getitem(call: Call) -> Any:
         return call.emit("lookup", [x, index], axis=0)
     if any(isinstance(leaf, Value) for leaf in _leaves(index)):
         return call.emit("gather")
-    producer = call.build.graph.op(x.op)
-    if producer.kind == "stack" and producer.attrs["axis"] == 0 and isinstance(index, int):
-        return producer.inputs[index]
     ranges = _ranges(index, call.build.graph.shape(x))
     return call.build.slice(x, ranges, call.out)
 
