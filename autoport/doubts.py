@@ -2,18 +2,21 @@
 
 Where the two models arrange channels differently (another slice of channels, a flip on one side, a
 concatenation in another order that could not be followed), a weight that lies along those channels
-belongs in another order, too. Until that order is known, the weights are refused.
+belongs in another order, too. Until that order is known, the weights are refused; so are those along
+an axis of which neither model's operations tell the order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from autoport.canonical.evidence import Edge, Expression
 from autoport.differences import OPERANDS, edge_pairs, matched_edges, role_conflicts, wiring
 from autoport.graph import Op
 from autoport.graph.build import RNN_GATES
 from autoport.matching import Matching
+from autoport.weights.piece import Weight
 
 # Contracted operations that may move channels to other places.
 REARRANGING = {
@@ -42,13 +45,45 @@ MIXING = {"dense", "embedding", *RNN_GATES}
 WITHOUT_WEIGHTS = {"n", "batch", "time", "tokens", "operands"}
 
 
-def find_doubts(matching: Matching) -> dict[str, str]:
-    """Nodes of the Keras side whose weights are refused, with the reason."""
-    doubts: dict[str, str] = {}
+@dataclass(frozen=True)
+class Doubt:
+    """Why weights of a pair of operations are refused.
+
+    Attributes:
+        reason: for people.
+        axes: weights along these are; all of them if it is None.
+    """
+
+    reason: str
+    axes: frozenset[str] | None = None
+
+    def concerns(self, *weights: Weight | None) -> bool:
+        """Whether it is a doubt about a weight, in the layout of either side."""
+        return self.axes is None or any(weight is not None and self.axes & weight.axes.keys() for weight in weights)
+
+
+def find_doubts(matching: Matching) -> dict[str, Doubt]:
+    """Nodes of the Keras side with weights that are refused."""
+    doubts: dict[str, Doubt] = {}
     for node, reason, spreads in _origins(matching):
-        reached = _reached(matching, node) if spreads else [node]
-        doubts.update({other: reason for other in reached if other not in doubts})
+        for other in _reached(matching, node) if spreads else [node]:
+            doubts.setdefault(other, Doubt(reason))
+    for node, partner in matching.partner.items():
+        a, b = matching.left.op(node), matching.right.op(partner)
+        doubt = None if a is None or b is None else _unfollowed(a, b)
+        if doubt is not None:
+            doubts.setdefault(node, doubt)
     return doubts
+
+
+def _unfollowed(a: Op, b: Op) -> Doubt | None:
+    """The doubt about axes along which the order of features is not known."""
+    lost = {*a.attrs.get("lost", ()), *b.attrs.get("lost", ())}
+    if lost:
+        return Doubt("the order of its features cannot be followed to it", frozenset(lost))
+    unordered = set(a.attrs.get("unordered", ())) & set(b.attrs.get("unordered", ()))
+    reason = "the order in which its input was flattened is known on neither side"
+    return Doubt(reason, frozenset(unordered)) if unordered else None
 
 
 def _origins(matching: Matching) -> Iterator[tuple[str, str, bool]]:

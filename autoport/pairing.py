@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from autoport.doubts import Doubt
 from autoport.graph import Op
 from autoport.matching import Matching
 from autoport.plan import WeightPair, pair_weights
@@ -73,15 +74,23 @@ def find_unmatched(
     return rows
 
 
-def _weights(tf: Op, torch: Op, doubts: Mapping[str, str]) -> tuple[list[WeightPair], list[str]]:
-    """Weights by role, or the reasons for which they are refused."""
-    if tf.name in doubts:
-        return [], [f"{role}: {doubts[tf.name]}" for role in dict.fromkeys((*tf.weights, *torch.weights))]
-    return pair_weights(tf, torch)
+def _weights(tf: Op, torch: Op, doubt: Doubt | None) -> tuple[list[WeightPair], list[str]]:
+    """Weights by role, and the reasons for which others are refused."""
+    roles = list(dict.fromkeys((*tf.weights, *torch.weights)))
+    if doubt is not None and doubt.axes is None:
+        return [], [f"{role}: {doubt.reason}" for role in roles]
+    pairs, refusals = pair_weights(tf, torch)
+    if doubt is None:
+        return pairs, refusals
+    # What one side lacks is a constant, for which no order matters.
+    filled = {pair.role for pair in pairs if pair.tf is None or pair.torch is None}
+    doubted = [r for r in roles if r not in filled and doubt.concerns(tf.weights.get(r), torch.weights.get(r))]
+    others = [refusal for refusal in refusals if refusal.split(":")[0] not in doubted]
+    return [pair for pair in pairs if pair.role not in doubted], [*(f"{r}: {doubt.reason}" for r in doubted), *others]
 
 
 def pair_tensors(
-    matching: Matching, doubts: Mapping[str, str]
+    matching: Matching, doubts: Mapping[str, Doubt]
 ) -> tuple[list[Pair], tuple[dict[str, str], dict[str, str]]]:
     """Pairs with weights, and refused tensors of each side with reasons."""
     reasons = {pair.left: pair.reason for pair in matching.pairs}
@@ -93,7 +102,7 @@ def pair_tensors(
         if tf is None or torch is None or not (tf.weights or torch.weights):
             continue
         tf, torch = matching.orders.of(tf, 0), matching.orders.of(torch, 1)
-        weights, refusals = _weights(tf, torch, doubts)
+        weights, refusals = _weights(tf, torch, doubts.get(node))
         pairs.append(Pair(tf, torch, tuple(weights), reasons[node]))
         for refusal in refusals:
             role = refusal.split(":")[0]

@@ -272,14 +272,6 @@ def pair_weights(tf: Op, torch: Op) -> tuple[list[WeightPair], list[str]]:
             else:
                 pairs.append(WeightPair(role, left, right))
             continue
-        lost = {*tf.attrs.get("lost", ()), *torch.attrs.get("lost", ())}
-        if lost & (left.axes.keys() | right.axes.keys()):
-            refusals.append(f"{role}: the order of its features cannot be followed to it")
-            continue
-        unordered = set(tf.attrs.get("unordered", ())) & set(torch.attrs.get("unordered", ()))
-        if unordered & left.axes.keys():
-            refusals.append(f"{role}: the order in which its input was flattened is known on neither side")
-            continue
         agreed = _agree_by_name(left, right, tf, torch) or _agree(left, right)
         if isinstance(agreed, str):
             refusals.append(f"{role}: {agreed}")

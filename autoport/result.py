@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from autoport.buffers import find_weights
 from autoport.canonical import canonicalize, skeleton
 from autoport.differences import Difference, find_differences
-from autoport.doubts import find_doubts
+from autoport.doubts import Doubt, find_doubts
 from autoport.graph import Graph, Value
 from autoport.matching import Matching, match_skeletons
 from autoport.pairing import find_unmatched, pair_tensors
@@ -74,7 +74,7 @@ class Match:
             self._conclude(doubts)
         self.differences: list[Difference] = self._compare()
 
-    def _conclude(self, doubts: Mapping[str, str]) -> None:
+    def _conclude(self, doubts: Mapping[str, Doubt]) -> None:
         """Works out which tensors belong together, but for the weights of doubtful nodes."""
         pairs, refusals = pair_tensors(self.matching, doubts)
         self.pairs = [*pairs, *self.in_training.pairs]
@@ -242,7 +242,7 @@ class Match:
         self.differences = self._compare()
         doubts = find_doubts(self.matching)
         proved = provable(self, doubts, inputs, rtol, seed)
-        self._conclude({node: reason for node, reason in doubts.items() if node not in proved})
+        self._conclude({node: doubt for node, doubt in doubts.items() if node not in proved})
         return [path for path in self._decided("torch").entries if path not in before]
 
     def trial(self, matching: Matching) -> Match:

@@ -39,6 +39,15 @@ class Layouts:
     shape: tuple[int, ...]
     moved: Mapping[Atom, Sequence[int]] = field(default_factory=dict)
 
+    @property
+    def pattern(self) -> tuple[str, dict[str, int]] | None:
+        """How einops turns one into the other by names alone, with their sizes; None if the names do not say."""
+        source, target = _spelled(self.tf), _spelled(self.torch)
+        if source is None or target is None:
+            return None
+        sizes, others = ({name: size for dim in dims for name, size in dim} for dims in (source, target))
+        return (f"{_text(source)} -> {_text(target)}", sizes) if sizes.keys() == others.keys() else None
+
     def places(self) -> Iterator[tuple[int, Array]]:
         """Dimensions of the PyTorch value that have positions in another order, with the Keras place of each."""
         for dim, axis in enumerate(self.torch):
@@ -96,15 +105,11 @@ def _spelled(axes: Sequence[Axis]) -> list[list[tuple[str, int]]] | None:
 
 
 def _by_name(array: Array, layouts: Layouts) -> Array | None:
-    source, target = _spelled(layouts.tf), _spelled(layouts.torch)
-    if source is None or target is None:
+    found = layouts.pattern
+    if found is None or [ax.axis_size(axis) for axis in layouts.tf] != list(array.shape):
         return None
-    sizes = [{name: size for dim in dims for name, size in dim} for dims in (source, target)]
-    fits = [math.prod(size for _, size in dim) for dim in source] == list(array.shape)
-    if sizes[0].keys() != sizes[1].keys() or not fits:
-        return None
-    pattern = f"{_text(source)} -> {_text(target)}"
-    arranged: Array = np.ascontiguousarray(rearrange(array, pattern, **sizes[0]))
+    pattern, sizes = found
+    arranged: Array = np.ascontiguousarray(rearrange(array, pattern, **sizes))
     return arranged
 
 

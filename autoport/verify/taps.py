@@ -89,7 +89,7 @@ def _candidates(matching: Matching, skipped: set[Value]) -> Iterator[Tap]:
     pairs = [(node, left.op(node), right.op(partner)) for node, partner in matching.partner.items()]
     both = [(node, a, b) for node, a, b in pairs if a is not None and b is not None]
     made = [
-        (NODE, node, (a, b), _known(left.graph, Value(a.name, k)), _known(right.graph, Value(b.name, k)))
+        (NODE, node, (a, b), Value(a.name, k), Value(b.name, k))
         for node, a, b in both
         for k in range(min(len(a.shapes), len(b.shapes)))
     ]
@@ -122,11 +122,15 @@ def _tap(
     matching: Matching, kind: str, node: str, ops: tuple[Op | None, Op | None], first: Value, second: Value
 ) -> Iterator[Tap]:
     tf, torch = matching.left.graph, matching.right.graph
+    made = first, second
+    first, second = (first, second) if kind != NODE else (_known(tf, first), _known(torch, second))
     if first in tf.origins and second in torch.origins:
         axes = tf.axes.get(first, ()), torch.axes.get(second, ())
         # What the models return must be the same in the same order.
         moved = {} if kind == OUTPUT else matching.orders.moved
         layouts = Layouts(*axes, torch.shape(second), moved)
+        if (first, second) != made and layouts.pattern is None:
+            return
         reader = torch.origins[second][0].graph.output_node() if kind == OUTPUT else None
         if kind == EDGE and ops[1] is not None:
             reader = _first_reader(torch.origins[second][0], torch.origins.get(Value(ops[1].name), (None,))[0])

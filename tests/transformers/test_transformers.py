@@ -7,13 +7,6 @@ import pytest
 from tests.transformers.oracle import build, judge
 from tests.transformers.pairs import PAIRS, Pair
 
-# Pairs of which something is still reported as open; docs/transformers.md says what.
-OPEN = {
-    "led",
-    "longformer",
-    "longformer-mlm",
-}
-
 
 def marks(pair: Pair) -> list[pytest.MarkDecorator]:
     return [] if pair.small else [pytest.mark.transformers]
@@ -21,12 +14,9 @@ def marks(pair: Pair) -> list[pytest.MarkDecorator]:
 
 @pytest.mark.parametrize("pair", [pytest.param(pair, id=pair.name, marks=marks(pair)) for pair in PAIRS])
 def test_weights_land(pair: Pair) -> None:
-    """Nothing is wrong; nothing that the forward pass reads is left out but where that is known."""
+    """Nothing is wrong, and nothing that the forward pass reads is left out."""
     outcome = judge(build(pair))
     assert not outcome.wrong
-    if pair.name in OPEN:
-        assert not outcome.strict
-        return
     assert not outcome.unmatched, str(outcome.match)
     assert outcome.strict, outcome.lost
     assert outcome.equal

@@ -128,3 +128,40 @@ def test_ties_of_other_functions_stay_open() -> None:
     assert {"plain.weight", "raised.weight"} <= refused.keys()
     assert match.settle() == []
     assert match.missing() == refused
+
+
+class CutThrough(nn.Module):
+    """A flattened map that is cut through the middle, in an order that structure does not follow."""
+
+    def __init__(self, order: tuple[int, ...]) -> None:
+        super().__init__()
+        self.out, self.conv = nn.Linear(11, 4), nn.Conv2d(3, 2, 3)
+        self.order = order
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.out(self.conv(x).permute(self.order).flatten(1)[:, 5:16])
+
+
+def cut_through(order: tuple[int, ...]) -> autoport.Match:
+    with keras_float64():
+        image = keras.Input((6, 5, 3))
+        flat = layers.Flatten()(layers.Conv2D(2, 3)(image))
+        model = keras.Model(image, layers.Dense(4)(flat[:, 5:16]))
+    module = CutThrough(order).double().eval()
+    randomise_keras(model, 1)
+    randomise_torch(module, 2)
+    return autoport.match(model, module)
+
+
+def test_an_order_that_cannot_be_followed_is_proved() -> None:
+    match = cut_through((0, 2, 3, 1))
+    assert match.missing() == {"out.weight": "kernel: the order of its features cannot be followed to it"}
+    assert match.settle() == ["out.weight"]
+    match.assign()
+    assert match.verify().ok
+
+
+def test_another_order_that_cannot_be_followed_is_not_proved() -> None:
+    match = cut_through((0, 1, 2, 3))
+    assert match.settle() == []
+    assert match.missing().keys() == {"out.weight"}
