@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from autoport.canonical import Skeleton
 from autoport.canonical.evidence import Edge, Expression
 from autoport.differences import OPERANDS, edge_pairs, matched_edges, role_conflicts, wiring
 from autoport.graph import Op
 from autoport.graph.build import RNN_GATES
 from autoport.matching import Matching
-from autoport.weights.piece import Weight
 
 # Contracted operations that may move channels to other places.
 REARRANGING = {
@@ -51,15 +51,17 @@ class Doubt:
 
     Attributes:
         reason: for people.
-        axes: weights along these are; all of them if it is None.
+        roles: the weights that are; all of them if it is None.
+        provable: whether equal numbers in equal places would settle it.
     """
 
     reason: str
-    axes: frozenset[str] | None = None
+    roles: frozenset[str] | None = None
+    provable: bool = True
 
-    def concerns(self, *weights: Weight | None) -> bool:
-        """Whether it is a doubt about a weight, in the layout of either side."""
-        return self.axes is None or any(weight is not None and self.axes & weight.axes.keys() for weight in weights)
+    def concerns(self, role: str) -> bool:
+        """Whether it is a doubt about a weight; parts of one are `kernel[0]`, `kernel[1]`."""
+        return self.roles is None or role.split("[")[0] in self.roles
 
 
 def find_doubts(matching: Matching) -> dict[str, Doubt]:
@@ -70,7 +72,10 @@ def find_doubts(matching: Matching) -> dict[str, Doubt]:
             doubts.setdefault(other, Doubt(reason))
     for node, partner in matching.partner.items():
         a, b = matching.left.op(node), matching.right.op(partner)
-        doubt = None if a is None or b is None else _unfollowed(a, b)
+        if a is None or b is None or not a.weights:
+            continue
+        lone = _lone_bias if a.kind == "batch_norm" else _lone_norm
+        doubt = lone(matching, node) or _unfollowed(a, b)
         if doubt is not None:
             doubts.setdefault(node, doubt)
     return doubts
@@ -80,10 +85,48 @@ def _unfollowed(a: Op, b: Op) -> Doubt | None:
     """The doubt about axes along which the order of features is not known."""
     lost = {*a.attrs.get("lost", ()), *b.attrs.get("lost", ())}
     if lost:
-        return Doubt("the order of its features cannot be followed to it", frozenset(lost))
+        return Doubt("the order of its features cannot be followed to it", _along(lost, a, b))
     unordered = set(a.attrs.get("unordered", ())) & set(b.attrs.get("unordered", ()))
     reason = "the order in which its input was flattened is known on neither side"
-    return Doubt(reason, frozenset(unordered)) if unordered else None
+    return Doubt(reason, _along(unordered, a, b)) if unordered else None
+
+
+def _along(axes: set[str], *ops: Op) -> frozenset[str]:
+    """Roles of the weights that have one of the axes."""
+    weights = [(role, weight) for op in ops for role, weight in op.weights.items()]
+    return frozenset(role.split("[")[0] for role, weight in weights if axes & weight.axes.keys())
+
+
+def _lone_norm(matching: Matching, node: str) -> Doubt | None:
+    """The doubt about a layer behind which one model alone has a batch norm, which may be folded into it."""
+    behind = [_open(matching, side, "succs", name) for side, name in _both(matching, node)]
+    for mine, theirs in (behind, behind[::-1]):
+        norms = [op for op in mine if op.kind == "batch_norm"]
+        if norms and not theirs:
+            return Doubt(f"{norms[0]} behind it has no partner, and may be folded into it", provable=False)
+    return None
+
+
+def _lone_bias(matching: Matching, node: str) -> Doubt | None:
+    """The doubt about the mean of a batch norm in front of which one model alone adds a bias."""
+    before = [_open(matching, side, "preds", name) for side, name in _both(matching, node)]
+    for mine, theirs in (before, before[::-1]):
+        biased = [op for op in mine if "bias" in op.weights]
+        if biased and theirs and not any("bias" in op.weights for op in theirs):
+            reason = f"the bias of {biased[0]} in front of it has no partner, and may be part of it"
+            return Doubt(reason, frozenset({"mean"}), provable=False)
+    return None
+
+
+def _both(matching: Matching, node: str) -> list[tuple[Skeleton, str]]:
+    return [(matching.left, node), (matching.right, matching.partner[node])]
+
+
+def _open(matching: Matching, side: Skeleton, direction: str, node: str) -> list[Op]:
+    """Operations next to a node that have no partner."""
+    matched = matching.partner if side is matching.left else matching.taken
+    found = [side.op(other) for other, _ in getattr(side, direction).get(node, ()) if other not in matched]
+    return [op for op in found if op is not None]
 
 
 def _origins(matching: Matching) -> Iterator[tuple[str, str, bool]]:

@@ -77,16 +77,19 @@ def find_unmatched(
 def _weights(tf: Op, torch: Op, doubt: Doubt | None) -> tuple[list[WeightPair], list[str]]:
     """Weights by role, and the reasons for which others are refused."""
     roles = list(dict.fromkeys((*tf.weights, *torch.weights)))
-    if doubt is not None and doubt.axes is None:
+    if doubt is not None and doubt.roles is None:
         return [], [f"{role}: {doubt.reason}" for role in roles]
     pairs, refusals = pair_weights(tf, torch)
     if doubt is None:
         return pairs, refusals
     # What one side lacks is a constant, for which no order matters.
     filled = {pair.role for pair in pairs if pair.tf is None or pair.torch is None}
-    doubted = [r for r in roles if r not in filled and doubt.concerns(tf.weights.get(r), torch.weights.get(r))]
+    doubted = [role for role in roles if role not in filled and doubt.concerns(role)]
     others = [refusal for refusal in refusals if refusal.split(":")[0] not in doubted]
-    return [pair for pair in pairs if pair.role not in doubted], [*(f"{r}: {doubt.reason}" for r in doubted), *others]
+    return [pair for pair in pairs if pair.role not in doubted], [
+        *(f"{role}: {doubt.reason}" for role in doubted),
+        *others,
+    ]
 
 
 def pair_tensors(

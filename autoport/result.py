@@ -241,7 +241,8 @@ class Match:
         self.matching = decide(self, inputs, rtol, seed)
         self.differences = self._compare()
         doubts = find_doubts(self.matching)
-        proved = provable(self, doubts, inputs, rtol, seed)
+        provably = [node for node, doubt in doubts.items() if doubt.provable]
+        proved = provable(self, provably, inputs, rtol, seed)
         self._conclude({node: doubt for node, doubt in doubts.items() if node not in proved})
         return [path for path in self._decided("torch").entries if path not in before]
 
