@@ -222,14 +222,25 @@ def build_plan(pairs: Iterable[WeightPair], target: Graph, *, to: str, absorptio
             known = values.setdefault(part.target.tensor, {})
             if not same_part(known.setdefault(_identity(part.target), part), part):
                 twins.setdefault(part.target.tensor, []).append(part)
-    for path, parts in values.items():
+    for path, found in values.items():
         tensor = target.tensors[path]
-        covered = sum(math.prod(part.target.axes.values()) for part in parts.values())
-        if covered == math.prod(tensor.shape):
-            plan.entries[path] = Entry(tensor, tuple(parts.values()), tuple(twins.get(path, ())))
+        parts, others = _once(list(found.values()), math.prod(tensor.shape))
+        if sum(map(_extent, parts)) == math.prod(tensor.shape):
+            plan.entries[path] = Entry(tensor, tuple(parts), (*others, *twins.get(path, ())))
         else:
             plan.conflicts[path] = "only a part of the tensor has a source"
     return plan
+
+
+def _once(parts: list[Part], size: int) -> tuple[list[Part], list[Part]]:
+    """Parts that make up a tensor, and those that make parts of it once more: a layer that is split at one use only."""
+    whole = [part for part in parts if _extent(part) == size][:1]
+    return (whole, [part for part in parts if part not in whole]) if whole else (parts, [])
+
+
+def _extent(part: Part) -> int:
+    """Number of elements that a part makes."""
+    return math.prod(part.target.axes.values())
 
 
 def _identity(piece: Piece) -> tuple[str, str]:

@@ -9,7 +9,8 @@ hyper-parameters.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autoport.canonical.evidence import COMMUTATIVE, Edge, expression_of
@@ -59,10 +60,32 @@ class Skeleton:
         """The operation of a node; None for an output of the model."""
         return self.graph.op(node) if node in self.graph else None
 
+    def uses(self, node: str) -> list[tuple[str, Edge]]:
+        """The uses of other nodes by a node, in the order of its operands, each with the node that is used."""
+        sources = dict(self.preds.get(node, ()))
+        edges = [(source, edge) for source in sources for edge in self.edges[source, node]]
+        return sorted(edges, key=lambda found: found[1].position)
+
     def add(self, node: str, colour: Any) -> None:
         """Appends a node."""
         self.nodes.append(node)
         self.colour[node] = colour
+
+    def loosened(self, free: Collection[str]) -> Skeleton:
+        """The same, but for the order of the operands of some nodes, which does not count."""
+
+        def place(reader: str, position: int) -> int:
+            return 0 if reader in free else position
+
+        return replace(
+            self,
+            preds={node: [(other, place(node, k)) for other, k in found] for node, found in self.preds.items()},
+            succs={node: [(other, place(other, k)) for other, k in found] for node, found in self.succs.items()},
+            edges={
+                (source, node): [replace(edge, position=place(node, edge.position)) for edge in found]
+                for (source, node), found in self.edges.items()
+            },
+        )
 
     def link(self, source: str, target: str, edge: Edge) -> None:
         """Adds an edge."""

@@ -13,8 +13,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate, repeat
 
-from autoport.canonical.evidence import Edge
-from autoport.canonical.skeleton import Skeleton
 from autoport.graph import Value
 from autoport.matching.channels import Channels, LostError, follow
 from autoport.matching.matching import Matching, Orders, Weights
@@ -63,15 +61,8 @@ def _operand_order(matching: Matching, node: str) -> list[int] | None:
 def _operands(matching: Matching, side: int, node: str) -> list[tuple[str, str]]:
     """What a concatenation reads, in order: the Keras node and what is done with it on the way."""
     keras = {right: left for left, right in matching.partner.items()} if side else {}
-    edges = _edges((matching.left, matching.right)[side], node)
+    edges = (matching.left, matching.right)[side].uses(node)
     return [(keras.get(source, "?") if side else source, edge.expression.structure) for source, edge in edges]
-
-
-def _edges(skeleton: Skeleton, node: str) -> list[tuple[str, Edge]]:
-    """The uses of other nodes by a node, in the order of its operands, each with the node that is used."""
-    sources = {source for source, _ in skeleton.preds[node]}
-    edges = [(source, edge) for source in sources for edge in skeleton.edges[source, node]]
-    return sorted(edges, key=lambda found: found[1].position)
 
 
 def _followed(matching: Matching, node: str) -> tuple[Channels, Channels]:
@@ -90,7 +81,7 @@ def _parts(matching: Matching, node: str, order: Sequence[int]) -> tuple[list[Pa
     for skeleton, name in ((matching.left, node), (matching.right, matching.partner[node])):
         graph = skeleton.graph
         dim = graph.op(name).attrs["axis"]
-        sizes.append([graph.shape(edge.value)[dim] for _, edge in _edges(skeleton, name)])
+        sizes.append([graph.shape(edge.value)[dim] for _, edge in skeleton.uses(name)])
     if [sizes[0][number] for number in order] != sizes[1]:
         raise LostError("its operands have other sizes on the other side")
     return _ranges(range(len(order)), sizes[0]), _ranges(order, sizes[1])

@@ -90,7 +90,7 @@ def _matrix(layer: nn.Module, weights: Weights, prefix: str = "", order: Any = N
 
 def conv(node: Node, weights: Weights, module: Any, order: Any) -> None:
     """`(..., i, o)` to `(o, i, ...)`"""
-    kernel = weights["kernel"]
+    kernel = weights["kernel"] if order is None else weights["kernel"][..., order, :]
     _put(module.layer.weight, np.moveaxis(kernel, (-1, -2), (0, 1)))
     _put(module.layer.bias, weights.get("bias"))
 
@@ -113,7 +113,7 @@ def separable(node: Node, weights: Weights, module: Any, order: Any) -> None:
 
 def conv_transpose(node: Node, weights: Weights, module: Any, order: Any) -> None:
     """`(..., o, i)` to `(i, o, ...)`"""
-    conv(node, weights, module, order)
+    conv(node, {**weights, "kernel": _channels(weights["kernel"], order)}, module, None)
 
 
 def dense(node: Node, weights: Weights, module: Any, order: Any) -> None:
@@ -128,10 +128,10 @@ def gated(node: Node, weights: Weights, module: Any, order: Any) -> None:
             for role in ("kernel", "bias")
             if f"gate.{role}" in weights
         }
-        _matrix(module.both, both)
+        _matrix(module.both, both, order=order)
     else:
-        _matrix(module.gate, weights, "gate.")
-        _matrix(module.up, weights, "up.")
+        _matrix(module.gate, weights, "gate.", order)
+        _matrix(module.up, weights, "up.", order)
 
 
 def generator(node: Node, weights: Weights, module: Any, order: Any) -> None:
@@ -145,7 +145,7 @@ def generator(node: Node, weights: Weights, module: Any, order: Any) -> None:
 
 
 def _channels(array: Any, order: Any) -> Any:
-    return array if array is None or order is None else array[order]
+    return array if array is None or order is None else array[..., order]
 
 
 def batch_norm(node: Node, weights: Weights, module: Any, order: Any) -> None:
@@ -163,7 +163,7 @@ def norm(node: Node, weights: Weights, module: Any, order: Any) -> None:
 
 
 def prelu(node: Node, weights: Weights, module: Any, order: Any) -> None:
-    _put(module.layer.weight, weights["slope"])
+    _put(module.layer.weight, _channels(weights["slope"], order))
 
 
 # Gates as each framework stacks them.
