@@ -63,8 +63,8 @@ def _origins(matching: Matching) -> Iterator[tuple[str, str, bool]]:
                 yield node, reason, True
         if a is None or b is None:
             continue
-        known = node in matching.orders.aligned
-        if a.kind in ("concat", "stack") and not known and any(d.name == OPERANDS for d in wiring(matching, a, b)):
+        stacked = a.kind == "stack" and any(d.name == OPERANDS for d in wiring(matching, a, b))
+        if stacked or node in matching.orders.lost:
             yield node, f"{a} and {b} put their operands in another order", True
         roles = [role for role, *_ in role_conflicts(a, b) if role not in WITHOUT_WEIGHTS]
         if a.weights and roles:

@@ -198,11 +198,11 @@ def _concat(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
 
 
 def _shared(axes: Sequence[Axis], default: Axis) -> Axis:
-    """What operands share: of single axes with several names that with the first one, whatever the operands' order."""
-    names = {ax.plain_name(axis) or ax.UNKNOWN for axis in axes}
-    if len(names) < 2 or ax.UNKNOWN in names:
+    """What operands share: of axes with several names that with the first one, whatever the order of operands."""
+    names = [ax.known_name(axis, ordered=True) for axis in axes]
+    if None in names or len(set(names)) < 2:
         return default
-    return min(axes, key=lambda axis: str(ax.plain_name(axis)))
+    return min(zip(names, range(len(axes)), axes, strict=True))[2]
 
 
 def _matmul(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:

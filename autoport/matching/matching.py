@@ -30,6 +30,7 @@ class Orders:
     Attributes:
         aligned: Keras concatenations whose channels were followed to the end on both sides.
         visible: those of them whose channels reach an output of the models.
+        lost: Keras concatenations in another order that could not be followed, or in one that is open.
         weights: by operation, its weights cut into the parts that belong together, for either side.
         moved: for each axis of the PyTorch side whose positions stand in another order the Keras
             position of each of them.
@@ -37,6 +38,7 @@ class Orders:
 
     aligned: set[str] = field(default_factory=set)
     visible: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
     weights: tuple[dict[str, Weights], dict[str, Weights]] = field(default_factory=lambda: ({}, {}))
     moved: dict[Atom, list[int]] = field(default_factory=dict)
 

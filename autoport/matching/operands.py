@@ -1,110 +1,83 @@
-"""Concatenations whose operands were paired by their place although other evidence says otherwise.
-
-    concat(relu(a), tanh(b))   and   concat(tanh(c), relu(d))
-
-Where all four layers have the same sizes, structure alone pairs `a` with `c`, which has the same
-place. What stands beside them says that it is `d`. The order of such operands is then taken to be
-free: evidence settles what belongs together, or it is ambiguous.
-"""
+"""Which operands of two matched concatenations belong together."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from functools import cached_property
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from autoport.canonical.evidence import Edge
-from autoport.canonical.skeleton import Skeleton
-from autoport.matching.keys import keys_before, numbered
 from autoport.matching.matching import Matching
-from autoport.matching.ties import attributes, positions, signature
-
-# The node that an operand comes from, and what is done with it on the way.
-Operand = tuple[str, Edge]
+from autoport.matching.ties import signature
 
 
-def contradicted(matching: Matching) -> tuple[frozenset[str], frozenset[str]]:
-    """Concatenations of either side of which an operand is more like another one than like that at its place."""
-    branches = _Branches(matching)
-    found = frozenset(
-        node
-        for node, *sides in _concatenations(matching)
-        if any(branches.crossed(*pair) for pair in branches.interchangeable(*sides))
-    )
-    return found, frozenset(matching.partner[node] for node in found)
+@dataclass(frozen=True)
+class Operand:
+    """One operand of a concatenation.
+
+    Attributes:
+        source: the place of the node that it comes from.
+        edge: what is done with it on the way.
+        pair: the number of the pair that the node is part of; None if it has no partner.
+        size: number of positions along the axis that is concatenated.
+    """
+
+    source: int
+    edge: Edge
+    pair: int | None
+    size: int
 
 
-def _concatenations(matching: Matching) -> Iterator[tuple[str, list[Operand], list[Operand]]]:
-    """Matched concatenations whose order counts, with their operands on either side."""
+@dataclass(frozen=True)
+class Concatenation:
+    """A matched concatenation: its name on the Keras side, and the operands of either side in order."""
+
+    node: str
+    left: list[Operand]
+    right: list[Operand]
+
+
+def concatenations(matching: Matching) -> Iterator[Concatenation]:
+    """All that are matched."""
+    anchors = matching.anchors
     for node in matching.left.nodes:
         op = matching.left.op(node)
-        if op is not None and op.kind == "concat" and node in matching.partner and node not in matching.free[0]:
-            yield node, matching.left.uses(node), matching.right.uses(matching.partner[node])
+        if op is not None and op.kind == "concat" and node in matching.partner:
+            names = node, matching.partner[node]
+            left, right = (_operands(matching, side, name, anchors) for side, name in enumerate(names))
+            yield Concatenation(node, left, right)
 
 
-class _Branches:
-    """Compares what lies above operands, with all its evidence."""
-
-    def __init__(self, matching: Matching) -> None:
-        self.matching = matching
-        self._above: dict[tuple[int, str], frozenset[str]] = {}
-
-    @cached_property
-    def _structure(self) -> dict[int, int]:
-        """Equal numbers for places with the same structure above them."""
-        return keys_before(self.matching.down, {}, dict(enumerate(self.matching.down.colours)))
-
-    @cached_property
-    def _evidence(self) -> dict[int, int]:
-        """Equal numbers for places with the same sizes and hyper-parameters, and the same on their edges."""
-        places, sides = self.matching.down, self.matching.read
-        facts = {k: (places.colours[k], _facts(sides[places.side(k)], node)) for k, node in enumerate(places.names)}
-        return numbered(facts)
-
-    def interchangeable(self, left: list[Operand], right: list[Operand]) -> Iterator[tuple[Operand, Operand, Operand]]:
-        """An operand of the left side, that at its place on the right one, and another one of the left side."""
-        keys = [
-            [self._structure[self.matching.place[side][source]] for source, _ in operands]
-            for side, operands in enumerate((left, right))
-        ]
-        for p in range(min(map(len, keys))):
-            for q in range(min(map(len, keys))):
-                if p != q and any(own[p] == own[q] for own in keys):
-                    yield left[p], right[p], left[q]
-
-    def crossed(self, one: Operand, twin: Operand, other: Operand) -> bool:
-        """Whether what stands at the place of one operand is not like it, but like another one."""
-        left, right = self.matching.left, self.matching.right
-        common = self._ancestors(0, left, one[0]) & self._ancestors(0, left, other[0])
-        shared = {node for node in common if self.matching.partner.get(node) in self._ancestors(1, right, twin[0])}
-        return not self._alike(one, twin, shared) and self._alike(other, twin, shared)
-
-    def _alike(self, left: Operand, right: Operand, shared: set[str]) -> bool:
-        """Whether two operands are the same in everything, back to nodes that are matched."""
-        if signature(left[1]) != signature(right[1]):
-            return False
-        place, partner = self.matching.place, self.matching.partner
-        numbers = {node: number for number, node in enumerate(shared)}
-        anchors = {place[0][node]: number for node, number in numbers.items()}
-        anchors |= {place[1][partner[node]]: number for node, number in numbers.items()}
-        above = {place[0][node] for node in self._ancestors(0, self.matching.left, left[0])}
-        above |= {place[1][node] for node in self._ancestors(1, self.matching.right, right[0])}
-        colours = {k: self._evidence[k] for k in sorted(above - anchors.keys())}
-        keys = keys_before(self.matching.down, anchors, colours) | {k: ~number for k, number in anchors.items()}
-        return keys[place[0][left[0]]] == keys[place[1][right[0]]]
-
-    def _ancestors(self, side: int, skeleton: Skeleton, node: str) -> frozenset[str]:
-        """A node and all that it depends on."""
-        if (side, node) not in self._above:
-            found, waiting = {node}, [node]
-            while waiting:
-                sources = {source for source, _ in skeleton.preds.get(waiting.pop(), ())}
-                waiting += sources - found
-                found |= sources
-            self._above[side, node] = frozenset(found)
-        return self._above[side, node]
+def _operands(matching: Matching, side: int, node: str, anchors: Mapping[int, int]) -> list[Operand]:
+    skeleton = (matching.left, matching.right)[side]
+    axis = skeleton.graph.op(node).attrs["axis"]
+    places = [(matching.place[side][source], edge) for source, edge in skeleton.uses(node)]
+    return [Operand(place, edge, anchors.get(place), skeleton.graph.shape(edge.value)[axis]) for place, edge in places]
 
 
-def _facts(graph: Skeleton, node: str) -> Hashable:
-    op = graph.op(node)
-    edges = sorted(f"{edge.position} {signature(edge)}" for _, edge in graph.uses(node))
-    return attributes(graph, node), tuple(edges), positions(graph, node), op is not None and "bias" in op.weights
+# What an operand is known by, in turn.
+KNOWN_BY: Sequence[Callable[[Operand], Hashable]] = (
+    lambda operand: None if operand.pair is None else (operand.pair, signature(operand.edge)),
+    lambda operand: operand.pair,
+    lambda operand: operand.size,
+)
+
+
+def operand_order(concatenation: Concatenation) -> list[int] | None:
+    """For each operand of the PyTorch concatenation its place among those of the Keras one; None if that is open.
+
+    Operands are known by the nodes that they come from; what has no partner among them is known by its size, if no
+    other has that.
+    """
+    order: dict[int, int] = {}
+    for number, known_by in enumerate(KNOWN_BY):
+        groups: dict[Hashable, tuple[list[int], list[int]]] = {}
+        for side, (found, done) in enumerate(((concatenation.left, order.values()), (concatenation.right, order))):
+            for place, operand in enumerate(found):
+                if place not in set(done) and known_by(operand) is not None:
+                    groups.setdefault(known_by(operand), ([], []))[side].append(place)
+        for here, there in groups.values():
+            # Several uses of the very same value are as good as each other.
+            if len(here) == len(there) and (len(here) == 1 or number == 0):
+                order |= dict(zip(there, here, strict=True))
+    complete = len(order) == len(concatenation.left) == len(concatenation.right)
+    return [order[place] for place in sorted(order)] if complete else None
