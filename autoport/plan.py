@@ -140,15 +140,22 @@ class Plan:
     def decided(self, read: Callable[[str], Array]) -> Plan:
         """The plan without tied tensors into which sources of different values belong.
 
+        Where such a source belongs elsewhere, too, layers are shared in another way on each side: who belongs to whom
+        is open, and nothing of it is written.
+
         Args:
             read: gives the stored source tensor of a path.
         """
         refused = [entry for entry in self.entries.values() if entry.contradicts(read)]
         if not refused:
             return self
-        kept = {path: entry for path, entry in self.entries.items() if entry not in refused}
         reasons = {e.tensor.path: f"{' and '.join(e.sources)} belong here, and differ" for e in refused}
         lost = {path: f"{e.tensor.path} is one tensor: {reasons[e.tensor.path]}" for e in refused for path in e.sources}
+        for path, entry in self.entries.items():
+            shared = [source for source in entry.sources if source in lost]
+            if shared and path not in reasons:
+                reasons[path] = f"{shared[0]} is shared otherwise: {lost[shared[0]]}"
+        kept = {path: entry for path, entry in self.entries.items() if path not in reasons}
         return replace(self, entries=kept, conflicts=self.conflicts | reasons, refused=self.refused | lost)
 
     def save(self, path: str | Path) -> None:

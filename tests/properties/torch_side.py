@@ -7,7 +7,7 @@ fill it. A flattened map may keep PyTorch's order of features: `orders` tells wh
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -457,10 +457,12 @@ class TorchTwin(nn.Module):
         orders: for each node whose features stand in another order than in Keras, where they are from.
     """
 
-    def __init__(self, architecture: Architecture, seed: int) -> None:
+    def __init__(self, architecture: Architecture, seed: int, known: Architecture) -> None:
         super().__init__()
         spell = Spelling(seed)
-        self._operands, orders, raw = spelled_orders(architecture, spell)
+        before = {node.id: node.sources for node in known.nodes}
+        moved = {node.id for node in architecture.nodes if before.get(node.id, node.sources) != node.sources}
+        self._operands, orders, raw = spelled_orders(architecture, spell, moved)
         self.__dict__["orders"] = orders
         self.__dict__["architecture"] = architecture
         self.__dict__["parts"] = {
@@ -509,16 +511,18 @@ KEEPING = {
 READING = {"dense", "gated", "generator", "rnn", "conv", "conv_transpose"}
 
 
-def spelled_orders(architecture: Architecture, spell: Spelling) -> tuple[dict[int, list[int]], dict[int, Any], bool]:
+def spelled_orders(
+    architecture: Architecture, spell: Spelling, moved: Set[int]
+) -> tuple[dict[int, list[int]], dict[int, Any], bool]:
     """Operands in any order that what reads them can follow, the orders of features, and whether maps are flattened
     as PyTorch stores them."""
     operands = {node.id: spell.operands(node, list(range(len(node.sources)))) for node in architecture.nodes}
-    raw = spell.pick(True, False) and orders_of(architecture, operands, raw=True) is not None
+    raw = spell.pick(True, False) and orders_of(architecture, operands, moved, raw=True) is not None
     for node in architecture.nodes:
         trial = operands | {node.id: spell.shuffled(operands[node.id])}
-        if _is_free(architecture, node) and orders_of(architecture, trial, raw=raw) is not None:
+        if _is_free(architecture, node) and orders_of(architecture, trial, moved, raw=raw) is not None:
             operands = trial
-    return operands, orders_of(architecture, operands, raw=raw) or {}, raw
+    return operands, orders_of(architecture, operands, moved, raw=raw) or {}, raw
 
 
 def _is_free(architecture: Architecture, node: Node) -> bool:
@@ -545,8 +549,13 @@ def _holds_flattened(architecture: Architecture, id: int) -> bool:
     return node.kind in ("flatten", "rows")
 
 
-def orders_of(architecture: Architecture, operands: dict[int, list[int]], *, raw: bool) -> dict[int, Any] | None:
-    """Orders of features by node, where they are not Keras'; None if something does not go with that."""
+def orders_of(
+    architecture: Architecture, operands: dict[int, list[int]], moved: Set[int], *, raw: bool
+) -> dict[int, Any] | None:
+    """Orders of features by node, where they are not Keras'; None if something does not go with that.
+
+    A node that was moved reads something that it did not read in Keras, of which no order is the right one.
+    """
     orders: dict[int, Any] = {}
     for node in architecture.nodes:
         read, shapes = [orders.get(source) for source in node.sources], architecture.sources(node)
@@ -555,7 +564,7 @@ def orders_of(architecture: Architecture, operands: dict[int, list[int]], *, raw
         elif node.kind == "concat" and node["axis"] == -1:
             orders[node.id] = _joined(read, shapes, operands[node.id])
         elif any(order is not None for order in read):
-            if not _follows(node, read, architecture):
+            if node.id in moved or not _follows(node, read, architecture):
                 return None
             orders[node.id] = read[0] if node.kind in KEEPING else None
     return None if any(orders.get(id) is not None for id in architecture.outputs) else orders
@@ -590,9 +599,9 @@ def _unless_plain(order: Any) -> Any:
     return None if np.array_equal(order, np.arange(len(order))) else order
 
 
-def build(architecture: Architecture, seed: int) -> TorchTwin:
-    """An architecture as a module in float64; the seed chooses the spelling."""
-    return TorchTwin(architecture, seed).double().eval()
+def build(architecture: Architecture, seed: int, known: Architecture) -> TorchTwin:
+    """An architecture as a module in float64; the seed chooses the spelling, `known` is what it was before edits."""
+    return TorchTwin(architecture, seed, known).double().eval()
 
 
 def run(twin: TorchTwin, arrays: list[Any]) -> list[Any]:

@@ -38,12 +38,21 @@ def fill(twin: TorchTwin, keras: KerasTwin, known: Architecture | None = None) -
 
 
 def _fill_part(node: Node, keras: KerasTwin, twin: TorchTwin, known: Architecture) -> None:
-    """What an edit leaves of a layer that is several: higher layers of a stack, the first half of a separable one."""
+    """What an edit leaves of a layer that is several.
+
+    Higher layers of a stack, the first half of a separable one, projections of attention that read what they did.
+    """
     module = twin.parts[node.id]
     if node.kind == "rnn" and is_same_layer(node, twin, known, reading=False):
         rnn(node, keras.weights(node), module, None, first=1)
     if node.kind == "separable" and is_same_layer(node, twin, known, outputs=False):
         _put(module.spread.weight, _spread(keras.weights(node)["depthwise"]))
+    if node.kind == "attention" and hasattr(module, "q") and is_same_layer(node, twin, known, reading=False):
+        flat = {role: _flat(role, array) for role, array in keras.weights(node).items()}
+        widths = [architecture.sources(architecture[node.id]) for architecture in (known, twin.architecture)]
+        for roles, before, after in zip(("qo", "kv"), *widths, strict=True):
+            for role in roles if before[-1] == after[-1] else "":
+                _matrix(getattr(module, role), flat, f"{role}.")
 
 
 def is_same_layer(
