@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import accumulate, repeat
 
 from autoport.graph import Value
-from autoport.matching.channels import Channels, LostError, follow
+from autoport.matching.channels import Channels, LostError, follow, in_segment
 from autoport.matching.matching import Matching, Orders, Weights
 from autoport.matching.operands import Concatenation, concatenations, operand_order
 from autoport.weights.piece import Piece, Weight, parse_pattern
@@ -98,10 +98,13 @@ def _cut(
         names = name, matching.partner[name]
         graphs = matching.left.graph, matching.right.graph
         both = [orders.of(graph.op(n), side).weights for side, (graph, n) in enumerate(zip(graphs, names, strict=True))]
-        for axis in sorted(axes):
-            pieces = [p for weights in both for w in weights.values() for p in w.pieces if axis in p.axes]
+        for axis, segment in sorted(axes, key=str):
+            there = [w for weights in both for role, w in weights.items() if in_segment(role, segment)]
+            pieces = [p for weight in there for p in weight.pieces if axis in p.axes]
             unit = 0 if all(map(_has_dimension, pieces, repeat(axis))) else _unit(parts)
-            both = [_in_parts(weights, axis, ranges, unit) for weights, ranges in zip(both, parts, strict=True)]
+            both = [
+                _in_parts(weights, (axis, segment), ranges, unit) for weights, ranges in zip(both, parts, strict=True)
+            ]
         for side in (0, 1):
             orders.weights[side][names[side]] = both[side]
     start = {number: begin for number, begin, _ in parts[0]}
@@ -119,14 +122,15 @@ def _unit(parts: tuple[list[Part], list[Part]]) -> int:
     return math.gcd(*(edge for side in parts for _, *edges in side for edge in edges))
 
 
-def _in_parts(weights: Weights, axis: str, parts: Sequence[Part], unit: int) -> dict[str, Weight]:
+def _in_parts(weights: Weights, along: tuple[str, int | None], parts: Sequence[Part], unit: int) -> dict[str, Weight]:
     """One weight for each part of an axis; what does not lie along it stays as it is.
 
     A part is a range of a stored dimension; of an axis within one (`(h w c)`) it is cut into blocks of `unit`.
     """
+    axis, segment = along
     result: dict[str, Weight] = {}
     for role, weight in weights.items():
-        if not any(axis in piece.axes for piece in weight.pieces):
+        if not in_segment(role, segment) or not any(axis in piece.axes for piece in weight.pieces):
             result[role] = weight
             continue
         for number, start, stop in parts:
