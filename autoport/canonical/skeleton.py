@@ -105,6 +105,7 @@ class _Contraction:
         self.result = Skeleton(graph)
         self.origin: dict[str, str | None] = {}
         self.preprocessing: dict[str, tuple[Op, ...]] = {}
+        self.nested: set[str] = set()
         self.read_by_outputs = {value.op for value in graph.outputs}
 
     def run(self) -> Skeleton:
@@ -125,13 +126,19 @@ class _Contraction:
         if weighted or len(origins) > 1:
             self._node(op)
         else:
+            for nested in {v.op for v in op.inputs} & self.nested:
+                self._node(self.graph.op(nested), alone=True)
             self.origin[op.name] = next(iter(origins), None)
             passed = [found for v in op.inputs for found in self.preprocessing.get(v.op, ())]
             own = [op] if op.kind == "preprocessing" else []
             self.preprocessing[op.name] = tuple({found.name: found for found in [*passed, *own]}.values())
 
-    def _node(self, op: Op) -> None:
+    def _node(self, op: Op, *, alone: bool = False) -> None:
+        """Makes an operation a node, unless it is part of the merge that reads it and not to stand alone."""
         self.origin[op.name] = op.name
+        if self._is_nested(op) and not alone:
+            self.nested.add(op.name)
+            return
         self.result.add(op.name, op.colour)
         for position, value in enumerate(self._operands(op)):
             origin = self.origin[value.op]
@@ -148,34 +155,30 @@ class _Contraction:
         if op.weights or op.kind not in COMMUTATIVE | {"concat"}:
             return list(op.inputs)
         operands: list[Value] = []
-        waiting = [(value, op) for value in reversed(op.inputs)]
+        waiting = list(reversed(op.inputs))
         while waiting:
-            value, reader = waiting.pop()
+            value = waiting.pop()
             inner = self.graph.op(value.op)
-            only = self._only_read_by(inner, reader)
-            same = not inner.weights and inner.kind == op.kind and inner.attrs.get("axis") == op.attrs.get("axis")
-            if same and self.origin[value.op] == value.op and (only or op.kind == "concat"):
-                waiting += [(nested, inner) for nested in reversed(inner.inputs)]
-                if only:
-                    self._remove(inner.name)
+            placed = op.kind == "concat" and _same_merge(inner, op) and self.origin[value.op] == value.op
+            if placed or value.op in self.nested:
+                waiting += reversed(inner.inputs)
             else:
                 operands.append(value)
         return operands
 
-    def _only_read_by(self, inner: Op, op: Op) -> bool:
-        single = self.graph.out_degree(inner.name) == 1 and inner.name not in self.read_by_outputs
-        return single and self.graph.has_edge(inner.name, op.name)
-
-    def _remove(self, name: str) -> None:
-        result = self.result
-        if name not in result.colour:
-            return
-        result.nodes.remove(name)
-        del result.colour[name]
-        for source, _ in result.preds.pop(name, []):
-            result.succs[source] = [edge for edge in result.succs[source] if edge[0] != name]
-            result.edges.pop((source, name), None)
+    def _is_nested(self, op: Op) -> bool:
+        """Whether a merge is read by another one of its kind only."""
+        if op.kind not in COMMUTATIVE | {"concat"} or op.name in self.read_by_outputs:
+            return False
+        readers = list(self.graph.successors(op.name))
+        return len(readers) == 1 and _same_merge(op, self.graph.op(readers[0]))
 
     def _edge(self, position: int, value: Value) -> Edge:
         expression = expression_of(self.graph, value, self.result.colour)
         return Edge(position, value, expression, self.preprocessing.get(value.op, ()))
+
+
+def _same_merge(inner: Op, outer: Op) -> bool:
+    """Whether two operations without weights join values in the same way."""
+    same = inner.kind == outer.kind and inner.attrs.get("axis") == outer.attrs.get("axis")
+    return same and not inner.weights and not outer.weights

@@ -9,7 +9,7 @@ free: evidence settles what belongs together, or it is ambiguous.
 
 from __future__ import annotations
 
-import itertools
+from collections import Counter
 from collections.abc import Hashable, Iterator, Set
 from functools import cached_property
 
@@ -52,13 +52,24 @@ class _Branches:
         facts = {k: (places.colours[k], _facts(sides[places.side(k)], node)) for k, node in enumerate(places.names)}
         return numbered(facts)
 
+    @cached_property
+    def _whole(self) -> dict[int, int]:
+        """Equal numbers for places with the same evidence all the way above them."""
+        return keys_before(self.matching.down, {}, self._evidence)
+
     def interchangeable(self, concatenation: Concatenation) -> Iterator[tuple[Operand, Operand, Operand]]:
         """An operand of the left side, that at its place on the right one, and another one of the left side."""
-        left, right = concatenation.left, concatenation.right
-        keys = [[self._structure[operand.source] for operand in side] for side in (left, right)]
-        for p, q in itertools.permutations(range(min(map(len, keys))), 2):
-            if any(own[p] == own[q] for own in keys):
-                yield left[p], right[p], left[q]
+        pairs = list(zip(concatenation.left, concatenation.right, strict=False))
+        keys = [[self._structure[operand.source] for operand in side] for side in zip(*pairs, strict=True)]
+        counts = [Counter(own) for own in keys]
+        for place, (left, right) in enumerate(pairs):
+            several = any(count[own[place]] > 1 for count, own in zip(counts, keys, strict=True))
+            if several and (
+                self._whole[left.source] != self._whole[right.source] or signature(left.edge) != signature(right.edge)
+            ):
+                for other, (found, _) in enumerate(pairs):
+                    if other != place and any(own[place] == own[other] for own in keys):
+                        yield left, right, found
 
     def crossed(self, one: Operand, twin: Operand, other: Operand) -> bool:
         """Whether what stands at the place of one operand is not like it, but like another one."""
