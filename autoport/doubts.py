@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from autoport.canonical import Skeleton
 from autoport.canonical.evidence import Edge, Expression
-from autoport.differences import OPERANDS, edge_pairs, matched_edges, role_conflicts, wiring
+from autoport.differences import edge_pairs, matched_edges, role_conflicts
 from autoport.graph import Op
 from autoport.graph.build import RNN_GATES
 from autoport.matching import Matching
@@ -141,8 +141,7 @@ def _origins(matching: Matching) -> Iterator[tuple[str, str, bool]]:
                 yield node, reason, True
         if a is None or b is None:
             continue
-        known = node in matching.orders.aligned
-        if a.kind == "concat" and not known and any(d.name == OPERANDS for d in wiring(matching, a, b)):
+        if node in matching.orders.lost:
             yield node, f"{a} and {b} put their operands in another order", True
         roles = [role for role, *_ in role_conflicts(a, b) if role not in WITHOUT_WEIGHTS]
         if a.weights and roles:

@@ -140,15 +140,22 @@ class Plan:
     def decided(self, read: Callable[[str], Array]) -> Plan:
         """The plan without tied tensors into which sources of different values belong.
 
+        Where such a source belongs elsewhere, too, layers are shared in another way on each side: who belongs to whom
+        is open, and nothing of it is written.
+
         Args:
             read: gives the stored source tensor of a path.
         """
         refused = [entry for entry in self.entries.values() if entry.contradicts(read)]
         if not refused:
             return self
-        kept = {path: entry for path, entry in self.entries.items() if entry not in refused}
         reasons = {e.tensor.path: f"{' and '.join(e.sources)} belong here, and differ" for e in refused}
         lost = {path: f"{e.tensor.path} is one tensor: {reasons[e.tensor.path]}" for e in refused for path in e.sources}
+        for path, entry in self.entries.items():
+            shared = [source for source in entry.sources if source in lost]
+            if shared and path not in reasons:
+                reasons[path] = f"{shared[0]} is shared otherwise: {lost[shared[0]]}"
+        kept = {path: entry for path, entry in self.entries.items() if path not in reasons}
         return replace(self, entries=kept, conflicts=self.conflicts | reasons, refused=self.refused | lost)
 
     def save(self, path: str | Path) -> None:
@@ -222,14 +229,25 @@ def build_plan(pairs: Iterable[WeightPair], target: Graph, *, to: str, absorptio
             known = values.setdefault(part.target.tensor, {})
             if not same_part(known.setdefault(_identity(part.target), part), part):
                 twins.setdefault(part.target.tensor, []).append(part)
-    for path, parts in values.items():
+    for path, found in values.items():
         tensor = target.tensors[path]
-        covered = sum(math.prod(part.target.axes.values()) for part in parts.values())
-        if covered == math.prod(tensor.shape):
-            plan.entries[path] = Entry(tensor, tuple(parts.values()), tuple(twins.get(path, ())))
+        parts, others = _once(list(found.values()), math.prod(tensor.shape))
+        if sum(map(_extent, parts)) == math.prod(tensor.shape):
+            plan.entries[path] = Entry(tensor, tuple(parts), (*others, *twins.get(path, ())))
         else:
             plan.conflicts[path] = "only a part of the tensor has a source"
     return plan
+
+
+def _once(parts: list[Part], size: int) -> tuple[list[Part], list[Part]]:
+    """Parts that make up a tensor, and those that make parts of it once more: a layer that is split at one use only."""
+    whole = [part for part in parts if _extent(part) == size][:1]
+    return (whole, [part for part in parts if part not in whole]) if whole else (parts, [])
+
+
+def _extent(part: Part) -> int:
+    """Number of elements that a part makes."""
+    return math.prod(part.target.axes.values())
 
 
 def _identity(piece: Piece) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from autoport.graph import Graph, Op
+from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
 
 
@@ -30,9 +30,10 @@ def name_dims(graph: Graph) -> None:
 
 
 def _names(graph: Graph, op: Op) -> dict[int, str]:
+    """Names along each dimension of what an operation reads; of a concatenation along those of what it makes."""
     if not op.inputs:
         return {}
-    axes = graph.axes.get(op.inputs[0], ())
+    axes = graph.axes.get(Value(op.name) if op.kind == "concat" else op.inputs[0], ())
     names = {dim: {name for segment in axis for name, _ in ax.spelled(segment)} for dim, axis in enumerate(axes)}
     return {dim: " ".join(sorted(found)) for dim, found in names.items() if ax.UNKNOWN not in found}
 

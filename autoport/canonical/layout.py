@@ -199,9 +199,17 @@ def _concat(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     dim = op.attrs["axis"]
     if any(len(a) <= dim for a in inputs):
         return ax.unknown(op.shapes[0])
-    named = list(inputs[0])
+    named = [_shared(axes, axes[0]) for axes in zip(*inputs, strict=False)]
     named[dim] = ax.concatenated([a[dim] for a in inputs])
     return tuple(named)
+
+
+def _shared(axes: Sequence[Axis], default: Axis) -> Axis:
+    """What operands share: of axes with several names that with the first one, whatever the order of operands."""
+    names = [ax.known_name(axis, ordered=True) for axis in axes]
+    if None in names or len(set(names)) < 2:
+        return default
+    return min(zip(names, range(len(axes)), axes, strict=True))[2]
 
 
 def _matmul(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
@@ -260,11 +268,15 @@ def _expanded_axes(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
 
 def _elementwise(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     """What operands put on each other has one order."""
-    agreed = [unify(axes) for axes in _aligned(inputs)][::-1]
+    aligned = list(_aligned(inputs))[::-1]
+    agreed = [unify(axes) for axes in aligned]
     named = _default(graph, op, inputs)
     if len(named) != len(agreed):
         return named
-    return tuple(a if fine else ax.lost([ax.axis_size(a)])[0] for a, fine in zip(named, agreed, strict=True))
+    met = [
+        _shared([a for a in axes if ax.axis_size(a) > 1], default) for axes, default in zip(aligned, named, strict=True)
+    ]
+    return tuple(a if fine else ax.lost([ax.axis_size(a)])[0] for a, fine in zip(met, agreed, strict=True))
 
 
 def _default(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:

@@ -9,7 +9,8 @@ hyper-parameters.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autoport.canonical.evidence import COMMUTATIVE, Edge, expression_of
@@ -59,10 +60,32 @@ class Skeleton:
         """The operation of a node; None for an output of the model."""
         return self.graph.op(node) if node in self.graph else None
 
+    def uses(self, node: str) -> list[tuple[str, Edge]]:
+        """The uses of other nodes by a node, in the order of its operands, each with the node that is used."""
+        sources = dict(self.preds.get(node, ()))
+        edges = [(source, edge) for source in sources for edge in self.edges[source, node]]
+        return sorted(edges, key=lambda found: found[1].position)
+
     def add(self, node: str, colour: Any) -> None:
         """Appends a node."""
         self.nodes.append(node)
         self.colour[node] = colour
+
+    def loosened(self, free: Collection[str]) -> Skeleton:
+        """The same, but for the order of the operands of some nodes, which does not count."""
+
+        def place(reader: str, position: int) -> int:
+            return 0 if reader in free else position
+
+        return replace(
+            self,
+            preds={node: [(other, place(node, k)) for other, k in found] for node, found in self.preds.items()},
+            succs={node: [(other, place(other, k)) for other, k in found] for node, found in self.succs.items()},
+            edges={
+                (source, node): [replace(edge, position=place(node, edge.position)) for edge in found]
+                for (source, node), found in self.edges.items()
+            },
+        )
 
     def link(self, source: str, target: str, edge: Edge) -> None:
         """Adds an edge."""
@@ -82,6 +105,7 @@ class _Contraction:
         self.result = Skeleton(graph)
         self.origin: dict[str, str | None] = {}
         self.preprocessing: dict[str, tuple[Op, ...]] = {}
+        self.nested: set[str] = set()
         self.read_by_outputs = {value.op for value in graph.outputs}
 
     def run(self) -> Skeleton:
@@ -102,13 +126,19 @@ class _Contraction:
         if weighted or len(origins) > 1:
             self._node(op)
         else:
+            for nested in {v.op for v in op.inputs} & self.nested:
+                self._node(self.graph.op(nested), alone=True)
             self.origin[op.name] = next(iter(origins), None)
             passed = [found for v in op.inputs for found in self.preprocessing.get(v.op, ())]
             own = [op] if op.kind == "preprocessing" else []
             self.preprocessing[op.name] = tuple({found.name: found for found in [*passed, *own]}.values())
 
-    def _node(self, op: Op) -> None:
+    def _node(self, op: Op, *, alone: bool = False) -> None:
+        """Makes an operation a node, unless it is part of the merge that reads it and not to stand alone."""
         self.origin[op.name] = op.name
+        if self._is_nested(op) and not alone:
+            self.nested.add(op.name)
+            return
         self.result.add(op.name, op.colour)
         for position, value in enumerate(self._operands(op)):
             origin = self.origin[value.op]
@@ -125,34 +155,30 @@ class _Contraction:
         if op.weights or op.kind not in COMMUTATIVE | {"concat"}:
             return list(op.inputs)
         operands: list[Value] = []
-        waiting = [(value, op) for value in reversed(op.inputs)]
+        waiting = list(reversed(op.inputs))
         while waiting:
-            value, reader = waiting.pop()
+            value = waiting.pop()
             inner = self.graph.op(value.op)
-            only = self._only_read_by(inner, reader)
-            same = not inner.weights and inner.kind == op.kind and inner.attrs.get("axis") == op.attrs.get("axis")
-            if same and self.origin[value.op] == value.op and (only or op.kind == "concat"):
-                waiting += [(nested, inner) for nested in reversed(inner.inputs)]
-                if only:
-                    self._remove(inner.name)
+            placed = op.kind == "concat" and _same_merge(inner, op) and self.origin[value.op] == value.op
+            if placed or value.op in self.nested:
+                waiting += reversed(inner.inputs)
             else:
                 operands.append(value)
         return operands
 
-    def _only_read_by(self, inner: Op, op: Op) -> bool:
-        single = self.graph.out_degree(inner.name) == 1 and inner.name not in self.read_by_outputs
-        return single and self.graph.has_edge(inner.name, op.name)
-
-    def _remove(self, name: str) -> None:
-        result = self.result
-        if name not in result.colour:
-            return
-        result.nodes.remove(name)
-        del result.colour[name]
-        for source, _ in result.preds.pop(name, []):
-            result.succs[source] = [edge for edge in result.succs[source] if edge[0] != name]
-            result.edges.pop((source, name), None)
+    def _is_nested(self, op: Op) -> bool:
+        """Whether a merge is read by another one of its kind only."""
+        if op.kind not in COMMUTATIVE | {"concat"} or op.name in self.read_by_outputs:
+            return False
+        readers = list(self.graph.successors(op.name))
+        return len(readers) == 1 and _same_merge(op, self.graph.op(readers[0]))
 
     def _edge(self, position: int, value: Value) -> Edge:
         expression = expression_of(self.graph, value, self.result.colour)
         return Edge(position, value, expression, self.preprocessing.get(value.op, ()))
+
+
+def _same_merge(inner: Op, outer: Op) -> bool:
+    """Whether two operations without weights join values in the same way."""
+    same = inner.kind == outer.kind and inner.attrs.get("axis") == outer.attrs.get("axis")
+    return same and not inner.weights and not outer.weights

@@ -19,8 +19,8 @@ def pair_between(matching: Matching) -> bool:
     left = {pair.left: number for number, pair in enumerate(matching.pairs)}
     right = {pair.right: number for number, pair in enumerate(matching.pairs)}
     places = [
-        _places(matching.left, left, matching.free_left),
-        _places(matching.right, right, matching.free_right),
+        _places(matching.read[0], left, matching.free_left),
+        _places(matching.read[1], right, matching.free_right),
     ]
     found = False
     for key, nodes in places[0].items():

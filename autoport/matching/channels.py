@@ -37,13 +37,14 @@ class Channels:
 
     Attributes:
         atoms: the axes that they are.
-        along: by operation, the axes of its weights that lie along them.
+        along: by operation, the axes of its weights that lie along them, each with the segment of them that does
+            where an operation reads several.
         joined: concatenations along the channels that read them.
         visible: whether an output of the model has them.
     """
 
     atoms: set[Atom] = field(default_factory=set)
-    along: dict[str, set[str]] = field(default_factory=dict)
+    along: dict[str, set[tuple[str, int | None]]] = field(default_factory=dict)
     joined: set[str] = field(default_factory=set)
     visible: bool = False
 
@@ -138,18 +139,22 @@ class _Walk:
                     raise LostError(f"{op} is in the way")
                 found.add(self._name(outputs[dim], axis, op))
 
-    def _name(self, name: str, axis: ax.Axis, op: Op) -> str:
-        """What the channels are called in the layouts of an operation's weights."""
-        if len(axis) != 1:
+    def _name(self, name: str, axis: ax.Axis, op: Op) -> tuple[str, int | None]:
+        """What the channels are called in the layouts of an operation's weights, and in which segment of them."""
+        numbers = [number for number, segment in enumerate(axis) if self._has(segment)]
+        if len(numbers) != 1:
             raise LostError(f"{op} is in the way")
-        size = next(atom.size for atom in ax.leaves(axis[0]) if atom in self.result.atoms)
+        segment = axis[numbers[0]]
+        size = next(atom.size for atom in ax.leaves(segment) if atom in self.result.atoms)
         if not ax.is_plain(axis):
-            names, atoms = [name for name, _ in ax.spelled(axis[0])], ax.leaves(axis[0])
+            names, atoms = [name for name, _ in ax.spelled(segment)], ax.leaves(segment)
             name = next(n for n, atom in zip(names, atoms, strict=False) if atom in self.result.atoms)
-        pieces = [piece for weight in op.weights.values() for piece in weight.pieces if name in piece.axes]
+        place = numbers[0] if len(axis) > 1 else None
+        found = [weight for role, weight in op.weights.items() if in_segment(role, place)]
+        pieces = [piece for weight in found for piece in weight.pieces if name in piece.axes]
         if not pieces or any(piece.axes[name] != size for piece in pieces):
             raise LostError(f"{op} is in the way")
-        return name
+        return name, place
 
     def _concatenate(self, op: Op, read: list[tuple[int, int]]) -> None:
         """Next to other channels they are looked after with those; along tokens all operands share them."""
@@ -162,3 +167,8 @@ class _Walk:
             for value in op.inputs:
                 for place in {place for _, place in read}:
                     self.join(self.graph.axes[value][place], op)
+
+
+def in_segment(role: str, segment: int | None) -> bool:
+    """Whether a weight lies along one segment of what an operation reads; see `autoport.canonical.layout`."""
+    return segment is None or role.partition("[")[2].startswith(f"{segment}]")

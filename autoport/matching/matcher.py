@@ -11,6 +11,9 @@
    (`autoport.matching.between`).
 5. What structure alone leaves tied is told apart by finer evidence (`autoport.matching.ties`).
 
+6. Where that pairs operands of a concatenation by their place against other evidence, all is done
+   again as if their order did not count (`autoport.matching.crossed`).
+
 Pairs split what is open into smaller parts, so each step is followed by the first one again.
 """
 
@@ -21,6 +24,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from autoport.canonical.skeleton import Skeleton
 from autoport.matching import ties
 from autoport.matching.between import pair_between
+from autoport.matching.crossed import contradicted
 from autoport.matching.hints import apply_hints
 from autoport.matching.keys import keys_before, keys_of_both
 from autoport.matching.matching import Matching
@@ -42,19 +46,26 @@ def match_skeletons(left: Skeleton, right: Skeleton, hints: Sequence[tuple[str, 
     Raises:
         HintError: a hint names nothing, or contradicts the graphs.
     """
-    matching = Matching(left, right)
+    matching = _matched(Matching(left, right), hints)
+    while any(more := contradicted(matching)):
+        free = matching.free[0] | more[0], matching.free[1] | more[1]
+        matching = _matched(Matching(left, right, free=free), hints)
+    matching.orders = find_orders(matching)
+    return matching
+
+
+def _matched(matching: Matching, hints: Sequence[tuple[str, str]]) -> Matching:
     _match_until_stable(matching)
     if hints:
         apply_hints(matching, hints)
         _match_until_stable(matching)
     _break_ties(matching)
-    matching.orders = find_orders(matching)
     return matching
 
 
 def extended(matching: Matching, left: str, right: str, reason: str) -> Matching:
     """A matching with one pair more, and all that follows from it."""
-    result = Matching(matching.left, matching.right)
+    result = Matching(matching.left, matching.right, free=matching.free)
     for pair in matching.pairs:
         result.add(pair.left, pair.right, pair.reason)
     result.add(left, right, reason)

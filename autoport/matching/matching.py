@@ -30,6 +30,7 @@ class Orders:
     Attributes:
         aligned: Keras concatenations whose channels were followed to the end on both sides.
         visible: those of them whose channels reach an output of the models.
+        lost: Keras concatenations in another order that could not be followed, or in one that is open.
         weights: by operation, its weights cut into the parts that belong together, for either side.
         moved: for each axis of the PyTorch side whose positions stand in another order the Keras
             position of each of them.
@@ -37,6 +38,7 @@ class Orders:
 
     aligned: set[str] = field(default_factory=set)
     visible: set[str] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
     weights: tuple[dict[str, Weights], dict[str, Weights]] = field(default_factory=lambda: ({}, {}))
     moved: dict[Atom, list[int]] = field(default_factory=dict)
 
@@ -54,6 +56,9 @@ class Matching:
         ambiguous: reason for nodes that were left open because several partners fit equally well,
             for the left and the right side.
         orders: concatenations whose operands stand in another order on the other side.
+        free: concatenations of either side that are matched as if the order of their operands did not count.
+        read: both skeletons as they are matched.
+        place: the number of each node in `down` and `up`, by side.
     """
 
     left: Skeleton
@@ -63,12 +68,17 @@ class Matching:
     partner: dict[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     orders: Orders = field(default_factory=Orders)
+    free: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
     def __post_init__(self) -> None:
-        self.down: Places = side_by_side(self.left, self.right)
-        self.up: Places = side_by_side(self.left, self.right, upwards=True)
-        self._place = {node: place for place, node in enumerate(self.left.nodes)}
-        self._place_right = {node: self.down.left + place for place, node in enumerate(self.right.nodes)}
+        sides = zip((self.left, self.right), self.free, strict=True)
+        self.read = [side.loosened(free) if free else side for side, free in sides]
+        self.down: Places = side_by_side(*self.read)
+        self.up: Places = side_by_side(*self.read, upwards=True)
+        self.place = (
+            {node: place for place, node in enumerate(self.left.nodes)},
+            {node: self.down.left + place for place, node in enumerate(self.right.nodes)},
+        )
 
     def add(self, left: str, right: str, reason: str) -> None:
         """Records a pair."""
@@ -95,5 +105,5 @@ class Matching:
     @property
     def anchors(self) -> dict[int, int]:
         """The number of its pair, for every place that has a partner."""
-        left = {self._place[pair.left]: number for number, pair in enumerate(self.pairs)}
-        return left | {self._place_right[pair.right]: number for number, pair in enumerate(self.pairs)}
+        left = {self.place[0][pair.left]: number for number, pair in enumerate(self.pairs)}
+        return left | {self.place[1][pair.right]: number for number, pair in enumerate(self.pairs)}

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import accumulate, repeat
 
-from autoport.canonical.evidence import Edge
-from autoport.canonical.skeleton import Skeleton
 from autoport.graph import Value
-from autoport.matching.channels import Channels, LostError, follow
+from autoport.matching.channels import Channels, LostError, follow, in_segment
 from autoport.matching.matching import Matching, Orders, Weights
+from autoport.matching.operands import Concatenation, concatenations, operand_order
 from autoport.weights.piece import Piece, Weight, parse_pattern
 
 logger = logging.getLogger(__name__)
@@ -31,47 +30,23 @@ def find_orders(matching: Matching) -> Orders:
     orders = Orders()
     found: dict[str, tuple[Channels, Channels]] = {}
     parts: dict[str, tuple[list[Part], list[Part]]] = {}
-    for node in matching.left.nodes:
-        order = _operand_order(matching, node)
-        if order is not None and order != sorted(order):
+    for concatenation in concatenations(matching):
+        node, order = concatenation.node, operand_order(concatenation)
+        if order is None or order != sorted(order):
+            orders.lost.add(node)
+        if order is not None and node in orders.lost:
             try:
+                parts[node] = _parts(matching, concatenation, order)
                 found[node] = _followed(matching, node)
-                parts[node] = _parts(matching, node, order)
             except LostError as lost:
-                found.pop(node, None)
                 logger.info("%s: %s", node, lost)
-    for node in _consistent(matching, found):
+    for node in _consistent(matching, found, orders.lost):
         _cut(matching, orders, found[node], parts[node])
         orders.aligned.add(node)
+        orders.lost.remove(node)
         if any(side.visible for side in found[node]):
             orders.visible.add(node)
     return orders
-
-
-def _operand_order(matching: Matching, node: str) -> list[int] | None:
-    """For each operand of the PyTorch concatenation its place among those of the Keras one."""
-    op = matching.left.op(node)
-    if op is None or op.kind != "concat" or node not in matching.partner:
-        return None
-    sides = [_operands(matching, side, name) for side, name in enumerate((node, matching.partner[node]))]
-    names = [list(side) for side in sides]
-    if None in names[0] or sorted(names[0]) != sorted(names[1]) or len(set(names[0])) < len(names[0]):
-        return None
-    return [names[0].index(name) for name in names[1]]
-
-
-def _operands(matching: Matching, side: int, node: str) -> list[tuple[str, str]]:
-    """What a concatenation reads, in order: the Keras node and what is done with it on the way."""
-    keras = {right: left for left, right in matching.partner.items()} if side else {}
-    edges = _edges((matching.left, matching.right)[side], node)
-    return [(keras.get(source, "?") if side else source, edge.expression.structure) for source, edge in edges]
-
-
-def _edges(skeleton: Skeleton, node: str) -> list[tuple[str, Edge]]:
-    """The uses of other nodes by a node, in the order of its operands, each with the node that is used."""
-    sources = {source for source, _ in skeleton.preds[node]}
-    edges = [(source, edge) for source in sources for edge in skeleton.edges[source, node]]
-    return sorted(edges, key=lambda found: found[1].position)
 
 
 def _followed(matching: Matching, node: str) -> tuple[Channels, Channels]:
@@ -84,15 +59,14 @@ def _followed(matching: Matching, node: str) -> tuple[Channels, Channels]:
     return left, right
 
 
-def _parts(matching: Matching, node: str, order: Sequence[int]) -> tuple[list[Part], list[Part]]:
+def _parts(matching: Matching, concatenation: Concatenation, order: Sequence[int]) -> tuple[list[Part], list[Part]]:
     """Where each operand stands, by its number on the Keras side."""
-    sizes = []
-    for skeleton, name in ((matching.left, node), (matching.right, matching.partner[node])):
-        graph = skeleton.graph
-        dim = graph.op(name).attrs["axis"]
-        sizes.append([graph.shape(edge.value)[dim] for _, edge in _edges(skeleton, name)])
-    if [sizes[0][number] for number in order] != sizes[1]:
-        raise LostError("its operands have other sizes on the other side")
+    sizes = [[operand.size for operand in side] for side in (concatenation.left, concatenation.right)]
+    left, right = matching.left.graph, matching.right.graph
+    names = concatenation.node, matching.partner[concatenation.node]
+    wholes = [g.op(n).shapes[0][g.op(n).attrs["axis"]] for g, n in zip((left, right), names, strict=True)]
+    if [sizes[0][number] for number in order] != sizes[1] or [sum(found) for found in sizes] != wholes:
+        raise LostError("its operands have other sizes on the other side, or are constants")
     return _ranges(range(len(order)), sizes[0]), _ranges(order, sizes[1])
 
 
@@ -101,26 +75,20 @@ def _ranges(numbers: Sequence[int], sizes: Sequence[int]) -> list[Part]:
     return [(number, stop - size, stop) for number, size, stop in zip(numbers, sizes, stops, strict=True)]
 
 
-def _consistent(matching: Matching, found: Mapping[str, tuple[Channels, Channels]]) -> list[str]:
+def _consistent(matching: Matching, found: Mapping[str, tuple[Channels, Channels]], lost: Set[str]) -> list[str]:
     """Those whose channels are read by no concatenation but such as are in order, or put in order themselves."""
     sound = dict(found)
     while True:
         atoms = [atom for channels, _ in sound.values() for atom in channels.atoms]
-        lost = [
+        unsound = [
             node
             for node, (channels, _) in sound.items()
-            if len(set(atoms)) < len(atoms)
-            or any(not _in_order(matching, other) and other not in sound for other in channels.joined)
+            if len(set(atoms)) < len(atoms) or not channels.joined <= (matching.partner.keys() - lost) | sound.keys()
         ]
-        if not lost:
+        if not unsound:
             return list(sound)
-        for node in lost:
+        for node in unsound:
             del sound[node]
-
-
-def _in_order(matching: Matching, node: str) -> bool:
-    order = _operand_order(matching, node)
-    return order is not None and order == sorted(order)
 
 
 def _cut(
@@ -130,10 +98,13 @@ def _cut(
         names = name, matching.partner[name]
         graphs = matching.left.graph, matching.right.graph
         both = [orders.of(graph.op(n), side).weights for side, (graph, n) in enumerate(zip(graphs, names, strict=True))]
-        for axis in sorted(axes):
-            pieces = [p for weights in both for w in weights.values() for p in w.pieces if axis in p.axes]
+        for axis, segment in sorted(axes, key=str):
+            there = [w for weights in both for role, w in weights.items() if in_segment(role, segment)]
+            pieces = [p for weight in there for p in weight.pieces if axis in p.axes]
             unit = 0 if all(map(_has_dimension, pieces, repeat(axis))) else _unit(parts)
-            both = [_in_parts(weights, axis, ranges, unit) for weights, ranges in zip(both, parts, strict=True)]
+            both = [
+                _in_parts(weights, (axis, segment), ranges, unit) for weights, ranges in zip(both, parts, strict=True)
+            ]
         for side in (0, 1):
             orders.weights[side][names[side]] = both[side]
     start = {number: begin for number, begin, _ in parts[0]}
@@ -151,14 +122,15 @@ def _unit(parts: tuple[list[Part], list[Part]]) -> int:
     return math.gcd(*(edge for side in parts for _, *edges in side for edge in edges))
 
 
-def _in_parts(weights: Weights, axis: str, parts: Sequence[Part], unit: int) -> dict[str, Weight]:
+def _in_parts(weights: Weights, along: tuple[str, int | None], parts: Sequence[Part], unit: int) -> dict[str, Weight]:
     """One weight for each part of an axis; what does not lie along it stays as it is.
 
     A part is a range of a stored dimension; of an axis within one (`(h w c)`) it is cut into blocks of `unit`.
     """
+    axis, segment = along
     result: dict[str, Weight] = {}
     for role, weight in weights.items():
-        if not any(axis in piece.axes for piece in weight.pieces):
+        if not in_segment(role, segment) or not any(axis in piece.axes for piece in weight.pieces):
             result[role] = weight
             continue
         for number, start, stop in parts:

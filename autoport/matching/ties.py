@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Any
 
 import networkx as nx
+import numpy as np
 
 from autoport.canonical.evidence import Edge
 from autoport.canonical.skeleton import Skeleton
@@ -20,33 +20,39 @@ from autoport.matching.keys import keys_around, numbered
 from autoport.matching.matching import Matching
 from autoport.matching.places import Keys, Places
 
-# Hyper-parameters that change the function; what they are is the same word on both sides.
-FINE_ATTRS = ("stride", "dilation", "padding", "kernel_size", "groups", "epsilon", "activation", "reset_after")
+# Hyper-parameters that change the function, with the number at which an operation may as well not have them.
+FINE_ATTRS = {
+    "stride": 1, "dilation": 1, "padding": 0, "kernel_size": 1, "groups": 1, "epsilon": None, "activation": None,
+    "reset_after": None,
+}  # fmt: skip
 
 Evidence = Callable[[Skeleton, str], Hashable]
 
 
-def _attributes(graph: Skeleton, node: str) -> Hashable:
+def attributes(graph: Skeleton, node: str) -> Hashable:
+    """Hyper-parameters of a node."""
     op = graph.op(node)
     if op is None:
         return ()
-    return tuple((name, _plain(op.attrs[name])) for name in FINE_ATTRS if name in op.attrs)
+    found = ((name, op.attrs.get(name, plain), plain) for name, plain in FINE_ATTRS.items())
+    return tuple((name, str(value)) for name, value, plain in found if set(np.ravel(np.asarray(value))) != {plain})
 
 
 def _edges(graph: Skeleton, node: str) -> Hashable:
     """What was contracted onto the edges of a node."""
     below = [edge for other, _ in dict(graph.succs.get(node, ())).items() for edge in graph.edges[node, other]]
     above = [edge for other, _ in dict(graph.preds.get(node, ())).items() for edge in graph.edges[other, node]]
-    return tuple(tuple(sorted(_signature(edge) for edge in side)) for side in (above, below))
+    return tuple(tuple(sorted(f"{edge.position} {signature(edge)}" for edge in side)) for side in (above, below))
 
 
-def _signature(edge: Edge) -> str:
+def signature(edge: Edge) -> str:
+    """What was contracted onto an edge, in one text."""
     names = (*FINE_ATTRS, "taken", "over")
     facts = [sorted((k, str(v)) for k, v in op.attrs.items() if k in names) for op in edge.expression.ops()]
-    return f"{edge.position} {edge.expression.structure} {facts}"
+    return f"{edge.expression.structure} {facts}"
 
 
-def _positions(graph: Skeleton, node: str) -> Hashable:
+def positions(graph: Skeleton, node: str) -> Hashable:
     """Place among the model's inputs or outputs."""
     if node in graph.output_position:
         return graph.output_position[node]
@@ -54,14 +60,10 @@ def _positions(graph: Skeleton, node: str) -> Hashable:
     return op.attrs.get("position") if op is not None and op.kind == "input" else None
 
 
-def _plain(value: Any) -> Hashable:
-    return str(value)
-
-
 EVIDENCE: tuple[tuple[str, Evidence], ...] = (
-    ("hyper-parameters", lambda graph, node: (_attributes(graph, node), _edges(graph, node))),
+    ("hyper-parameters", lambda graph, node: (attributes(graph, node), _edges(graph, node))),
     ("what lies on the way to their neighbours", _edges),
-    ("the position among the model's inputs or outputs", _positions),
+    ("the position among the model's inputs or outputs", positions),
 )
 
 
@@ -79,7 +81,7 @@ def settle(matching: Matching) -> bool:
 def _keys(matching: Matching, evidence: Evidence) -> Keys:
     """Fully refined keys of what is open, with the evidence as part of the colour."""
     places, anchors = matching.down, matching.anchors
-    sides = matching.left, matching.right
+    sides = matching.read
     colours = {
         place: (places.colours[place], evidence(sides[places.side(place)], node))
         for place, node in enumerate(places.names)

@@ -36,8 +36,11 @@ def nested(count: int, kind: str) -> Graph:
     """Merges in merges."""
     build, x = start()
     first, second = dense(build, x), dense(build, x)
-    for _ in range(count):
-        first = build.emit(kind, [first, second], (2, 4))
+    for number in range(count):
+        if kind == "concat":
+            first = build.emit(kind, [first, second], (2, 4 * (number + 2)), axis=1)
+        else:
+            first = build.emit(kind, [first, second], (2, 4))
     build.graph.outputs = [first]
     return build.graph
 
@@ -53,7 +56,8 @@ def layers(count: int) -> Graph:
 
 GRAPHS = {
     "a chain of 20,000 operations without weights": lambda: without_weights(20_000),
-    "1,100 nested sums, more than Python's calls may be": lambda: nested(1_100, "add"),
+    "10,000 nested sums": lambda: nested(10_000, "add"),
+    "2,000 nested concatenations": lambda: nested(2_000, "concat"),
     "2,000 nested differences": lambda: nested(2_000, "sub"),
     "20,000 layers": lambda: layers(20_000),
 }

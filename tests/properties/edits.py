@@ -96,6 +96,13 @@ def another_merge(nodes: Nodes, random: Random) -> set[int]:
     return {node.id}
 
 
+def other_operands(nodes: Nodes, random: Random) -> set[int]:
+    """Operands in another order, where it counts; those of a concatenation are a matter of spelling."""
+    node = _choose(nodes, random, lambda n: n.kind == "sub" and len(set(n.sources)) > 1)
+    nodes[nodes.index(node)] = replace(node, sources=node.sources[1:] + node.sources[:1])
+    return {node.id}
+
+
 def other_heads(nodes: Nodes, random: Random) -> set[int]:
     """As many features, in another number of heads."""
     node = _choose(nodes, random, lambda n: n.kind == "attention" and n["kv_heads"] == n["heads"] and n["depth"] == 4)
@@ -152,7 +159,7 @@ EDITS: dict[str, Edit] = {
     edit.__name__: edit
     for edit in (
         another_activation, another_epsilon, another_stride, another_dilation, another_padding, another_pooling,
-        another_groups, another_width, another_merge, other_heads, another_source, one_less, one_more,
+        another_groups, another_width, another_merge, other_operands, other_heads, another_source, one_less, one_more,
     )
 }  # fmt: skip
 # A layer may be gone and another one have become just like it; who does not know the history cannot see that.

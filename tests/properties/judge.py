@@ -51,7 +51,7 @@ class Case:
 
     def twins(self, seed: int, edited: Architecture | None = None) -> tuple[TorchTwin, TorchTwin]:
         """A module to be ported into, and the same with the right weights where they are known."""
-        fresh, right = (torch_side.build(edited or self.architecture, seed) for _ in range(2))
+        fresh, right = (torch_side.build(edited or self.architecture, seed, self.architecture) for _ in range(2))
         for module in (fresh, right):
             randomise_torch(module, 7)
         fill(right, self.keras, self.architecture if edited else None)

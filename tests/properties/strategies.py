@@ -158,8 +158,10 @@ def small(net: Net, x: int) -> int:
 
 
 def pool(net: Net, x: int) -> int:
-    """Pooling."""
+    """Pooling; TensorFlow has none over windows of three dimensions in float64."""
     rank = len(net.shape(x)) - 1
+    if rank == 3:
+        raise Invalid("no such pooling")
     if net.flag():
         return net.add("max_pool", x, **_window(net, x))
     return net.add("avg_pool", x, kernel=(net.one(2, 3),) * rank, stride=(net.one(1, 2),) * rank, padding="valid")

@@ -7,7 +7,7 @@ fill it. A flattened map may keep PyTorch's order of features: `orders` tells wh
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tests.properties.architecture import Architecture, Node, Shape, paddings
+from tests.properties.architecture import WEIGHTED, Architecture, Node, Shape, paddings
 from tests.properties.spelling import Spelling
 
 Order = "np.ndarray[Any, Any] | None"
@@ -457,22 +457,22 @@ class TorchTwin(nn.Module):
         orders: for each node whose features stand in another order than in Keras, where they are from.
     """
 
-    def __init__(self, architecture: Architecture, seed: int) -> None:
+    def __init__(self, architecture: Architecture, seed: int, known: Architecture) -> None:
         super().__init__()
         spell = Spelling(seed)
-        raw = spell.pick(True, False)
-        orders = orders_of(architecture) if raw else {}
-        self.__dict__["orders"] = orders or {}
+        before = {node.id: node.sources for node in known.nodes}
+        moved = {node.id for node in architecture.nodes if before.get(node.id, node.sources) != node.sources}
+        self._operands, orders, raw = spelled_orders(architecture, spell, moved)
+        self.__dict__["orders"] = orders
         self.__dict__["architecture"] = architecture
         self.__dict__["parts"] = {
-            node.id: self._part(node, spell, keep=raw and orders is not None)
+            node.id: self._part(node, spell, keep=raw)
             for node in architecture.nodes
             if node.kind != "input" and node.shared is None
         }
         self.__dict__["names"] = {}
         self._register(spell)
         self._order = spell.order(architecture)
-        self._operands = {node.id: spell.operands(node, list(range(len(node.sources)))) for node in architecture.nodes}
 
     def _part(self, node: Node, spell: Spelling, *, keep: bool) -> nn.Module:
         make = channels_last if node.kind in ("flatten", "rows") and not keep else MODULES[node.kind]
@@ -505,61 +505,103 @@ class TorchTwin(nn.Module):
 
 # Kinds that leave the order of features as it is, or take any.
 KEEPING = {
-    "batch_norm",
-    "layer_norm",
-    "rms_norm",
-    "activation",
-    "dropout",
-    "scale",
-    "add",
-    "mul",
-    "sub",
-    "maximum",
-    "minimum",
-}
-READING = {"dense", "rnn"}
+    "batch_norm", "layer_norm", "rms_norm", "prelu", "activation", "dropout", "scale", "max_pool", "avg_pool",
+    "global_pool", "upsample", "crop", "pixels", "add", "mul", "sub", "maximum", "minimum", "average",
+}  # fmt: skip
+READING = {"dense", "gated", "generator", "rnn", "conv", "conv_transpose"}
 
 
-def orders_of(architecture: Architecture) -> dict[int, Any] | None:
-    """Orders of features if maps are flattened as PyTorch stores them; None if something does not go with that."""
+def spelled_orders(
+    architecture: Architecture, spell: Spelling, moved: Set[int]
+) -> tuple[dict[int, list[int]], dict[int, Any], bool]:
+    """Operands in any order that what reads them can follow, the orders of features, and whether maps are flattened
+    as PyTorch stores them."""
+    operands = {node.id: spell.operands(node, list(range(len(node.sources)))) for node in architecture.nodes}
+    raw = spell.pick(True, False) and orders_of(architecture, operands, moved, raw=True) is not None
+    for node in architecture.nodes:
+        trial = operands | {node.id: spell.shuffled(operands[node.id])}
+        if _is_free(architecture, node) and orders_of(architecture, trial, moved, raw=raw) is not None:
+            operands = trial
+    return operands, orders_of(architecture, operands, moved, raw=raw) or {}, raw
+
+
+def _is_free(architecture: Architecture, node: Node) -> bool:
+    """Whether a node is a concatenation of which the order can be followed: of several layers, none flattened."""
+    return (
+        node.kind == "concat"
+        and len({_origin(architecture, id) for id in node.sources}) > 1
+        and not any(_holds_flattened(architecture, id) for id in node.sources)
+    )
+
+
+def _origin(architecture: Architecture, id: int) -> int:
+    """The layer, merge or input behind what has no weights."""
+    node = architecture[id]
+    alone = len(node.sources) == 1 and node.kind not in WEIGHTED
+    return _origin(architecture, node.sources[0]) if alone else id
+
+
+def _holds_flattened(architecture: Architecture, id: int) -> bool:
+    """Whether features are those of a flattened map, alone or beside others; the place of such ones is fixed."""
+    node = architecture[id]
+    if node.kind in KEEPING or node.kind == "concat":
+        return any(_holds_flattened(architecture, source) for source in node.sources)
+    return node.kind in ("flatten", "rows")
+
+
+def orders_of(
+    architecture: Architecture, operands: dict[int, list[int]], moved: Set[int], *, raw: bool
+) -> dict[int, Any] | None:
+    """Orders of features by node, where they are not Keras'; None if something does not go with that.
+
+    A node that was moved reads something that it did not read in Keras, of which no order is the right one.
+    """
     orders: dict[int, Any] = {}
     for node in architecture.nodes:
-        read = [orders.get(source) for source in node.sources]
+        read, shapes = [orders.get(source) for source in node.sources], architecture.sources(node)
         if node.kind in ("flatten", "rows"):
-            orders[node.id] = _flattened(node, architecture.sources(node)[0])
+            orders[node.id] = _flattened(node, shapes[0], read[0], raw)
+        elif node.kind == "concat" and node["axis"] == -1:
+            orders[node.id] = _joined(read, shapes, operands[node.id])
         elif any(order is not None for order in read):
-            if node.shared is not None and node.kind not in ("activation", "dropout"):
+            if node.id in moved or not _follows(node, read, architecture):
                 return None
-            if node.kind == "concat" and node["axis"] == -1:
-                orders[node.id] = _joined(read, architecture.sources(node))
-            elif node.kind in KEEPING and all(o is not None and np.array_equal(o, read[0]) for o in read):
-                orders[node.id] = read[0]
-            elif node.kind not in READING or any(reader.shared == node.id for reader in architecture.nodes):
-                return None
-            if node.kind == "activation" and node["name"] == "softmax":
-                pass
-    return orders
+            orders[node.id] = read[0] if node.kind in KEEPING else None
+    return None if any(orders.get(id) is not None for id in architecture.outputs) else orders
 
 
-def _flattened(node: Node, source: Shape) -> Any:
-    """Which Keras feature stands at each place of a map that was flattened channels first."""
-    if len(source) == 2:
-        return np.arange(math.prod(source))
+def _follows(node: Node, read: list[Any], architecture: Architecture) -> bool:
+    """Whether a node can read features in other orders."""
+    if node.kind in KEEPING and (node.shared is None or node.kind in ("activation", "dropout")):
+        return all(order is not None and np.array_equal(order, read[0]) for order in read)
+    alone = node.shared is None and all(reader.shared != node.id for reader in architecture.nodes)
+    return node.kind in READING and alone and node.params.get("groups", 1) == 1
+
+
+def _flattened(node: Node, source: Shape, order: Any, raw: bool) -> Any:
+    """Which Keras feature stands where in a map that was flattened; `raw` if channels first."""
     shape = source[1:] if node.kind == "rows" else source
-    return np.moveaxis(np.arange(math.prod(shape)).reshape(shape), -1, 0).ravel()
+    places = np.arange(math.prod(shape)).reshape(shape)
+    places = places if order is None else places[..., order]
+    return _unless_plain((np.moveaxis(places, -1, 0) if raw and len(source) > 2 else places).ravel())
 
 
-def _joined(orders: list[Any], shapes: list[Shape]) -> Any:
-    start, parts = 0, []
-    for order, shape in zip(orders, shapes, strict=True):
-        parts.append(start + (np.arange(shape[-1]) if order is None else order))
-        start += shape[-1]
-    return np.concatenate(parts)
+def _joined(orders: list[Any], shapes: list[Shape], operands: list[int]) -> Any:
+    """Which Keras feature stands where in a concatenation."""
+    widths = [shape[-1] for shape in shapes]
+    starts = np.cumsum([0, *widths])
+    parts = [starts[k] + (np.arange(widths[k]) if orders[k] is None else orders[k]) for k in operands]
+    return _unless_plain(np.concatenate(parts))
 
 
-def build(architecture: Architecture, seed: int) -> TorchTwin:
-    """An architecture as a module in float64; the seed chooses the spelling."""
-    return TorchTwin(architecture, seed).double().eval()
+def _unless_plain(order: Any) -> Any:
+    """None where each feature stands at its own place."""
+    return None if np.array_equal(order, np.arange(len(order))) else order
+
+
+def build(architecture: Architecture, seed: int, known: Architecture) -> TorchTwin:
+    """An architecture as a module in float64; the seed chooses the spelling, `known` is what it was before edits."""
+    return TorchTwin(architecture, seed, known).double().eval()
 
 
 def run(twin: TorchTwin, arrays: list[Any]) -> list[Any]:

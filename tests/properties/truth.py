@@ -38,12 +38,21 @@ def fill(twin: TorchTwin, keras: KerasTwin, known: Architecture | None = None) -
 
 
 def _fill_part(node: Node, keras: KerasTwin, twin: TorchTwin, known: Architecture) -> None:
-    """What an edit leaves of a layer that is several: higher layers of a stack, the first half of a separable one."""
+    """What an edit leaves of a layer that is several.
+
+    Higher layers of a stack, the first half of a separable one, projections of attention that read what they did.
+    """
     module = twin.parts[node.id]
     if node.kind == "rnn" and is_same_layer(node, twin, known, reading=False):
         rnn(node, keras.weights(node), module, None, first=1)
     if node.kind == "separable" and is_same_layer(node, twin, known, outputs=False):
         _put(module.spread.weight, _spread(keras.weights(node)["depthwise"]))
+    if node.kind == "attention" and hasattr(module, "q") and is_same_layer(node, twin, known, reading=False):
+        flat = {role: _flat(role, array) for role, array in keras.weights(node).items()}
+        widths = [architecture.sources(architecture[node.id]) for architecture in (known, twin.architecture)]
+        for roles, before, after in zip(("qo", "kv"), *widths, strict=True):
+            for role in roles if before[-1] == after[-1] else "":
+                _matrix(getattr(module, role), flat, f"{role}.")
 
 
 def is_same_layer(
@@ -90,7 +99,7 @@ def _matrix(layer: nn.Module, weights: Weights, prefix: str = "", order: Any = N
 
 def conv(node: Node, weights: Weights, module: Any, order: Any) -> None:
     """`(..., i, o)` to `(o, i, ...)`"""
-    kernel = weights["kernel"]
+    kernel = weights["kernel"] if order is None else weights["kernel"][..., order, :]
     _put(module.layer.weight, np.moveaxis(kernel, (-1, -2), (0, 1)))
     _put(module.layer.bias, weights.get("bias"))
 
@@ -113,7 +122,7 @@ def separable(node: Node, weights: Weights, module: Any, order: Any) -> None:
 
 def conv_transpose(node: Node, weights: Weights, module: Any, order: Any) -> None:
     """`(..., o, i)` to `(i, o, ...)`"""
-    conv(node, weights, module, order)
+    conv(node, {**weights, "kernel": _channels(weights["kernel"], order)}, module, None)
 
 
 def dense(node: Node, weights: Weights, module: Any, order: Any) -> None:
@@ -128,10 +137,10 @@ def gated(node: Node, weights: Weights, module: Any, order: Any) -> None:
             for role in ("kernel", "bias")
             if f"gate.{role}" in weights
         }
-        _matrix(module.both, both)
+        _matrix(module.both, both, order=order)
     else:
-        _matrix(module.gate, weights, "gate.")
-        _matrix(module.up, weights, "up.")
+        _matrix(module.gate, weights, "gate.", order)
+        _matrix(module.up, weights, "up.", order)
 
 
 def generator(node: Node, weights: Weights, module: Any, order: Any) -> None:
@@ -145,7 +154,7 @@ def generator(node: Node, weights: Weights, module: Any, order: Any) -> None:
 
 
 def _channels(array: Any, order: Any) -> Any:
-    return array if array is None or order is None else array[order]
+    return array if array is None or order is None else array[..., order]
 
 
 def batch_norm(node: Node, weights: Weights, module: Any, order: Any) -> None:
@@ -163,7 +172,7 @@ def norm(node: Node, weights: Weights, module: Any, order: Any) -> None:
 
 
 def prelu(node: Node, weights: Weights, module: Any, order: Any) -> None:
-    _put(module.layer.weight, weights["slope"])
+    _put(module.layer.weight, _channels(weights["slope"], order))
 
 
 # Gates as each framework stacks them.
