@@ -127,6 +127,9 @@ def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:
     with open_weights(path, trust_code=trust_code) as archive:
         for key, stored in resolve(Side("tf", tensors=tensors, names=names), wanted, archive).items():
             variables[key].assign(archive.read(stored))
+    for layer in model._flatten_layers() if hasattr(model, "_flatten_layers") else ():
+        if layer.weights and hasattr(layer, "finalize_state"):  # Normalization computes with copies of its weights
+            layer.finalize_state()
 
 
 def fill_torch(model: Any, path: Path, trust_code: bool = False) -> None:
