@@ -22,6 +22,11 @@ zoo: $(TEST)/installed
 transformers: $(TEST)/installed
 	$(TEST)/bin/pytest -m transformers
 
+# Small files of every format, cut off at every byte and with thousands of bits changed; takes an hour.
+.PHONY: fuzz
+fuzz: $(TEST)/installed
+	$(TEST)/bin/pytest -m fuzz tests/files
+
 # Thousands of random architectures, edited and not; takes hours.
 .PHONY: properties
 properties: $(TEST)/installed

@@ -143,7 +143,10 @@ def save_weights(match: Match, keras_model: Any, path: Path, to: str = "torch", 
     """
     check_destination(path, to, shard_size=shard_size)
     if path.name.endswith(BY_MODEL[to] or ("/",)):
+        from autoport.keras.unfilled import fill
+
         match.assign(to=to)
+        fill(keras_model.variables)
         write_whole(path, keras_model.save, ending(path, to))
         return
     plan, read = match.plan(to), match.store("tf" if to == "torch" else "torch").read

@@ -22,6 +22,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -97,12 +98,13 @@ def _arguments(call: ast.Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
     return tuple(ast.literal_eval(arg) for arg in call.args), kwargs
 
 
-def load_keras(text: str, trust_code: bool = False) -> Any:
+def load_keras(text: str, trust_code: bool = False, *, in_place: bool = False) -> Any:
     """Loads the Keras or TensorFlow model that SOURCE names.
 
     Args:
         text: a name, the path of a `.keras` or `.h5` file, or of the folder of a SavedModel.
         trust_code: load files that run code when they are loaded, too.
+        in_place: leave the weights of a file in the file until something runs the model; see `keras.unfilled`.
 
     Raises:
         LoadError: there is no such model, or it is none of Keras.
@@ -111,11 +113,20 @@ def load_keras(text: str, trust_code: bool = False) -> Any:
     Example:
         >>> load_keras("keras.applications:VGG16(weights=None)")  # doctest: +SKIP
     """
-    from autoport.files.models import fill_keras, load_keras_file
-
-    text, weights = split_weights(text)
+    name, weights = split_weights(text)
     if weights is None:
         _refuse_state_file(text, "SOURCE", "the Keras model, as a .keras or .h5 file or as")
+    load = partial(_load_keras, name, weights, trust_code)
+    if not in_place or (weights is None and not name.endswith(KERAS_SUFFIXES)):
+        return load()
+    from autoport.keras.unfilled import without_values
+
+    return without_values(load)
+
+
+def _load_keras(text: str, weights: Path | None, trust_code: bool) -> Any:
+    from autoport.files.models import fill_keras, load_keras_file
+
     if text.endswith(KERAS_SUFFIXES) or Path(text).is_dir():
         model = load_keras_file(_existing(Path(text)), trust_code)
     else:

@@ -45,9 +45,13 @@ class KerasStore:
         self._variables = variables
 
     def read(self, path: str) -> Array:
-        """A variable as an array that shares its memory where TensorFlow allows."""
+        """A variable as an array that shares its memory where TensorFlow allows; from its file if it is still there."""
         variable = self._variables[path]
         holder = variable if hasattr(variable, "read_value") else variable.value
+        waiting = getattr(holder, "waiting", None)
+        if waiting is not None and not holder.is_initialized():
+            found: Array = waiting()
+            return found
         stored = holder.read_value()
         try:
             return np.asarray(memoryview(stored))  # np.asarray of the tensor itself would copy

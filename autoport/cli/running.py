@@ -73,7 +73,7 @@ def load_match(
     named = [_hint(text) for text in hints or ()]
     with contextlib.redirect_stdout(sys.stderr):
         import_tensorflow(debug)
-        keras_model, module = load_keras(source, trust_code), load_torch(target, trust_code)
+        keras_model, module = load_keras(source, trust_code, in_place=True), load_torch(target, trust_code)
         inputs = example_inputs(keras_model, sizes) if sizes else None
         return match(keras_model, module, inputs=inputs, hints=named), keras_model
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +99,7 @@ def _by_tf_keras(config: Any, trust_code: bool) -> Any:
 
 
 def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:
-    """Gives a Keras model the weights of a file, whatever its format, tensor by tensor.
+    """Gives a Keras model the weights of a file, whatever its format, tensor by tensor; `Unfilled` ones have to wait.
 
     Args:
         model: the model.
@@ -109,6 +111,7 @@ def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:
         MismatchError: it holds other weights; the model is as it was.
     """
     from autoport.keras.stored import file_names
+    from autoport.keras.unfilled import unfilled
 
     name = "weights" if hasattr(model, "weights") else "variables"
     variables: dict[str, Any] = {}
@@ -124,9 +127,21 @@ def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:
         )
         for key, variable in variables.items()
     }
-    with open_weights(path, trust_code=trust_code) as archive:
-        for key, stored in resolve(Side("tf", tensors=tensors, names=names), wanted, archive).items():
-            variables[key].assign(archive.read(stored))
+    with ExitStack() as stack:
+        archive = stack.enter_context(open_weights(path, trust_code=trust_code))
+        found = resolve(Side("tf", tensors=tensors, names=names), wanted, archive)
+        alike = {key for key, stored in found.items() if archive.headers[stored].dtype == tensors[key].dtype}
+        waiting = {key: holder for key in alike if (holder := unfilled(variables[key])) is not None}
+        for key, stored in found.items():
+            if key in waiting:
+                waiting[key].waiting = partial(archive.read, stored)
+            else:
+                variables[key].assign(archive.read(stored))
+        if waiting:
+            weakref.finalize(model, stack.pop_all().close)
+    for layer in model._flatten_layers() if hasattr(model, "_flatten_layers") else ():
+        if layer.weights and hasattr(layer, "finalize_state"):  # Normalization computes with copies of its weights
+            layer.finalize_state()
 
 
 def fill_torch(model: Any, path: Path, trust_code: bool = False) -> None:

@@ -7,12 +7,15 @@ import logging
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.python.checkpoint.graph_view import ObjectGraphView
+from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 from tensorflow.python.trackable.trackable_utils import object_path_to_string
 
+from autoport.exclusive import exclusive
 from autoport.files.checkpoint import OBJECT
 from autoport.files.hdf5 import KERAS, LEGACY, VARIABLE, legacy_name, variable_name
 from autoport.keras.inputs import is_keras_model
@@ -45,9 +48,9 @@ def file_names(model: Any, variables: dict[str, Any]) -> dict[str, dict[str, str
 
 
 def _identities(variable: Any) -> list[int]:
-    """A variable of Keras 3 holds one of TensorFlow, and either may be met."""
-    inner = getattr(variable, "_value", None)
-    return [id(variable)] if inner is None else [id(variable), id(inner)]
+    """A variable of Keras 3, or one of mixed precision, holds one of TensorFlow, and either may be met."""
+    inner = getattr(variable, "_value", None), getattr(variable, "_variable", None)
+    return [id(variable), *(id(found) for found in inner if found is not None)]
 
 
 def _attempted(layout: str, spelled: Callable[[Any], Named], model: Any) -> list[tuple[Any, str]]:
@@ -58,36 +61,36 @@ def _attempted(layout: str, spelled: Callable[[Any], Named], model: Any) -> list
         return []
 
 
+@exclusive
 def _in_keras_files(model: Any) -> Named:
     """Asks Keras to save the model, and notes what it would store where."""
     if not is_keras_model(model):
         return iter(())
     modern = isinstance(model, sys.modules["keras"].layers.Layer) if "keras" in sys.modules else False
     library = importlib.import_module(f"{'keras' if modern else 'tf_keras'}.src.saving.saving_lib")
-    notes = _notes(library.H5IOStore, {id(layer): layer for layer in model._flatten_layers()})
-    library._save_state(model, notes, None, "", notes.seen)
+    notes = _notes(library.H5IOStore)
+    with _variables_for_values():
+        library._save_state(model, notes, None, "", set())
     return iter([(value, name) for value, name in notes.found if not name.startswith("optimizer/")])
 
 
-class _Seen(set[int]):
-    """Notes who is asked for: the layer that is about to be saved."""
+@contextmanager
+def _variables_for_values() -> Iterator[None]:
+    """Keras 2 stores what `numpy` gives for a variable, which here is the variable."""
+    original = BaseResourceVariable.numpy
+    BaseResourceVariable.numpy = lambda variable: variable
+    try:
+        yield
+    finally:
+        BaseResourceVariable.numpy = original
 
-    last = 0
 
-    def __contains__(self, key: object) -> bool:
-        found = super().__contains__(key)
-        if not found and isinstance(key, int):
-            self.last = key
-        return found
-
-
-def _notes(store: Any, owners: Mapping[int, Any]) -> Any:
-    """A store of Keras that keeps variables instead of values."""
+def _notes(store: Any) -> Any:
+    """A store of Keras that keeps what it is given, with its place."""
 
     class Notes(store):
         def __init__(self) -> None:
             self.found: list[tuple[Any, str]] = []
-            self.seen = _Seen()
             self.place = ""
 
         def __bool__(self) -> bool:
@@ -98,21 +101,12 @@ def _notes(store: Any, owners: Mapping[int, Any]) -> Any:
             return self
 
         def __setitem__(self, key: str, value: Any) -> None:
-            owner = owners.get(self.seen.last)
-            self.found.append((_variable(value, owner, key), f"{self.place}/{key}"))
+            self.found.append((value, f"{self.place}/{key}"))
 
         def __del__(self) -> None:
             """There is no file to close."""
 
     return Notes()
-
-
-def _variable(value: Any, layer: Any, key: str) -> Any:
-    """What a layer stores; Keras 2 stores the values of its variables, in order."""
-    if hasattr(value, "assign") or not key.isdecimal():
-        return value
-    variables = [*getattr(layer, "_trainable_weights", ()), *getattr(layer, "_non_trainable_weights", ())]
-    return variables[int(key)] if int(key) < len(variables) else value
 
 
 def _in_legacy_files(model: Any) -> Named:

@@ -22,6 +22,7 @@ from tensorflow.python.autograph.core import ag_ctx
 
 from autoport.errors import TraceError, UnbuiltModelError
 from autoport.exclusive import exclusive
+from autoport.keras.unfilled import fill
 
 logger = logging.getLogger(__name__)
 # Operations that run one of two functions.
@@ -190,7 +191,7 @@ def _traced(model: Any, inputs: Any, watcher: _Watcher, status: ag_ctx.Status, t
         with ag_ctx.ControlStatusCtx(status, tf.autograph.experimental.Feature.ALL):
             result = _call(model, tf.nest.pack_sequence_as(inputs, list(flat)), training)
         captured["outputs"] = _tensors(result)
-        captured["open"] = _left_open(watcher.root)
+        captured["open"] = _left_open(watcher.root, captured["outputs"])
         sizes = [tf.shape(t) if t.dtype != tf.bool else t for t in captured["open"]]
         return captured["outputs"], sizes
 
@@ -199,17 +200,20 @@ def _traced(model: Any, inputs: Any, watcher: _Watcher, status: ag_ctx.Status, t
         function = tf.function(forward, autograph=False).get_concrete_function(*map(_spec, arrays))
     trace = Trace(function.graph, captured["inputs"], captured["outputs"], watcher.calls, watcher.scopes)
     if captured["open"] and not training:  # a run would change statistics
+        fill(function.graph.variables)
         _, found = function(*map(tf.convert_to_tensor, arrays))
         trace.ran = {t.name: np.asarray(value) for t, value in zip(captured["open"], found, strict=True)}
     return trace
 
 
-def _left_open(graph: Any) -> list[Any]:
-    """What tracing leaves open and one run tells: tensors of open shape, and conditions of branches."""
+def _left_open(graph: Any, results: Sequence[Any]) -> list[Any]:
+    """What tracing leaves open and one run tells: tensors of open shape that are read, and conditions of branches."""
     operations = graph.get_operations()
     tensors = [t for op in operations for t in op.outputs if t.dtype.is_floating or t.dtype.is_integer]
     conditions = [op.inputs[0] for op in operations if op.type in BRANCHES]
-    return [*(t for t in tensors if not t.shape.is_fully_defined()), *(t for t in conditions if t.dtype == tf.bool)]
+    returned = {t.name for t in results}
+    shapes = [t for t in tensors if not t.shape.is_fully_defined() and (t.consumers() or t.name in returned)]
+    return [*shapes, *(t for t in conditions if t.dtype == tf.bool)]
 
 
 def _spec(array: Any) -> Any:

@@ -25,6 +25,7 @@ from tensorflow.python.eager.execute import quick_execute
 from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
 from autoport.errors import VerificationError
+from autoport.keras.unfilled import fill
 from autoport.verify.kernels import KERNELS
 from autoport.verify.numbers import meant, meant_array
 from autoport.verify.rounding import DRAWS, UNIT, shaken
@@ -82,6 +83,7 @@ class Promoted:
         self._through, self._noisy = through, through or self.dtype != tf.float64
         self._seeds = itertools.count()
         fed = {tensor.name: Value(self._promoted(array)) for tensor, array in zip(self.inputs, arrays, strict=True)}
+        fill(self.graph.variables)
         with tf.device("/CPU:0"):
             yield from self._run(self.graph, fed, wanted)
 

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 
-def keras_model(library: Any = keras, *, counters: int = 0, seed: int = 1) -> Any:
+def keras_model(library: Any = keras, *, counters: int = 0, seed: int | None = 1) -> Any:
     """Convolutions, norms, a state of a random generator, and dense layers; built after others of their kind."""
     layers = library.layers
     for _ in range(counters):
@@ -21,7 +21,8 @@ def keras_model(library: Any = keras, *, counters: int = 0, seed: int = 1) -> An
     stack += [layers.DepthwiseConv2D((2, 3), use_bias=False), layers.Flatten(), layers.Dense(5), layers.Dense(5)]
     stack += [layers.Dense(2)]
     model = library.Sequential([library.Input((8, 9, 3)), *stack])
-    randomise(model.weights, seed)
+    if seed is not None:
+        randomise(model.weights, seed)
     return model
 
 
@@ -108,6 +109,6 @@ class Plain(nn.Module):
         return self.product(self.norm(x))
 
 
-def tf_keras_model(seed: int = 1) -> Any:
+def tf_keras_model(seed: int | None = 1) -> Any:
     """The same network in Keras 2, built after others, so that its counters differ."""
     return keras_model(tf_keras, counters=2, seed=seed)

@@ -6,10 +6,8 @@ import contextlib
 import json
 import os
 import pickle
-import random
 import struct
 import zipfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,96 +26,11 @@ from autoport.errors import AutoportError, FileError
 from autoport.files.read import open_weights
 from autoport.loading import load_keras, load_torch
 
-CASES = 60
-
-
-@pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thousands of small files need not reach the disk."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
-
 
 @pytest.fixture(scope="module")
 def pair() -> tuple[Any, torch.nn.Module]:
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3), keras.layers.Dense(2)])
     return model, torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 2))
-
-
-def _old_pt(path: Path, state: Any) -> None:
-    torch.save(state, path, _use_new_zipfile_serialization=False)
-
-
-# How a sample of each format is written, and the direction in which it is read.
-SAMPLES: dict[str, tuple[str, Callable[[Any, Any, Path], Any]]] = {
-    "x.weights.h5": ("torch", lambda model, net, path: model.save_weights(path)),
-    "x.h5": ("torch", lambda model, net, path: model.save(path)),
-    "x.keras": ("torch", lambda model, net, path: model.save(path)),
-    "x.index": ("torch", lambda model, net, path: tf.train.Checkpoint(model=model).write(str(path)[:-6])),
-    "x.safetensors": ("tf", lambda model, net, path: save_file(net.state_dict(), path)),
-    "x.pt": ("tf", lambda model, net, path: torch.save(net.state_dict(), path)),
-    "old.pth": ("tf", lambda model, net, path: _old_pt(path, net.state_dict())),
-}
-
-
-@pytest.fixture(scope="module", params=SAMPLES)
-def sample(request: pytest.FixtureRequest, pair: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
-    """A file and the plan that reads it."""
-    to, write = SAMPLES[request.param]
-    path = tmp_path_factory.mktemp("sample") / request.param
-    write(*pair, path)
-    return path, autoport.match(*pair).plan(to)
-
-
-def truncations(content: bytes, cases: int) -> Iterator[bytes]:
-    """The file cut off at every byte, or at so many of them."""
-    for length in sorted(random.Random(1).sample(range(len(content)), min(cases, len(content)))):
-        yield content[:length]
-
-
-def flips(content: bytes, cases: int) -> Iterator[bytes]:
-    """The file with a few bits changed, most of them where its structure is."""
-    rng = random.Random(2)
-    for _ in range(cases):
-        damaged = bytearray(content)
-        for _ in range(rng.choice((1, 1, 1, 3, 20))):
-            place = rng.choice((rng.randrange(len(content)), rng.randrange(min(512, len(content)))))
-            damaged[place] ^= 1 << rng.randrange(8)
-        yield bytes(damaged)
-
-
-@pytest.mark.parametrize(
-    "cases", [pytest.param(CASES, id="some"), pytest.param(4000, id="many", marks=pytest.mark.zoo)]
-)
-@pytest.mark.parametrize("damage", [truncations, flips])
-def test_a_damaged_file_is_an_error_or_harmless(sample: Any, damage: Any, cases: int, tmp_path: Path) -> None:
-    """Either what was read is written, or an error is raised and nothing is; cut-off files are always errors."""
-    path, plan = sample
-    for name in path.parent.iterdir():
-        (tmp_path / name.name).write_bytes(name.read_bytes())
-    out = _out(plan, tmp_path)
-    target = tmp_path / path.name
-    for number, content in enumerate(damage(path.read_bytes(), cases)):
-        target.write_bytes(content)
-        with contextlib.suppress(AutoportError):
-            apply_plan(plan, target, out)
-            out.unlink()
-        assert not out.exists(), number
-    assert not [name for name in tmp_path.iterdir() if name.name.startswith(".")]
-
-
-def test_a_file_that_is_cut_off_is_never_taken(sample: Any, tmp_path: Path) -> None:
-    path, plan = sample
-    for name in path.parent.iterdir():
-        (tmp_path / name.name).write_bytes(name.read_bytes())
-    for cut in (0, 1, 7, 8, 9, 100, len(path.read_bytes()) - 1):
-        (tmp_path / path.name).write_bytes(path.read_bytes()[:cut])
-        with pytest.raises(AutoportError):
-            apply_plan(plan, tmp_path / path.name, _out(plan, tmp_path))
-        assert not _out(plan, tmp_path).exists()
-
-
-def _out(plan: Any, folder: Path) -> Path:
-    return folder / ("out.safetensors" if plan.target.framework == "torch" else "out.weights.h5")
 
 
 def safetensors(header: Any, data: bytes = b"") -> bytes:

@@ -144,6 +144,19 @@ def test_models_of_either_keras_come_with_their_weights(tmp_path: Path, name: st
         np.testing.assert_array_equal(np.asarray(mine), np.asarray(theirs))
 
 
+@pytest.mark.parametrize("name", ["model.keras", "model.h5"])
+@pytest.mark.parametrize("library", [keras, tf_keras], ids=["keras", "tf_keras"])
+def test_a_model_normalises_by_what_its_file_says(tmp_path: Path, library: Any, name: str) -> None:
+    """Such a layer computes with constants that it makes of its weights."""
+    rng = np.random.default_rng(0)
+    norm = library.layers.Normalization()
+    norm.adapt(rng.uniform(3, 9, (50, 5, 3)).astype(np.float32))
+    model = library.Sequential([library.Input((5, 3)), norm, library.layers.Dense(2)])
+    model.save(tmp_path / name)
+    found, x = load_keras(str(tmp_path / name)), rng.standard_normal((2, 5, 3)).astype(np.float32)
+    np.testing.assert_array_equal(np.asarray(found(x)), np.asarray(model(x)))
+
+
 def test_weights_stay_where_they_are_if_the_file_is_of_another_model(tmp_path: Path) -> None:
     from autoport.files.models import fill_torch
 
