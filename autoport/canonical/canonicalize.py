@@ -22,9 +22,12 @@ from autoport.canonical import (
     norms,
     padding,
     pooling,
+    powers,
     products,
     shifts,
     shuffles,
+    sorting,
+    unit_norms,
 )
 from autoport.graph import Graph
 
@@ -38,6 +41,8 @@ def canonicalize(graph: Graph) -> Graph:
     """
     _drop_dead(graph)
     neutral.drop_neutral(graph)
+    powers.name_powers(graph)
+    sorting.fold_sorting(graph)
     moves.drop_moves(graph)
     duplicates.merge_duplicates(graph)
     last_state.fold_last_step(graph)
@@ -48,6 +53,7 @@ def canonicalize(graph: Graph) -> Graph:
     moments.fold_moments(graph)
     affine_norms.fold_affine_norms(graph)
     norms.fold_norms(graph)
+    unit_norms.fold_unit_norms(graph)
     shifts.drop_shifts(graph)
     attention.fold_attention(graph)
     bindings = layout.name_axes(graph)

@@ -51,8 +51,7 @@ def _is_square(graph: Graph, value: Value, x: Value) -> bool:
     if op.kind == "SquaredDifference":
         difference = graph.op(x.op)
         return difference.kind == "sub" and set(difference.inputs) == set(op.inputs)
-    power = op.kind == "square" or (op.kind == "pow" and op.attrs.get("constant") == 2)
-    return op.inputs == (x,) if power else op.kind == "mul" and op.inputs == (x, x)
+    return op.kind == "square" and op.inputs == (x,)
 
 
 def _become_norm(graph: Graph, op: Op, x: Value, dims: tuple[int, ...], epsilon: float) -> None:

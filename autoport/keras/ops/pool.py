@@ -21,6 +21,23 @@ def avg_pool(raw: RawOp) -> Any:
     return _pool(raw, "avg_pool", count_include_pad=False)
 
 
+# PyTorch's bicubic kernel is another one than TensorFlow's, see there.
+RESIZE_MODES = {"ResizeNearestNeighbor": "nearest", "ResizeBilinear": "bilinear", "ResizeBicubic": "bicubic (a=-0.5)"}
+
+
+@op_rule(" ".join(RESIZE_MODES))
+def resize(raw: RawOp) -> Any:
+    """`tf.image.resize`."""
+    kind, centred, aligned = RESIZE_MODES[raw.op.type], *map(raw.op.get_attr, ("half_pixel_centers", "align_corners"))
+    before, after = raw.build.graph.shape(raw.data(0))[1:3], raw.out[1:3]
+    factor = tuple(new / old for new, old in zip(after, before, strict=True))
+    if kind == "nearest" and centred and not all(map(float.is_integer, factor)):
+        kind = "nearest-exact"
+    if kind != "nearest" and not centred and not aligned:
+        kind += " (corners at the origin)"
+    return raw.emit("resize", [0], mode=kind, align_corners=bool(aligned), factor=factor)
+
+
 def _pool(raw: RawOp, kind: str, **attrs: Any) -> Any:
     space = SPATIAL[len(raw.out) - 2]
     layout = f"n {space} c" if raw.op.get_attr("data_format").decode().endswith("C") else f"n c {space}"

@@ -63,6 +63,15 @@ def _split(raw: RawOp, index: int, axis: int) -> list[Value]:
     return raw.build.split(x, axis % len(raw.build.graph.shape(x)), [raw.lowering.shape_of(t) for t in raw.op.outputs])
 
 
+@op_rule("TopKV2")
+def top_k(raw: RawOp) -> Any:
+    """The largest entries and where they were; of all of them that is sorting."""
+    k, size = raw.constant(1), raw.build.graph.shape(raw.data(0))[-1]
+    whole = k is not None and int(k) == size
+    first = raw.emit("sort" if whole else "topk", [0], dims=(len(raw.out) - 1,), descending=True)
+    return [Value(first.op, 0), Value(first.op, 1)]
+
+
 @op_rule("StridedSlice")
 def strided_slice(raw: RawOp) -> Any:
     """`x[...]`; a slice that takes everything is nothing."""

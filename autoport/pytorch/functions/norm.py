@@ -24,6 +24,15 @@ def vector_norm(call: Call) -> Any:
     return call.build.emit("sqrt", [total], call.out)
 
 
+@register("normalize", "input p dim eps")
+def unit_norm(call: Call) -> Any:
+    """`F.normalize`: vectors divided by their Euclidean norm; other norms stay one operation."""
+    x, order, dim = call.value("input"), call.get("p", 2), call.get("dim", 1)
+    if order != 2 or not isinstance(dim, int):
+        return call.emit("normalize", [x], order=order)
+    return call.emit("unit_norm", [x], dims=(dim % len(call.out),), epsilon=call.get("eps", 1e-12))
+
+
 @register("batch_norm", "input running_mean running_var weight bias training momentum eps")
 def batch_norm(call: Call) -> Any:
     """`F.batch_norm`; momentum is PyTorch's: the share of the new batch."""

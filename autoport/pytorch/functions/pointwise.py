@@ -107,10 +107,14 @@ def clamp(call: Call) -> Any:
     high = call.get("high", call.get("max", call.get("max_val", default[1])))
     if any(_is_tensor(call, bound) for bound in (low, high)):
         return _clamp_by_tensors(call, low, high)
-    kind = {(0, 6): "relu6", (0, None): "relu"}.get((low, high))
     x = [call.value("input")]
-    bounds = {name: float(bound) for name, bound in (("low", low), ("high", high)) if bound is not None}
-    return call.emit(kind, x) if kind else call.emit("clamp", x, **bounds)
+    kind = {(0, 6): "relu6", (0, None): "relu"}.get((low, high))
+    if kind:
+        return call.emit(kind, x)
+    if low is None or high is None:
+        kind, bound = ("maximum", low) if high is None else ("minimum", high)
+        return call.emit(kind, x, constant=float(bound), constant_first=False)
+    return call.emit("clamp", x, low=float(low), high=float(high))
 
 
 def _clamp_by_tensors(call: Call, low: Any, high: Any) -> Value:

@@ -157,6 +157,25 @@ def gather(call: Call) -> Any:
     return call.emit("gather", [call.value("input"), call.value("index")], axis=call.get("dim") % len(call.out))
 
 
+@register("argsort", "input dim descending")
+def argsort(call: Call) -> Any:
+    """The order of what is sorted."""
+    return Value(_sort(call, call.out, call.out).op, 1)
+
+
+@register("sort", "input dim descending")
+def sort(call: Call) -> Any:
+    """What is sorted, and its order."""
+    op = _sort(call, call.out, call.out).op
+    return [Value(op, 0), Value(op, 1)]
+
+
+def _sort(call: Call, *shapes: tuple[int, ...]) -> Value:
+    dims = (call.get("dim", -1) % len(call.out),)
+    descending = bool(call.get("descending", False))
+    return call.build.emit("sort", [call.value("input")], *shapes, dims=dims, descending=descending)
+
+
 @register("select", "input dim index")
 def select(call: Call) -> Any:
     """One position along a dimension."""
