@@ -39,7 +39,7 @@ class Channels:
         atoms: the axes that they are.
         along: by operation, the axes of its weights that lie along them, each with the segment of them that does
             where an operation reads several.
-        joined: concatenations along the channels that read them.
+        joined: concatenations that make one axis of them and others.
         visible: whether an output of the model has them.
     """
 
@@ -104,7 +104,7 @@ class _Walk:
         elif op.kind in WEIGHTED:
             self._weigh(op, read, made)
         elif op.kind == "concat":
-            self._concatenate(op, read)
+            self._concatenate(op, read, made)
         elif len(op.inputs) != 1 or not (op.kind in REDUCING or (op.kind in ALIKE and len(made) == len(read))):
             raise LostError(f"{op} is in the way")
 
@@ -156,11 +156,12 @@ class _Walk:
             raise LostError(f"{op} is in the way")
         return name, place
 
-    def _concatenate(self, op: Op, read: list[tuple[int, int]]) -> None:
+    def _concatenate(self, op: Op, read: list[tuple[int, int]], made: list[int]) -> None:
         """Next to other channels they are looked after with those; along tokens all operands share them."""
         dim = op.attrs["axis"]
         if all(place == dim for _, place in read):
-            self.result.joined.add(op.name)
+            if dim not in made:
+                self.result.joined.add(op.name)
         elif any(place == dim for _, place in read):
             raise LostError(f"{op} is in the way")
         else:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from autoport.canonical.evidence import Edge
+from autoport.graph.axes import Atom, leaves
 from autoport.matching.matching import Matching
 from autoport.matching.ties import signature
 
@@ -19,21 +20,31 @@ class Operand:
         edge: what is done with it on the way.
         pair: the number of the pair that the node is part of; None if it has no partner.
         size: number of positions along the axis that is concatenated.
+        atoms: what these positions are.
     """
 
     source: int
     edge: Edge
     pair: int | None
     size: int
+    atoms: frozenset[Atom]
 
 
 @dataclass(frozen=True)
 class Concatenation:
-    """A matched concatenation: its name on the Keras side, and the operands of either side in order."""
+    """A matched concatenation.
+
+    Attributes:
+        node: its name on the Keras side.
+        left: the operands on that side, in order.
+        right: those on the PyTorch side.
+        sizes: number of positions that it makes on either side.
+    """
 
     node: str
     left: list[Operand]
     right: list[Operand]
+    sizes: tuple[int, int]
 
 
 def concatenations(matching: Matching) -> Iterator[Concatenation]:
@@ -43,15 +54,21 @@ def concatenations(matching: Matching) -> Iterator[Concatenation]:
         op = matching.left.op(node)
         if op is not None and op.kind == "concat" and node in matching.partner:
             names = node, matching.partner[node]
-            left, right = (_operands(matching, side, name, anchors) for side, name in enumerate(names))
-            yield Concatenation(node, left, right)
+            left, right = (list(_operands(matching, side, name, anchors)) for side, name in enumerate(names))
+            other = matching.right.graph.op(names[1])
+            yield Concatenation(
+                node, left, right, (op.shapes[0][op.attrs["axis"]], other.shapes[0][other.attrs["axis"]])
+            )
 
 
-def _operands(matching: Matching, side: int, node: str, anchors: Mapping[int, int]) -> list[Operand]:
+def _operands(matching: Matching, side: int, node: str, anchors: Mapping[int, int]) -> Iterator[Operand]:
     skeleton = (matching.left, matching.right)[side]
-    axis = skeleton.graph.op(node).attrs["axis"]
-    places = [(matching.place[side][source], edge) for source, edge in skeleton.uses(node)]
-    return [Operand(place, edge, anchors.get(place), skeleton.graph.shape(edge.value)[axis]) for place, edge in places]
+    graph = skeleton.graph
+    dim = graph.op(node).attrs["axis"]
+    for source, edge in skeleton.uses(node):
+        place, axes = matching.place[side][source], graph.axes.get(edge.value, ())
+        atoms = frozenset(atom for segment in axes[dim] for atom in leaves(segment)) if axes else frozenset()
+        yield Operand(place, edge, anchors.get(place), graph.shape(edge.value)[dim], atoms)
 
 
 # What an operand is known by, in turn.
