@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from autoport.canonical.layout import ELEMENTWISE
+from autoport.canonical.layout import ELEMENTWISE, NUMBERED
 from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
 from autoport.graph.axes import Atom
@@ -146,7 +146,7 @@ class _Walk:
             raise LostError(f"{op} is in the way")
         segment = axis[numbers[0]]
         size = next(atom.size for atom in ax.leaves(segment) if atom in self.result.atoms)
-        if not ax.is_plain(axis):
+        if not ax.is_plain(axis) or NUMBERED.fullmatch(name):
             names, atoms = [name for name, _ in ax.spelled(segment)], ax.leaves(segment)
             name = next(n for n, atom in zip(names, atoms, strict=False) if atom in self.result.atoms)
         place = numbers[0] if len(axis) > 1 else None

@@ -230,7 +230,7 @@ ACTIVATIONS: dict[str, list[Callable[[], Any]]] = {
     "gelu": [lambda: lambda x: 0.5 * x * (1 + ops.erf(x / np.sqrt(2)))],
     "gelu_tanh": [lambda: lambda x: ops.gelu(x, approximate=True)],
     "hard_swish": [lambda: layers.Activation("hard_swish"), lambda: ops.hard_swish],
-    "mish": [lambda: layers.Activation("mish"), lambda: ops.mish],
+    "mish": [lambda: layers.Activation("mish"), lambda: lambda x: x * ops.tanh(ops.softplus(x))],
     "selu": [lambda: layers.Activation("selu"), lambda: ops.selu],
     "log_sigmoid": [lambda: layers.Activation("log_sigmoid"), lambda: ops.log_sigmoid],
 }

@@ -563,7 +563,7 @@ def spelled_orders(
 def _is_free(architecture: Architecture, node: Node) -> bool:
     """Whether a node is a concatenation of which the order can be followed: of several layers, none flattened."""
     return (
-        node.kind == "concat"
+        node.params.get("axis") == -1
         and _is_mixed(architecture, node)
         and not any(_holds_flattened(architecture, id) for id in node.sources)
     )
