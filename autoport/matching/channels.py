@@ -104,7 +104,7 @@ class _Walk:
         elif op.kind in WEIGHTED:
             self._weigh(op, read, made)
         elif op.kind == "concat":
-            self._concatenate(op, read, made)
+            self._concatenate(op, read)
         elif len(op.inputs) != 1 or not (op.kind in REDUCING or (op.kind in ALIKE and len(made) == len(read))):
             raise LostError(f"{op} is in the way")
 
@@ -156,11 +156,17 @@ class _Walk:
             raise LostError(f"{op} is in the way")
         return name, place
 
-    def _concatenate(self, op: Op, read: list[tuple[int, int]], made: list[int]) -> None:
+    def _own(self, value: Value, dim: int) -> set[Atom]:
+        """The channels along one dimension."""
+        axes = self.graph.axes.get(value, ())
+        return self.result.atoms & {atom for segment in axes[dim] for atom in ax.leaves(segment)} if axes else set()
+
+    def _concatenate(self, op: Op, read: list[tuple[int, int]]) -> None:
         """Next to other channels they are looked after with those; along tokens all operands share them."""
         dim = op.attrs["axis"]
         if all(place == dim for _, place in read):
-            if dim not in made:
+            left = {atom for value in op.inputs for atom in self._own(value, dim)}
+            if not left <= self._own(Value(op.name), dim):
                 self.result.joined.add(op.name)
         elif any(place == dim for _, place in read):
             raise LostError(f"{op} is in the way")

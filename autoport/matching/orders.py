@@ -72,6 +72,8 @@ def _inner(concatenation: Concatenation, found: Mapping[str, Permuted]) -> list[
     sides: list[list[str | None]] = []
     for side, operands in enumerate((concatenation.left, concatenation.right)):
         owners = {atom: node for node, permuted in found.items() for atom in permuted.channels[side].atoms}
+        for atom in concatenation.kept[side] & owners.keys():
+            del owners[atom]  # they stay what they are next to the others, and are followed on
         if any(len(operand.atoms) > 1 and operand.atoms & owners.keys() for operand in operands):
             raise LostError("channels of another one are composed with others")
         sides.append([next((owners[atom] for atom in operand.atoms if atom in owners), None) for operand in operands])
@@ -123,7 +125,7 @@ def _consistent(known: Mapping[str, Concatenation], found: Mapping[str, Permuted
     def misread(node: str, reader: str) -> bool:
         if reader not in known or (reader in lost and reader not in sound):
             return True
-        channels = sound[node].channels[0].atoms
+        channels = sound[node].channels[0].atoms - known[reader].kept[0]
         whole = any(channels & operand.atoms for operand in known[reader].left)
         return whole and (reader not in sound or node not in sound[reader].inner)
 

@@ -132,9 +132,10 @@ def dense(node: Node, weights: Weights, module: Any, order: Any) -> None:
 
 
 def whole(node: Node, weights: Weights, module: Any, order: Any) -> None:
-    """`(..., i, o)` to `(o, i, ...)`, as it is or flattened."""
+    """`(..., i, o)` to `(o, i, ...)`, as it is or flattened; to `(o, (t i))` for a flattened sequence."""
     kernel = weights["kernel"] if order is None else weights["kernel"][..., order, :]
-    kernel = np.moveaxis(kernel, (-1, -2), (0, 1))
+    flat = isinstance(module.layer, nn.Linear) and kernel.ndim == 3
+    kernel = np.moveaxis(kernel, -1, 0) if flat else np.moveaxis(kernel, (-1, -2), (0, 1))
     _put(module.layer.weight, kernel.reshape(module.layer.weight.shape))
     _put(module.layer.bias, weights.get("bias"))
 
