@@ -12,6 +12,7 @@ from autoport.canonical.skeleton import Skeleton
 from autoport.graph import Graph, Op, Value
 from autoport.graph.axes import axis_size, known_name
 from autoport.matching import Matching
+from autoport.matching.ties import signature
 
 # Attributes that describe how something is stored or spelled, not what is computed.
 IGNORED = {
@@ -108,26 +109,33 @@ def find_differences(matching: Matching) -> list[Difference]:
     return list(dict.fromkeys(found))
 
 
-def matched_edges(matching: Matching, node: str) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
-    """Edges to a matched node of the Keras side that the other side has, too, each with its twin."""
+def matched_edges(matching: Matching, node: str) -> Iterator[tuple[str, Edge, Edge]]:
+    """Uses of other nodes by a matched node of the Keras side, each with what is used and with its twin.
+
+    Where operands stand in another order and that is no difference, what is done with them tells the twins.
+    """
+    free = node in matching.orders.aligned
     for source in dict(matching.left.preds.get(node, ())):
         edge = (matching.partner.get(source, ""), matching.partner[node])
         if edge in matching.right.edges:
-            yield (source, node), edge
+            sides = matching.left.edges[source, node], matching.right.edges[edge]
+            a, b = (sorted(side, key=lambda e: (0 if free else e.position, signature(e))) for side in sides)
+            for first, second in zip(a, b, strict=False):
+                yield source, first, second
 
 
 def edge_differences(matching: Matching, node: str) -> Iterator[Difference]:
     """What disagrees on the edges to a matched node of the Keras side."""
-    for edges in matched_edges(matching, node):
-        yield from _edges(matching.left, matching.right, *edges)
+    for source, a, b in matched_edges(matching, node):
+        left, right = (source, node), (matching.partner[source], matching.partner[node])
+        yield from _edges((_place(matching.left, left), _place(matching.right, right)), a, b)
 
 
 def edge_operations(matching: Matching, node: str) -> Iterator[tuple[Op, Op]]:
     """Contracted operations on the edges to a matched node of the Keras side, each with its twin."""
-    for edges in matched_edges(matching, node):
-        for a, b in edge_pairs(matching.left, matching.right, *edges):
-            if a.expression == b.expression:
-                yield from zip(a.expression.ops(), b.expression.ops(), strict=True)
+    for _, a, b in matched_edges(matching, node):
+        if a.expression == b.expression:
+            yield from zip(a.expression.ops(), b.expression.ops(), strict=True)
 
 
 def node_differences(matching: Matching, node: str) -> Iterator[Difference]:
@@ -259,31 +267,16 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def edge_pairs(
-    left: Skeleton, right: Skeleton, edge_left: tuple[str, str], edge_right: tuple[str, str]
-) -> Iterator[tuple[Edge, Edge]]:
-    """Uses of one node by another, each with its twin."""
-    sides = [
-        sorted(graph.edges[edge], key=lambda e: (e.position, e.expression.structure))
-        for graph, edge in ((left, edge_left), (right, edge_right))
-    ]
-    yield from zip(*sides, strict=False)
-
-
-def _edges(
-    left: Skeleton, right: Skeleton, edge_left: tuple[str, str], edge_right: tuple[str, str]
-) -> Iterator[Difference]:
+def _edges(places: tuple[str, str], a: Edge, b: Edge) -> Iterator[Difference]:
     """Compares what was contracted onto two matched edges."""
-    places = _place(left, edge_left), _place(right, edge_right)
-    for a, b in edge_pairs(left, right, edge_left, edge_right):
-        for op in a.preprocessing:
-            detail = f"{op.type}: {op.attrs.get('detail', '')}"
-            yield Difference("preprocessing", str(op), places[1], detail, "none")
-        if a.expression == b.expression:
-            for first, second in zip(a.expression.ops(), b.expression.ops(), strict=True):
-                yield from attribute_differences(first, second)
-        else:
-            yield Difference("operation", *places, _listed(a.expression), _listed(b.expression))
+    for op in a.preprocessing:
+        detail = f"{op.type}: {op.attrs.get('detail', '')}"
+        yield Difference("preprocessing", str(op), places[1], detail, "none")
+    if a.expression == b.expression:
+        for first, second in zip(a.expression.ops(), b.expression.ops(), strict=True):
+            yield from attribute_differences(first, second)
+    else:
+        yield Difference("operation", *places, _listed(a.expression), _listed(b.expression))
 
 
 def _listed(expression: Expression) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from autoport.canonical import Skeleton
 from autoport.canonical.evidence import Edge, Expression
-from autoport.differences import edge_pairs, matched_edges, role_conflicts
+from autoport.differences import matched_edges, role_conflicts
 from autoport.graph import Op
 from autoport.graph.build import RNN_GATES
 from autoport.matching import Matching
@@ -134,10 +134,10 @@ def _origins(matching: Matching) -> Iterator[tuple[str, str, bool]]:
     left, right, partner = matching.left, matching.right, matching.partner
     for node in left.nodes:
         a, b = left.op(node), right.op(partner[node]) if node in partner else None
-        for edges in matched_edges(matching, node) if node in partner else ():
-            if any(_rearranged(*pair) for pair in edge_pairs(left, right, *edges)):
+        for source, *edges in matched_edges(matching, node) if node in partner else ():
+            if _rearranged(*edges):
                 reason = "what lies between it and its neighbour arranges channels differently"
-                yield edges[0][0], reason, False
+                yield source, reason, False
                 yield node, reason, True
         if a is None or b is None:
             continue

@@ -3,6 +3,8 @@
     hard_sigmoid(x) = relu6(x + 3) / 6
     hard_swish(x)   = x * hard_sigmoid(x)
     silu(x)         = x * sigmoid(x)
+    mish(x)         = x * tanh(softplus(x))
+    log_sigmoid(x)  = -softplus(-x)
 
 The last operation of the pattern takes the new kind and reads the pattern's input; the others
 stay if something else reads them, and are dropped otherwise.
@@ -20,16 +22,12 @@ GATED = {"sigmoid": "silu", "hard_sigmoid": "hard_swish"}
 def fold_activations(graph: Graph) -> None:
     """Applies the rule everywhere, inner patterns first."""
     for op in list(graph.ops()):
-        source = _hard_sigmoid(graph, op)
-        if source is not None:
-            graph.become(op, "hard_sigmoid", source)
-            continue
-        gated = _gated(graph, op)
-        if gated is not None:
-            graph.become(op, *gated)
+        found = _hard_sigmoid(graph, op) or _gated(graph, op) or _log_sigmoid(graph, op)
+        if found is not None:
+            graph.become(op, *found)
 
 
-def _hard_sigmoid(graph: Graph, op: Op) -> Value | None:
+def _hard_sigmoid(graph: Graph, op: Op) -> tuple[str, Value] | None:
     scale = op.attrs.get("constant")
     sixth = scale is not None and (
         (op.kind == "mul" and math.isclose(scale, 1 / 6, rel_tol=1e-6))
@@ -42,7 +40,7 @@ def _hard_sigmoid(graph: Graph, op: Op) -> Value | None:
         return None
     shifted = graph.op(clipped.inputs[0].op)
     if shifted.kind == "add" and shifted.attrs.get("constant") == 3:
-        return shifted.inputs[0]
+        return "hard_sigmoid", shifted.inputs[0]
     return None
 
 
@@ -53,4 +51,18 @@ def _gated(graph: Graph, op: Op) -> tuple[str, Value] | None:
         producer = graph.op(gate.op)
         if producer.kind in GATED and producer.inputs[0] == x:
             return GATED[producer.kind], x
+        if producer.kind == "tanh" and _is_softplus(inner := graph.op(producer.inputs[0].op)) and inner.inputs[0] == x:
+            return "mish", x
     return None
+
+
+def _log_sigmoid(graph: Graph, op: Op) -> tuple[str, Value] | None:
+    if op.kind != "neg" or not _is_softplus(inner := graph.op(op.inputs[0].op)):
+        return None
+    negated = graph.op(inner.inputs[0].op)
+    return ("log_sigmoid", negated.inputs[0]) if negated.kind == "neg" else None
+
+
+def _is_softplus(op: Op) -> bool:
+    """Whether an operation is the softplus without a factor."""
+    return op.kind == "softplus" and op.attrs.get("beta", 1) == 1

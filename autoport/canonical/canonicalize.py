@@ -57,7 +57,7 @@ def canonicalize(graph: Graph) -> Graph:
     shifts.drop_shifts(graph)
     attention.fold_attention(graph)
     bindings = layout.name_axes(graph)
-    fused.split_layers(graph)
+    bindings += layout.bindings_of(graph, fused.split_layers(graph))
     layout.expand_weights(bindings)
     pooling.fold_reductions(graph)
     clamp.fold_clamp(graph)

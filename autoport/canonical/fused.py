@@ -42,8 +42,9 @@ class _Cut:
     kept: ax.Segment
 
 
-def split_layers(graph: Graph) -> None:
-    """Applies the rule everywhere; the axes must have their names."""
+def split_layers(graph: Graph) -> list[Op]:
+    """Applies the rule everywhere; the axes must have their names. Returns the layers that were made."""
+    made: list[Op] = []
     for op in list(graph.ops()):
         if op.kind not in OUTPUTS or list(op.attrs["outputs"]) != ["o"] or op.attrs.get("groups", 1) != 1:
             continue
@@ -54,7 +55,9 @@ def split_layers(graph: Graph) -> None:
             if all(weights is not None for _, weights in split):
                 for cut, weights in split:
                     _become_layer(graph, op, cut, root, weights or {})
+                    made.append(cut.op)
                 graph.remove_node(op.name)
+    return made
 
 
 def _root_of_outputs(graph: Graph, op: Op) -> ax.Atom | None:

@@ -46,6 +46,12 @@ def name_axes(graph: Graph) -> list[Binding]:
     return bindings
 
 
+def bindings_of(graph: Graph, ops: Sequence[Op]) -> list[Binding]:
+    """The weight axes of operations that were made since, and the data axes that they lie along."""
+    axes = graph.axes
+    return [b for op in ops for b in _bindings(op, [axes[v] for v in op.inputs], axes[Value(op.name)])]
+
+
 def expand_weights(bindings: Sequence[Binding]) -> None:
     """Writes the names that are known by now into the weights."""
     for op, name, data in bindings:

@@ -165,9 +165,12 @@ class Builder:
         whole = inside == extents and not pointwise and not any(any(pair) for pair in padding)
         sizes = tuple(kernel.sizes.get(axis, 1) for axis in ("g", "i", "o"))
         dense = groups == 1 and not transposed and (whole or pointwise)
-        channel = "i"
+        binds = {"i": (0, axes.index("c"))} if groups == 1 else {}
         if dense and whole:
-            weights["kernel"], channel = Weight((kernel.renamed("i", "c"),)), "c"
+            # It sums over several axes of the data: they name those of the kernel.
+            summed = [*SPATIAL[len(inside)].split(), "i"]
+            binds = {f"i{k}": (0, axes.index(name.replace("i", "c"))) for k, name in enumerate(summed)}
+            weights["kernel"] = Weight((_numbered(kernel, summed),))
         features = (sizes[1] * math.prod(extents), sizes[2]) if dense else (*sizes, extents, transposed)
         return self.emit(
             "dense" if dense else "conv",
@@ -176,7 +179,7 @@ class Builder:
             weights=weights,
             features=features,
             layout=axes,
-            binds={channel: (0, axes.index("c"))} if groups == 1 else {},
+            binds=binds,
             outputs={"o": axes.index("c")},
             equation=("".join(axes), "".join(axes).replace("c", "O")),
             stride=tuple(stride),
@@ -393,6 +396,13 @@ def parameter_of(tensor: Tensor) -> tuple[Weight, tuple[int, ...]]:
     names = iter(f"p{k}" for k in range(len(extents)))
     pattern = " ".join("1" if size == 1 else next(names) for size in tensor.shape)
     return Weight((Piece.of(tensor.path, pattern, tensor.shape),)), tuple(sorted(extents))
+
+
+def _numbered(kernel: Piece, names: Sequence[str]) -> Piece:
+    """A kernel of which axes are called `i0 i1 ...`; those of size 1 it does not have."""
+    for number, name in enumerate(names):
+        kernel = kernel.renamed(name, f"i{number}") if name in kernel.axes else kernel
+    return kernel
 
 
 def _kernel_extents(kernel: Piece, rank: int) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from autoport.canonical.layout import ELEMENTWISE
+from autoport.canonical.layout import ELEMENTWISE, NUMBERED
 from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
 from autoport.graph.axes import Atom
@@ -39,7 +39,7 @@ class Channels:
         atoms: the axes that they are.
         along: by operation, the axes of its weights that lie along them, each with the segment of them that does
             where an operation reads several.
-        joined: concatenations along the channels that read them.
+        joined: concatenations that make one axis of them and others.
         visible: whether an output of the model has them.
     """
 
@@ -146,7 +146,7 @@ class _Walk:
             raise LostError(f"{op} is in the way")
         segment = axis[numbers[0]]
         size = next(atom.size for atom in ax.leaves(segment) if atom in self.result.atoms)
-        if not ax.is_plain(axis):
+        if not ax.is_plain(axis) or NUMBERED.fullmatch(name):
             names, atoms = [name for name, _ in ax.spelled(segment)], ax.leaves(segment)
             name = next(n for n, atom in zip(names, atoms, strict=False) if atom in self.result.atoms)
         place = numbers[0] if len(axis) > 1 else None
@@ -156,11 +156,18 @@ class _Walk:
             raise LostError(f"{op} is in the way")
         return name, place
 
+    def _own(self, value: Value, dim: int) -> set[Atom]:
+        """The channels along one dimension."""
+        axes = self.graph.axes.get(value, ())
+        return self.result.atoms & {atom for segment in axes[dim] for atom in ax.leaves(segment)} if axes else set()
+
     def _concatenate(self, op: Op, read: list[tuple[int, int]]) -> None:
         """Next to other channels they are looked after with those; along tokens all operands share them."""
         dim = op.attrs["axis"]
         if all(place == dim for _, place in read):
-            self.result.joined.add(op.name)
+            left = {atom for value in op.inputs for atom in self._own(value, dim)}
+            if not left <= self._own(Value(op.name), dim):
+                self.result.joined.add(op.name)
         elif any(place == dim for _, place in read):
             raise LostError(f"{op} is in the way")
         else:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from autoport.canonical.evidence import Edge
+from autoport.graph import Graph, Value
+from autoport.graph.axes import Atom, leaves
 from autoport.matching.matching import Matching
 from autoport.matching.ties import signature
 
@@ -19,21 +21,33 @@ class Operand:
         edge: what is done with it on the way.
         pair: the number of the pair that the node is part of; None if it has no partner.
         size: number of positions along the axis that is concatenated.
+        atoms: what these positions are.
     """
 
     source: int
     edge: Edge
     pair: int | None
     size: int
+    atoms: frozenset[Atom]
 
 
 @dataclass(frozen=True)
 class Concatenation:
-    """A matched concatenation: its name on the Keras side, and the operands of either side in order."""
+    """A matched concatenation.
+
+    Attributes:
+        node: its name on the Keras side.
+        left: the operands on that side, in order.
+        right: those on the PyTorch side.
+        sizes: number of positions that it makes on either side.
+        kept: the atoms along what it makes, on either side.
+    """
 
     node: str
     left: list[Operand]
     right: list[Operand]
+    sizes: tuple[int, int]
+    kept: tuple[frozenset[Atom], frozenset[Atom]]
 
 
 def concatenations(matching: Matching) -> Iterator[Concatenation]:
@@ -42,16 +56,27 @@ def concatenations(matching: Matching) -> Iterator[Concatenation]:
     for node in matching.left.nodes:
         op = matching.left.op(node)
         if op is not None and op.kind == "concat" and node in matching.partner:
-            names = node, matching.partner[node]
-            left, right = (_operands(matching, side, name, anchors) for side, name in enumerate(names))
-            yield Concatenation(node, left, right)
+            found = [_side(matching, side, name, anchors) for side, name in enumerate((node, matching.partner[node]))]
+            (left, size, kept), (right, other, theirs) = found
+            yield Concatenation(node, left, right, (size, other), (kept, theirs))
 
 
-def _operands(matching: Matching, side: int, node: str, anchors: Mapping[int, int]) -> list[Operand]:
+def _side(
+    matching: Matching, side: int, node: str, anchors: Mapping[int, int]
+) -> tuple[list[Operand], int, frozenset[Atom]]:
+    """Operands of a concatenation, how many positions it makes, and of which atoms."""
     skeleton = (matching.left, matching.right)[side]
-    axis = skeleton.graph.op(node).attrs["axis"]
-    places = [(matching.place[side][source], edge) for source, edge in skeleton.uses(node)]
-    return [Operand(place, edge, anchors.get(place), skeleton.graph.shape(edge.value)[axis]) for place, edge in places]
+    graph, op = skeleton.graph, skeleton.graph.op(node)
+    dim, operands = op.attrs["axis"], []
+    for source, edge in skeleton.uses(node):
+        place, size = matching.place[side][source], graph.shape(edge.value)[dim]
+        operands.append(Operand(place, edge, anchors.get(place), size, _atoms(graph, edge.value, dim)))
+    return operands, op.shapes[0][dim], _atoms(graph, Value(node), dim)
+
+
+def _atoms(graph: Graph, value: Value, dim: int) -> frozenset[Atom]:
+    axes = graph.axes.get(value, ())
+    return frozenset(atom for segment in axes[dim] for atom in leaves(segment)) if axes else frozenset()
 
 
 # What an operand is known by, in turn.

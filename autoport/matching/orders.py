@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import accumulate, repeat
 
 from autoport.graph import Value
@@ -25,28 +25,61 @@ logger = logging.getLogger(__name__)
 Part = tuple[int, int, int]
 
 
+@dataclass(frozen=True)
+class Permuted:
+    """A concatenation of which the parts stand in another order on the other side.
+
+    Attributes:
+        channels: where they are found, on the Keras side and on the PyTorch side.
+        parts: what they consist of, on either side.
+        inner: permuted concatenations whose channels are among its operands.
+    """
+
+    channels: tuple[Channels, Channels]
+    parts: tuple[list[Part], list[Part]]
+    inner: set[str]
+
+
 def find_orders(matching: Matching) -> Orders:
     """Follows the channels of every matched concatenation whose operands stand in another order."""
     orders = Orders()
-    found: dict[str, tuple[Channels, Channels]] = {}
-    parts: dict[str, tuple[list[Part], list[Part]]] = {}
-    for concatenation in concatenations(matching):
-        node, order = concatenation.node, operand_order(concatenation)
-        if order is None or order != sorted(order):
+    found: dict[str, Permuted] = {}
+    known = {concatenation.node: concatenation for concatenation in concatenations(matching)}
+    for node, concatenation in known.items():
+        try:
+            inner = _inner(concatenation, found)
+            parts = _parts(concatenation, inner, found)
+            if parts[0] != parts[1]:
+                orders.lost.add(node)
+                found[node] = Permuted(_followed(matching, node), parts, {name for name in inner if name is not None})
+        except LostError as lost:
             orders.lost.add(node)
-        if order is not None and node in orders.lost:
-            try:
-                parts[node] = _parts(matching, concatenation, order)
-                found[node] = _followed(matching, node)
-            except LostError as lost:
-                logger.info("%s: %s", node, lost)
-    for node in _consistent(matching, found, orders.lost):
-        _cut(matching, orders, found[node], parts[node])
+            logger.info("%s: %s", node, lost)
+    for node in _consistent(known, found, orders.lost):
+        _cut(matching, orders, found[node])
         orders.aligned.add(node)
         orders.lost.remove(node)
-        if any(side.visible for side in found[node]):
+        if any(side.visible for side in found[node].channels):
             orders.visible.add(node)
     return orders
+
+
+def _inner(concatenation: Concatenation, found: Mapping[str, Permuted]) -> list[str | None]:
+    """For each operand of the Keras side the permuted concatenation whose channels it has."""
+    order = operand_order(concatenation)
+    if order is None:
+        raise LostError("which of its operands belong together is open")
+    sides: list[list[str | None]] = []
+    for side, operands in enumerate((concatenation.left, concatenation.right)):
+        owners = {atom: node for node, permuted in found.items() for atom in permuted.channels[side].atoms}
+        for atom in concatenation.kept[side] & owners.keys():
+            del owners[atom]  # they stay what they are next to the others, and are followed on
+        if any(len(operand.atoms) > 1 and operand.atoms & owners.keys() for operand in operands):
+            raise LostError("channels of another one are composed with others")
+        sides.append([next((owners[atom] for atom in operand.atoms if atom in owners), None) for operand in operands])
+    if [sides[0][number] for number in order] != sides[1]:
+        raise LostError("the channels of one operand stand in another order on one side only")
+    return sides[0]
 
 
 def _followed(matching: Matching, node: str) -> tuple[Channels, Channels]:
@@ -59,15 +92,25 @@ def _followed(matching: Matching, node: str) -> tuple[Channels, Channels]:
     return left, right
 
 
-def _parts(matching: Matching, concatenation: Concatenation, order: Sequence[int]) -> tuple[list[Part], list[Part]]:
-    """Where each operand stands, by its number on the Keras side."""
-    sizes = [[operand.size for operand in side] for side in (concatenation.left, concatenation.right)]
-    left, right = matching.left.graph, matching.right.graph
-    names = concatenation.node, matching.partner[concatenation.node]
-    wholes = [g.op(n).shapes[0][g.op(n).attrs["axis"]] for g, n in zip((left, right), names, strict=True)]
-    if [sizes[0][number] for number in order] != sizes[1] or [sum(found) for found in sizes] != wholes:
+def _parts(
+    concatenation: Concatenation, inner: Sequence[str | None], found: Mapping[str, Permuted]
+) -> tuple[list[Part], list[Part]]:
+    """Where each part of each operand stands, by its number on the Keras side."""
+    order = operand_order(concatenation) or []
+    sides: list[list[tuple[tuple[int, int], int]]] = []
+    for side, operands, numbers in ((0, concatenation.left, range(len(order))), (1, concatenation.right, order)):
+        sides.append([])
+        for number, operand in zip(numbers, operands, strict=True):
+            name = inner[number]
+            parts = found[name].parts[side] if name is not None else [(0, 0, operand.size)]
+            sides[side] += [((number, part), stop - start) for part, start, stop in parts]
+    if sorted(sides[0]) != sorted(sides[1]) or any(
+        sum(size for _, size in side) != whole for side, whole in zip(sides, concatenation.sizes, strict=True)
+    ):
         raise LostError("its operands have other sizes on the other side, or are constants")
-    return _ranges(range(len(order)), sizes[0]), _ranges(order, sizes[1])
+    names = {key: number for number, (key, _) in enumerate(sides[0])}
+    left, right = (_ranges([names[key] for key, _ in side], [size for _, size in side]) for side in sides)
+    return left, right
 
 
 def _ranges(numbers: Sequence[int], sizes: Sequence[int]) -> list[Part]:
@@ -75,15 +118,25 @@ def _ranges(numbers: Sequence[int], sizes: Sequence[int]) -> list[Part]:
     return [(number, stop - size, stop) for number, size, stop in zip(numbers, sizes, stops, strict=True)]
 
 
-def _consistent(matching: Matching, found: Mapping[str, tuple[Channels, Channels]], lost: Set[str]) -> list[str]:
-    """Those whose channels are read by no concatenation but such as are in order, or put in order themselves."""
+def _consistent(known: Mapping[str, Concatenation], found: Mapping[str, Permuted], lost: Set[str]) -> list[str]:
+    """Those of which every concatenation that has their channels among others knows their order."""
     sound = dict(found)
+
+    def misread(node: str, reader: str) -> bool:
+        if reader not in known or (reader in lost and reader not in sound):
+            return True
+        channels = sound[node].channels[0].atoms - known[reader].kept[0]
+        whole = any(channels & operand.atoms for operand in known[reader].left)
+        return whole and (reader not in sound or node not in sound[reader].inner)
+
     while True:
-        atoms = [atom for channels, _ in sound.values() for atom in channels.atoms]
+        atoms = [atom for permuted in sound.values() for atom in permuted.channels[0].atoms]
         unsound = [
             node
-            for node, (channels, _) in sound.items()
-            if len(set(atoms)) < len(atoms) or not channels.joined <= (matching.partner.keys() - lost) | sound.keys()
+            for node, permuted in sound.items()
+            if len(set(atoms)) < len(atoms)
+            or permuted.inner - sound.keys()
+            or any(misread(node, reader) for reader in permuted.channels[0].joined)
         ]
         if not unsound:
             return list(sound)
@@ -91,9 +144,8 @@ def _consistent(matching: Matching, found: Mapping[str, tuple[Channels, Channels
             del sound[node]
 
 
-def _cut(
-    matching: Matching, orders: Orders, channels: tuple[Channels, Channels], parts: tuple[list[Part], list[Part]]
-) -> None:
+def _cut(matching: Matching, orders: Orders, permuted: Permuted) -> None:
+    channels, parts = permuted.channels, permuted.parts
     for name, axes in channels[0].along.items():
         names = name, matching.partner[name]
         graphs = matching.left.graph, matching.right.graph

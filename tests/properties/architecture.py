@@ -138,6 +138,8 @@ def paddings(params: Mapping[str, Any], space: Sequence[int]) -> list[tuple[int,
     """Zeros before and after each spatial axis; TensorFlow puts the odd one behind."""
     if params["padding"] == "valid":
         return [(0, 0)] * len(space)
+    if params["padding"] == "causal":
+        return [(d * (k - 1), 0) for k, _, d in zip(*_extents(params, len(space)), strict=True)]
     if params["padding"] != "same":
         return [tuple(pair) for pair in params["padding"]]
     pairs = []
@@ -260,6 +262,7 @@ SHAPES: dict[str, Callable[..., Shape]] = {
     "separable": _separable,
     "conv_transpose": _conv_transpose,
     "dense": lambda p, x: (*x[:-1], p["units"]),
+    "whole": lambda p, x: (p["units"],) if len(x) in (2, 3) else (),
     "gated": lambda p, x: x,
     "generator": lambda p, x: p["shape"] if len(x) == 1 else (),
     "batch_norm": _same,
@@ -288,6 +291,6 @@ SHAPES: dict[str, Callable[..., Shape]] = {
 }
 COMMUTATIVE = {"add", "mul", "maximum", "minimum", "average"}
 WEIGHTED = {
-    "embedding", "positions", "conv", "depthwise", "separable", "conv_transpose", "dense", "gated", "generator",
-    "batch_norm", "layer_norm", "rms_norm", "group_norm", "prelu", "rnn", "attention",
+    "embedding", "positions", "conv", "depthwise", "separable", "conv_transpose", "dense", "whole", "gated",
+    "generator", "batch_norm", "layer_norm", "rms_norm", "group_norm", "prelu", "rnn", "attention",
 }  # fmt: skip

@@ -150,6 +150,20 @@ def dense(node: Node, sources: list[Shape], spell: Spelling) -> Part:
     return _chain([layer], lambda: _matrix(layer, sources[0][-1]))
 
 
+def whole(node: Node, sources: list[Shape], spell: Spelling) -> Part:
+    """Over the flattened map, or a convolution with a kernel as large as it."""
+    *space, width = sources[0]
+    if spell.pick(True, False):
+        layer = layers.Dense(node["units"], use_bias=node["bias"], name=spell.name())
+        steps = [layers.Flatten(), layer]
+    else:
+        kind = getattr(layers, f"Conv{len(space)}D")
+        layer = kind(node["units"], tuple(space), use_bias=node["bias"], name=spell.name())
+        steps = [layer, layers.Flatten()]
+    sizes = (*space, width, node["units"])
+    return _chain(steps, lambda: {"kernel": _array(layer.kernel, *sizes), "bias": _array(layer.bias)})
+
+
 def gated(node: Node, sources: list[Shape], spell: Spelling) -> Part:
     width = sources[0][-1]
     gate, up = (_dense(node["width"], node["bias"], sources[0], spell) for _ in range(2))
@@ -212,6 +226,13 @@ ACTIVATIONS: dict[str, list[Callable[[], Any]]] = {
     "softsign": [lambda: layers.Activation("softsign"), lambda: ops.softsign],
     "softmax": [layers.Softmax, lambda: layers.Activation("softmax")],
     "hard_sigmoid": [lambda: layers.Activation("hard_sigmoid"), lambda: ops.hard_sigmoid],
+    # TensorFlow's own has a constant in float32.
+    "gelu": [lambda: lambda x: 0.5 * x * (1 + ops.erf(x / np.sqrt(2)))],
+    "gelu_tanh": [lambda: lambda x: ops.gelu(x, approximate=True)],
+    "hard_swish": [lambda: layers.Activation("hard_swish"), lambda: ops.hard_swish],
+    "mish": [lambda: layers.Activation("mish"), lambda: lambda x: x * ops.tanh(ops.softplus(x))],
+    "selu": [lambda: layers.Activation("selu"), lambda: ops.selu],
+    "log_sigmoid": [lambda: layers.Activation("log_sigmoid"), lambda: ops.log_sigmoid],
 }
 
 
@@ -288,7 +309,8 @@ def rnn(node: Node, sources: list[Shape], spell: Spelling) -> Part:
 
 def attention(node: Node, sources: list[Shape], spell: Spelling) -> Part:
     has_layer = node["heads"] == node["kv_heads"] or sources[0][-1] == sources[1][-1]
-    return spell.pick(*[_attention_layer] * has_layer, _attention_by_hand)(node, sources, spell)
+    by_hand = [_attention_by_hand] * (not (node["causal"] and has_layer))
+    return spell.pick(*[_attention_layer] * has_layer, *by_hand)(node, sources, spell)
 
 
 def _attention_layer(node: Node, sources: list[Shape], spell: Spelling) -> Part:
@@ -306,7 +328,8 @@ def _attention_layer(node: Node, sources: list[Shape], spell: Spelling) -> Part:
             found[f"{role}.kernel"], found[f"{role}.bias"] = _array(dense.kernel), _array(dense.bias)
         return found
 
-    return Part(lambda query, source: layer(query, source), stored, [layer])
+    given = {"use_causal_mask": True} if node["causal"] else {}
+    return Part(lambda query, source: layer(query, source, **given), stored, [layer])
 
 
 def _attention_by_hand(node: Node, sources: list[Shape], spell: Spelling) -> Part:
@@ -414,7 +437,7 @@ def shuffle(node: Node, sources: list[Shape], spell: Spelling) -> Part:
 PARTS: dict[str, Callable[[Node, list[Shape], Spelling], Part]] = {
     function.__name__: function
     for function in (
-        conv, depthwise, separable, conv_transpose, dense, gated, generator, batch_norm, layer_norm, rms_norm,
+        conv, depthwise, separable, conv_transpose, dense, whole, gated, generator, batch_norm, layer_norm, rms_norm,
         group_norm, prelu, activation, scale, dropout, global_pool, upsample, flatten, rnn, attention, embedding,
         positions, concat, gate, crop, part, shuffle,
     )

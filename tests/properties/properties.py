@@ -19,6 +19,10 @@ from tests.properties.torch_side import TorchTwin
 Tally = Counter[str]
 
 
+class Refusal(str):
+    """Found, and honest: weights that are left alone with a reason."""
+
+
 def ports(case: Case, seed: int, tally: Tally) -> Iterator[str]:
     """A port is exact: every tensor, and the outputs; the way back restores every Keras weight, bit for bit."""
     fresh, right = case.twins(seed)
@@ -41,8 +45,8 @@ def _exact(match: autoport.Match, fresh: TorchTwin, right: TorchTwin, tally: Tal
         yield f"wrong: {verdict.wrong}"
     if not match.complete:
         tally.update(refused=1)
-        yield f"refused: {match.missing()} {match.unexpected()}"
-    if found := [str(difference) for difference in match.differences if not difference.training_only]:
+        yield Refusal(f"refused: {match.missing()} {match.unexpected()}")
+    elif found := [str(difference) for difference in match.differences if not difference.training_only]:
         tally.update(differences=1)
         yield f"differences: {found}"
 

@@ -13,7 +13,10 @@ Draw = Callable[..., Any]
 Block = Callable[["Net", int], int]
 WIDTHS = st.sampled_from((2, 3, 4, 6, 8))
 EPSILONS = st.sampled_from((1e-3, 1e-5, 1e-6))
-ACTIVATIONS = ("relu", "relu6", "sigmoid", "tanh", "silu", "elu", "leaky_relu", "softplus", "softsign", "hard_sigmoid")
+ACTIVATIONS = (
+    "relu", "relu6", "sigmoid", "tanh", "silu", "elu", "leaky_relu", "softplus", "softsign", "hard_sigmoid", "gelu",
+    "gelu_tanh", "hard_swish", "mish", "selu", "log_sigmoid",
+)  # fmt: skip
 MOST = 15
 
 
@@ -70,6 +73,8 @@ def _window(net: Net, x: int, *, dilated: bool = False, same: bool = False, stri
     strided = stride and not same and net.one(False, False, True)
     strides = (net.one(2, 2, 3),) * rank if strided and rank < 3 else (1,) * rank
     padding: Any = "same" if same else net.one("valid", "same", "same", "explicit")
+    if rank == 1 and dilated and net.one(False, False, not same):
+        padding = "causal"
     if padding == "explicit":
         padding = tuple((net.count(0, 2), net.count(0, 2)) for _ in range(rank))
     window = {"kernel": kernel, "stride": strides, "padding": padding}
@@ -111,6 +116,11 @@ def conv_transpose(net: Net, x: int, width: int | None = None) -> int:
 def dense(net: Net, x: int, width: int | None = None) -> int:
     """A dense layer on the last axis."""
     return net.add("dense", x, units=width or net.width(), bias=net.flag())
+
+
+def whole(net: Net, x: int) -> int:
+    """A layer that reads a whole map at once."""
+    return net.add("whole", x, units=net.width(), bias=net.flag())
 
 
 def gated(net: Net, x: int) -> int:
@@ -282,7 +292,13 @@ def attention(net: Net, x: int, source: int | None = None) -> int:
     """Attention of a sequence to itself or to another; depths of which Keras rounds no root to float32."""
     heads, kv_heads = net.one((2, 2), (3, 3), (2, 1), (4, 2))
     sizes = {"heads": heads, "kv_heads": kv_heads, "depth": 4}
-    return net.add("attention", x, x if source is None else source, bias=net.flag(), **sizes)
+    causal = source is None and net.one(False, False, True)
+    return net.add("attention", x, x if source is None else source, bias=net.flag(), causal=causal, **sizes)
+
+
+def longer(net: Net, x: int) -> int:
+    """Sequences one after another."""
+    return net.add("concat", x, same_size(net, x), axis=0)
 
 
 def encoder(net: Net, x: int) -> int:
@@ -306,6 +322,7 @@ SEQUENCES: tuple[Block, ...] = (
     attention,
     recurrent,
     encoder,
+    longer,
 )
 VECTORS: tuple[Block, ...] = (layer, layer, residual, densely)
 
@@ -331,12 +348,13 @@ def to_vector(net: Net, x: int) -> int:
     if rank == 3:
         ends = (
             lambda: net.add("flatten", x), lambda: net.add("global_pool", x, mode=net.one("avg", "max")),
+            lambda: whole(net, x),
             lambda: recurrent(net, net.add("rows", x), sequences=False),
             lambda: to_vector(net, net.some(net.add("pixels", x), *SEQUENCES)),
         )  # fmt: skip
     elif rank == 2:
         ends = (
-            lambda: net.add("flatten", x), lambda: net.add("global_pool", x, mode="avg"),
+            lambda: net.add("flatten", x), lambda: net.add("global_pool", x, mode="avg"), lambda: whole(net, x),
             lambda: recurrent(net, x, sequences=False),
         )  # fmt: skip
     else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence, Set
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -134,6 +135,15 @@ def dense(node: Node, sources: list[Shape], spell: Spelling) -> nn.Module:
     return Layer(lambda self, x: run(x), layer=layer)
 
 
+def whole(node: Node, sources: list[Shape], spell: Spelling) -> nn.Module:
+    *space, width = sources[0]
+    if spell.pick(True, False):
+        layer: nn.Module = nn.Linear(math.prod(sources[0]), node["units"], node["bias"])
+        return Layer(lambda self, x: layer(x.flatten(1)), layer=layer)
+    layer = getattr(nn, f"Conv{len(space)}d")(width, node["units"], tuple(space), bias=node["bias"])
+    return Layer(lambda self, x: layer(x.transpose(1, 2) if len(space) == 1 else x).flatten(1), layer=layer)
+
+
 def gated(node: Node, sources: list[Shape], spell: Spelling) -> nn.Module:
     rank, width, inner = len(sources[0]), sources[0][-1], node["width"]
     down, run_down = _dense(inner, width, node["bias"], rank, spell)
@@ -174,8 +184,17 @@ def _on_last(run: Callable[[torch.Tensor], torch.Tensor], rank: int) -> Callable
 
 def layer_norm(node: Node, sources: list[Shape], spell: Spelling) -> nn.Module:
     layer = nn.LayerNorm(sources[0][-1], node["epsilon"], bias=node["center"] or spell.pick(True, False))
-    run = _on_last(layer, len(sources[0]))
-    return Layer(lambda self, x: run(x), layer=layer)
+    by_hand = spell.pick(True, False, False)
+
+    def run(x: torch.Tensor) -> torch.Tensor:
+        if not by_hand:
+            return layer(x)
+        off = x - x.mean(-1, keepdim=True)
+        y = off / torch.sqrt(off.pow(2).mean(-1, keepdim=True) + node["epsilon"]) * layer.weight
+        return y if layer.bias is None else y + layer.bias
+
+    turned = _on_last(run, len(sources[0]))
+    return Layer(lambda self, x: turned(x), layer=layer)
 
 
 def rms_norm(node: Node, sources: list[Shape], spell: Spelling) -> nn.Module:
@@ -191,8 +210,11 @@ def rms_norm(node: Node, sources: list[Shape], spell: Spelling) -> nn.Module:
 
 
 def group_norm(node: Node, sources: list[Shape], spell: Spelling) -> nn.Module:
-    rank = len(sources[0])
-    layer = nn.GroupNorm(node["groups"], sources[0][-1], node["epsilon"])
+    rank, width = len(sources[0]), sources[0][-1]
+    if node["groups"] == width and spell.pick(True, False):
+        layer: nn.Module = getattr(nn, f"InstanceNorm{rank - 1}d")(width, node["epsilon"], affine=True)
+    else:
+        layer = nn.GroupNorm(node["groups"], width, node["epsilon"])
     run = _turned(layer, rank - 1)
     return Layer(lambda self, x: run(x), layer=layer)
 
@@ -214,6 +236,12 @@ ACTIVATIONS: dict[str, list[Callable[[], Any]]] = {
     "softplus": [nn.Softplus, lambda: F.softplus],
     "softsign": [nn.Softsign, lambda: F.softsign],
     "hard_sigmoid": [nn.Hardsigmoid, lambda: F.hardsigmoid],
+    "gelu": [nn.GELU, lambda: F.gelu, lambda: lambda x: 0.5 * x * (1 + torch.erf(x / math.sqrt(2)))],
+    "gelu_tanh": [lambda: nn.GELU("tanh"), lambda: lambda x: F.gelu(x, approximate="tanh")],
+    "hard_swish": [nn.Hardswish, lambda: F.hardswish],
+    "mish": [nn.Mish, lambda: F.mish],
+    "selu": [nn.SELU, lambda: F.selu],
+    "log_sigmoid": [nn.LogSigmoid, lambda: F.logsigmoid],
 }
 
 
@@ -309,13 +337,20 @@ def _heads(x: torch.Tensor, depth: int) -> torch.Tensor:
     return x.unflatten(-1, (-1, depth)).transpose(1, 2)
 
 
-def _by_hand(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-    return torch.softmax(q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5, -1) @ v
+def _by_hand(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, *, is_causal: bool = False) -> torch.Tensor:
+    scores = q @ k.transpose(-2, -1) / q.shape[-1] ** 0.5
+    if is_causal:
+        later = torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1)
+        scores = scores.masked_fill(later, -math.inf)
+    return torch.softmax(scores, -1) @ v
 
 
 def attention(node: Node, sources: list[Shape], spell: Spelling) -> nn.Module:
     same, whole = node.sources[0] == node.sources[1], node["kv_heads"] == node["heads"]
-    options = [_separate, *[_module] * (whole and node["heads"] * node["depth"] == sources[0][-1])]
+    options = [
+        _separate,
+        *[_module] * (whole and not node["causal"] and node["heads"] * node["depth"] == sources[0][-1]),
+    ]
     options += [_fused] * (same and whole)
     return spell.pick(*options)(node, sources, spell)
 
@@ -323,8 +358,8 @@ def attention(node: Node, sources: list[Shape], spell: Spelling) -> nn.Module:
 def _core(node: Node, spell: Spelling) -> Callable[..., torch.Tensor]:
     repeats = node["heads"] // node["kv_heads"]
     if repeats > 1:
-        return lambda q, k, v: F.scaled_dot_product_attention(q, k, v, enable_gqa=True)
-    return spell.pick(F.scaled_dot_product_attention, _by_hand)
+        return partial(F.scaled_dot_product_attention, enable_gqa=True, is_causal=node["causal"])
+    return partial(spell.pick(F.scaled_dot_product_attention, _by_hand), is_causal=node["causal"])
 
 
 def _separate(node: Node, sources: list[Shape], spell: Spelling) -> nn.Module:
@@ -432,9 +467,9 @@ def shuffle(node: Node, sources: list[Shape], spell: Spelling) -> nn.Module:
 MODULES: dict[str, Callable[[Node, list[Shape], Spelling], nn.Module]] = {
     function.__name__: function
     for function in (
-        conv, separable, conv_transpose, dense, gated, generator, batch_norm, layer_norm, rms_norm, group_norm, prelu,
-        activation, scale, dropout, global_pool, upsample, flatten, rows, rnn, attention, embedding, positions, concat,
-        gate, crop, part, shuffle,
+        conv, separable, conv_transpose, dense, whole, gated, generator, batch_norm, layer_norm, rms_norm, group_norm,
+        prelu, activation, scale, dropout, global_pool, upsample, flatten, rows, rnn, attention, embedding, positions,
+        concat, gate, crop, part, shuffle,
     )
 }  # fmt: skip
 MODULES |= dict.fromkeys(MERGES, merge) | {
@@ -508,7 +543,7 @@ KEEPING = {
     "batch_norm", "layer_norm", "rms_norm", "prelu", "activation", "dropout", "scale", "max_pool", "avg_pool",
     "global_pool", "upsample", "crop", "pixels", "add", "mul", "sub", "maximum", "minimum", "average",
 }  # fmt: skip
-READING = {"dense", "gated", "generator", "rnn", "conv", "conv_transpose"}
+READING = {"dense", "whole", "gated", "generator", "rnn", "conv", "conv_transpose"}
 
 
 def spelled_orders(
@@ -528,10 +563,15 @@ def spelled_orders(
 def _is_free(architecture: Architecture, node: Node) -> bool:
     """Whether a node is a concatenation of which the order can be followed: of several layers, none flattened."""
     return (
-        node.kind == "concat"
-        and len({_origin(architecture, id) for id in node.sources}) > 1
+        node.params.get("axis") == -1
+        and _is_mixed(architecture, node)
         and not any(_holds_flattened(architecture, id) for id in node.sources)
     )
+
+
+def _is_mixed(architecture: Architecture, node: Node) -> bool:
+    """Whether a node joins several layers, not one with itself."""
+    return len({_origin(architecture, id) for id in node.sources}) > 1
 
 
 def _origin(architecture: Architecture, id: int) -> int:
@@ -559,11 +599,12 @@ def orders_of(
     orders: dict[int, Any] = {}
     for node in architecture.nodes:
         read, shapes = [orders.get(source) for source in node.sources], architecture.sources(node)
+        ordered = any(order is not None for order in read)
         if node.kind in ("flatten", "rows"):
             orders[node.id] = _flattened(node, shapes[0], read[0], raw)
-        elif node.kind == "concat" and node["axis"] == -1:
+        elif node.params.get("axis") == -1 and (not ordered or _is_mixed(architecture, node)):
             orders[node.id] = _joined(read, shapes, operands[node.id])
-        elif any(order is not None for order in read):
+        elif ordered:
             if node.id in moved or not _follows(node, read, architecture):
                 return None
             orders[node.id] = read[0] if node.kind in KEEPING else None

@@ -62,8 +62,10 @@ def is_same_layer(
     original = next((other for other in known.nodes if other.id == node.id), None)
     if original is None or original.kind != node.kind:
         return False
-    widths = [[shape[-1] for shape in a.sources(n)] for a, n in ((known, original), (twin.architecture, node))]
-    return (not reading or widths[0] == widths[1]) and _sizes(original, outputs) == _sizes(node, outputs)
+    read = [a.sources(n) for a, n in ((known, original), (twin.architecture, node))]
+    if node.kind != "whole":
+        read = [[shape[-1:] for shape in shapes] for shapes in read]
+    return (not reading or read[0] == read[1]) and _sizes(original, outputs) == _sizes(node, outputs)
 
 
 SIZES = {
@@ -127,6 +129,15 @@ def conv_transpose(node: Node, weights: Weights, module: Any, order: Any) -> Non
 
 def dense(node: Node, weights: Weights, module: Any, order: Any) -> None:
     _matrix(module.layer, weights, order=order)
+
+
+def whole(node: Node, weights: Weights, module: Any, order: Any) -> None:
+    """`(..., i, o)` to `(o, i, ...)`, as it is or flattened; to `(o, (t i))` for a flattened sequence."""
+    kernel = weights["kernel"] if order is None else weights["kernel"][..., order, :]
+    flat = isinstance(module.layer, nn.Linear) and kernel.ndim == 3
+    kernel = np.moveaxis(kernel, -1, 0) if flat else np.moveaxis(kernel, (-1, -2), (0, 1))
+    _put(module.layer.weight, kernel.reshape(module.layer.weight.shape))
+    _put(module.layer.bias, weights.get("bias"))
 
 
 def gated(node: Node, weights: Weights, module: Any, order: Any) -> None:
@@ -255,7 +266,7 @@ def table(node: Node, weights: Weights, module: Any, order: Any) -> None:
 TRANSFORMS: dict[str, Transform] = {
     function.__name__: function
     for function in (
-        conv, depthwise, separable, conv_transpose, dense, gated, generator, batch_norm, prelu, rnn, attention,
+        conv, depthwise, separable, conv_transpose, dense, whole, gated, generator, batch_norm, prelu, rnn, attention,
     )
 }  # fmt: skip
 TRANSFORMS |= dict.fromkeys(("layer_norm", "rms_norm", "group_norm"), norm)
