@@ -2,14 +2,14 @@
 
 Every tensor is computed and checked before the first one is written. While they are written, the
 old values go to a temporary file, tensor by tensor, from which a failure in the middle is undone;
-memory beyond the models stays at about one tensor.
+memory beyond the models stays at a few slabs, or at one tensor where that is made of several.
 """
 
 from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +18,7 @@ from autoport.errors import IncompleteMatchError, TransferError
 from autoport.graph import Tensor
 from autoport.plan import Plan
 from autoport.progress import stage
-from autoport.weights.algebra import Array, assemble, slabs
+from autoport.weights.algebra import Array, assemble, leading, placed, ranges, slabs
 
 logger = logging.getLogger(__name__)
 SLAB = 2**20
@@ -31,8 +31,8 @@ class Store(Protocol):
     def read(self, path: str) -> Array:
         """A stored tensor."""
 
-    def write(self, path: str, value: Array) -> None:
-        """Overwrites a stored tensor."""
+    def write(self, path: str, pieces: Iterable[Array]) -> None:
+        """Overwrites a stored tensor with its pieces, one behind the other."""
 
     def holds(self, path: str) -> bool:
         """Whether a stored tensor has values."""
@@ -46,11 +46,9 @@ class KerasStore:
 
     def read(self, path: str) -> Array:
         """A variable as an array that shares its memory where TensorFlow allows; from its file if it is still there."""
-        variable = self._variables[path]
-        holder = variable if hasattr(variable, "read_value") else variable.value
-        waiting = getattr(holder, "waiting", None)
-        if waiting is not None and not holder.is_initialized():
-            found: Array = waiting()
+        holder = self._holder(path)
+        if _is_waiting(holder):
+            found: Array = holder.waiting()
             return found
         stored = holder.read_value()
         try:
@@ -58,9 +56,23 @@ class KerasStore:
         except (TypeError, ValueError, BufferError):  # on a GPU, or of a type that has no buffer
             return np.asarray(stored)
 
-    def write(self, path: str, value: Array) -> None:
-        """Assigns a variable."""
-        self._variables[path].assign(value)
+    def write(self, path: str, pieces: Iterable[Array]) -> None:
+        """Assigns a variable, range by range where it is large: whoever assigns all of it holds the values twice."""
+        from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
+
+        holder = self._holder(path)
+        shape = tuple(holder.shape)
+        if not shape or not isinstance(holder, BaseResourceVariable):  # one on several devices, say
+            whole, *others = pieces
+            self._variables[path].assign(np.concatenate([whole, *others], leading(shape)) if others else whole)
+            return
+        for index, piece in placed(shape, pieces):
+            _assign_range(holder, index, piece)
+
+    def _holder(self, path: str) -> Any:
+        """The variable of TensorFlow."""
+        variable = self._variables[path]
+        return variable if hasattr(variable, "read_value") else variable.value
 
     def holds(self, path: str) -> bool:
         """Every variable has values."""
@@ -87,16 +99,35 @@ class TorchStore:
         array: Array = tensor.cpu().numpy()
         return array
 
-    def write(self, path: str, value: Array) -> None:
+    def write(self, path: str, pieces: Iterable[Array]) -> None:
         """Copies into a tensor, on whatever device it is."""
         import torch
 
+        tensor = self._tensors[path]
         with torch.no_grad():
-            self._tensors[path].copy_(torch.from_numpy(value))
+            for index, piece in placed(tensor.shape, pieces):
+                tensor[index].copy_(torch.from_numpy(piece))
 
     def holds(self, path: str) -> bool:
         """Whether a tensor is anywhere but on the meta device."""
         return not self._tensors[path].is_meta
+
+
+def _is_waiting(holder: Any) -> bool:
+    """Whether the values of a variable of TensorFlow are still in a file."""
+    return getattr(holder, "waiting", None) is not None and not holder.is_initialized()
+
+
+def _assign_range(holder: Any, index: tuple[slice, ...], piece: Array) -> None:
+    """Assigns a part of a variable of TensorFlow, in its own memory."""
+    import tensorflow as tf
+
+    if _is_waiting(holder):
+        holder.assign(holder.waiting())
+    places = [place.indices(size) for place, size in zip(index, holder.shape, strict=False)]
+    begin, end, strides = zip(*places, strict=True)
+    values = tf.cast(piece, holder.dtype)
+    tf.raw_ops.ResourceStridedSliceAssign(ref=holder.handle, begin=begin, end=end, strides=strides, value=values)
 
 
 class Watched:
@@ -230,7 +261,7 @@ def carry_out(plan: Plan, source: Store, target: Store) -> None:
             with stage("carrying weights over", len(plan.entries)) as step:
                 for path in plan.entries:
                     written.append((path, *_keep(path, target.read(path), journal)))
-                    target.write(path, produce(plan, path, source.read))
+                    target.write(path, produce_slabs(plan, path, source.read))
                     step()
         except BaseException:
             _undo(journal, written, target)
@@ -251,18 +282,19 @@ def _keep(path: str, old: Array, journal: Any) -> tuple[Any, tuple[int, ...]]:
     return old.dtype, old.shape
 
 
-def _kept(journal: Any, count: int) -> bytearray:
-    """The next bytes of the journal."""
-    kept = bytearray(count)
-    rest = memoryview(kept)
-    while rest:
-        rest = rest[journal.readinto(rest) :]
-    return kept
+def _kept(journal: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Iterator[Array]:
+    """The next tensor of the journal, piece by piece."""
+    frame = np.broadcast_to(np.empty((), dtype), shape)
+    for place in ranges(frame, SLAB_BYTES):
+        piece = np.empty(place.shape, dtype)
+        rest = memoryview(piece.reshape(-1).view(np.uint8))
+        while rest:
+            rest = rest[journal.readinto(rest) :]
+        yield piece
 
 
 def _undo(journal: Any, written: list[tuple[str, Any, tuple[int, ...]]], target: Store) -> None:
     journal.seek(0)
     for path, dtype, shape in written:
-        count = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        target.write(path, np.frombuffer(_kept(journal, count), dtype).reshape(shape))
+        target.write(path, _kept(journal, dtype, shape))
     logger.info("undid %d assignments", len(written))

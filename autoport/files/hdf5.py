@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ import numpy as np
 
 from autoport.errors import FileError
 from autoport.files.archive import Archive, Header, Output, narrowed, require_dtype, stream, widened
-from autoport.weights.algebra import Array
+from autoport.files.heaps import check_heaps
+from autoport.weights.algebra import Array, placed
 
 KERAS, LEGACY, VARIABLE = "keras", "h5", "variable"
 
@@ -33,8 +36,7 @@ def open_hdf5(path: Path, content: Any = None) -> Archive:
     """
     with ExitStack() as stack:
         try:
-            file = stack.enter_context(h5py.File(content or path, "r"))
-            datasets = dict(_datasets(file, path))
+            file, datasets = _opened(stack, path, content)
             headers = {key: _header(dataset, f"{path}: {key}") for key, dataset in datasets.items()}
             layouts = _layouts(file, datasets, path)
         except FileError:
@@ -75,13 +77,25 @@ def config_of(path: Path) -> tuple[Any, str]:
         FileError: the file is damaged, or holds weights only.
     """
     try:
-        with h5py.File(path, "r") as file:
+        with ExitStack() as stack:
+            file, _ = _opened(stack, path)
             found, version = file.attrs.get("model_config"), _text(file.attrs.get("keras_version", ""))
         if found is not None:
             return json.loads(_text(found)), version
+    except FileError:
+        raise
     except Exception as error:  # h5py raises nearly anything on a damaged file
         raise FileError(f"{path} is no HDF5 file, or damaged: {error}") from error
     raise FileError(f"{path} holds weights only, and weights have no graph: write module:callable@{path}")
+
+
+def _opened(stack: ExitStack, path: Path, content: Any = None) -> tuple[Any, dict[str, Any]]:
+    """The file, and every dataset in it by its name."""
+    given = content or stack.enter_context(path.open("rb"))
+    file = stack.enter_context(h5py.File(content or path, "r"))
+    datasets = dict(_datasets(file, path))
+    check_heaps(file, given, datasets.values(), str(path))
+    return file, datasets
 
 
 def _text(found: Any) -> str:
@@ -181,16 +195,9 @@ def write_hdf5(outputs: Sequence[Output], place: Path) -> None:
         place: the file.
     """
     with h5py.File(place, "w") as file:
-        row, latest = 0, None
-        for output, piece in stream(outputs):
-            narrow = output.header.dtype == "bfloat16"
-            values = narrowed(piece).view("V2") if narrow else piece
-            if output is not latest:
-                row, latest = 0, output
-                dataset = file.create_dataset(output.name, output.header.shape, values.dtype)
-                dataset.attrs.update({"dtype": "bfloat16"} if narrow else {})
-            if output.header.shape:
-                dataset[row : row + len(piece)] = values
-                row += len(piece)
-            else:
-                dataset[...] = values
+        for output, made in groupby(stream(outputs), itemgetter(0)):
+            shape, narrow = output.header.shape, output.header.dtype == "bfloat16"
+            dataset = file.create_dataset(output.name, shape, "V2" if narrow else output.header.dtype)
+            dataset.attrs.update({"dtype": "bfloat16"} if narrow else {})
+            for index, piece in placed(shape, (piece for _, piece in made)):
+                dataset[index] = narrowed(piece).view("V2") if narrow else piece

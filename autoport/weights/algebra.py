@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, TypeAlias
@@ -147,7 +147,9 @@ def copy(target: Array, source: Array) -> None:
 def slabs(
     shape: Sequence[int], dtype: np.dtype[Any], parts: Sequence[Part], read: Callable[[str], Array], limit: int
 ) -> Iterator[Array]:
-    """Builds a target tensor piece by piece along its first dimension, where its parts allow it.
+    """Builds a target tensor piece by piece along its first dimension but those of size 1, where its parts allow it.
+
+    A dimension of several axes is cut along the first of them, which is the slowest.
 
     Args:
         shape: of the target.
@@ -160,26 +162,56 @@ def slabs(
         What, one behind the other, is the tensor.
     """
     axis = _cut_along(parts)
-    rows = max(1, limit // max(1, math.prod(shape[1:]) * dtype.itemsize))
-    if axis is None or shape[0] <= rows:
-        yield assemble(shape, dtype, parts, read)
+    size = parts[0].target.sizes[axis] if axis else 0
+    steps = max(1, limit * size // max(1, math.prod(shape) * dtype.itemsize))
+    if axis is None or size <= steps:
+        yield from ranges(assemble(shape, dtype, parts, read), limit)
         return
     (part,) = parts
-    value = content(part, read)
-    place = sorted(part.target.axes).index(axis)
-    for start in range(0, shape[0], rows):
-        count = min(rows, shape[0] - start)
-        slab: Array = np.empty((count, *shape[1:]), dtype)
+    value, place, dim = content(part, read), sorted(part.target.axes).index(axis), leading(shape)
+    for start in range(0, size, steps):
+        count = min(steps, size - start)
+        slab: Array = np.empty((*shape[:dim], count * (shape[dim] // size), *shape[dim + 1 :]), dtype)
         piece = replace(part.target, sizes={**part.target.sizes, axis: count})
         copy(view(slab, piece), value[(slice(None),) * place + (slice(start, start + count),)])
         yield slab
 
 
 def _cut_along(parts: Sequence[Part]) -> str | None:
-    """The axis that a target's first dimension is, if there is but one part, of which any range can be made."""
-    names = parse_pattern(parts[0].target.pattern)
+    """The slowest axis of a target, if there is but one part, of which any range can be made."""
+    names = [name for dim in parse_pattern(parts[0].target.pattern) for name in dim]
     whole = len(parts) == 1 and bool(parts[0].terms) and not parts[0].target.select and not parts[0].target.narrow
-    return names[0][0] if whole and names and len(names[0]) == 1 else None
+    return names[0] if whole and names else None
+
+
+def leading(shape: Sequence[int]) -> int:
+    """The first dimension that has not the size 1: the one that pieces of a tensor are ranges of."""
+    return next((dim for dim, size in enumerate(shape) if size != 1), 0)
+
+
+def ranges(array: Array, limit: int) -> Iterator[Array]:
+    """An array as views of so many bytes, about, one behind the other."""
+    if array.nbytes <= limit:
+        yield array
+        return
+    dim = leading(array.shape)
+    steps = max(1, limit * array.shape[dim] // array.nbytes)
+    for start in range(0, array.shape[dim], steps):
+        yield array[(slice(None),) * dim + (slice(start, start + steps),)]
+
+
+def placed(shape: Sequence[int], pieces: Iterable[Array]) -> Iterator[tuple[tuple[slice, ...], Array]]:
+    """Pieces of a tensor, as `slabs` makes them, with the index of the tensor that each belongs to.
+
+    Args:
+        shape: of the tensor.
+        pieces: one behind the other, together the whole tensor.
+    """
+    dim, row = leading(shape), 0
+    for piece in pieces:
+        rows = piece.shape[dim] if shape else 0
+        yield (*(slice(None),) * dim, slice(row, row + rows)) if shape else (), piece
+        row += rows
 
 
 def content(part: Part, read: Callable[[str], Array]) -> Array:

@@ -206,6 +206,23 @@ def test_a_keras_archive_that_grows_beyond_measure_is_refused(tmp_path: Path) ->
         open_weights(tmp_path / "x.keras")
 
 
+@pytest.mark.parametrize("size", [0, 8, 16, 1472, 2**63])
+def test_texts_in_hdf5_that_lead_nowhere_are_found_before_hdf5_reads_them(tmp_path: Path, size: int) -> None:
+    """A heap whose free space has another size than is left of it: the library never comes to its end."""
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)]).save(tmp_path / "x.h5")
+    content = bytearray((tmp_path / "x.h5").read_bytes())
+    start = content.index(b"GCOL")
+    stop, place = start + struct.unpack_from("<Q", content, start + 8)[0], start + 16
+    while struct.unpack_from("<H", content, place)[0]:
+        place += 16 + -(-struct.unpack_from("<Q", content, place + 8)[0] // 8) * 8
+    assert struct.unpack_from("<Q", content, place + 8)[0] == stop - place
+    struct.pack_into("<Q", content, place + 8, size)
+    (tmp_path / "x.h5").write_bytes(content)
+    for read in (open_weights, lambda path: load_keras(str(path))):
+        with pytest.raises(FileError, match="do not lie one behind the other"):
+            read(tmp_path / "x.h5")
+
+
 def test_links_in_hdf5_are_not_followed(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "secret.h5", "w") as file:
         file["a"] = np.ones(3)
