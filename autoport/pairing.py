@@ -6,10 +6,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from autoport.doubts import Doubt
-from autoport.graph import Op
+from autoport.graph import Graph, Op
+from autoport.graph.build import RNN_GATES
 from autoport.matching import Matching
 from autoport.plan import WeightPair, pair_weights
 from autoport.weights.piece import Weight
+
+# What reads weights that are computed, or computes them.
+COMPUTED = {"weight_norm", *(f"{kind}_by_value" for kind in ("conv", "prelu", *RNN_GATES))}
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ def find_unmatched(
     for op in graph.ops():
         if op.name in free and not any(path in known for path in op.tensors):
             dead = op.tensors and read.isdisjoint(op.tensors)
-            reason = "no output depends on it" if dead else "no operation of the other model matches"
+            reason = "no output depends on it" if dead else _reason(graph, op)
             rows.append(Unmatched(op, tuple(op.tensors), ambiguous.get(op.name, reason)))
     rows += [Unmatched(None, (path,), reason) for path, reason in refused.items()]
     used = {path for op in graph.ops() for path in op.tensors} | graph.ignored.keys()
@@ -72,6 +76,17 @@ def find_unmatched(
         if tensor.trainable and path not in used and path not in known
     ]
     return rows
+
+
+def _reason(graph: Graph, op: Op) -> str:
+    """Why an operation that outputs depend on has no partner."""
+    readers = [graph.op(name).kind for name in graph.successors(op.name)] if op.kind == "parameter" else []
+    if op.kind in COMPUTED or not COMPUTED.isdisjoint(readers):
+        return (
+            "a weight is computed in the forward pass; if the other model stores it, store it here, too "
+            "(torch.nn.utils.parametrize.remove_parametrizations)"
+        )
+    return "no operation of the other model matches"
 
 
 def _weights(tf: Op, torch: Op, doubt: Doubt | None) -> tuple[list[WeightPair], list[str]]:
