@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from math import prod
 
-from autoport.canonical.unify import unify
+from autoport.canonical.roles import note_roles
+from autoport.canonical.unify import ELEMENTWISE, aligned, unify
 from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
 from autoport.graph.axes import Axis
@@ -26,8 +26,6 @@ Binding = tuple[Op, str, Axis]
 
 # Axes of a layer that sums over several dimensions, or makes several.
 NUMBERED = re.compile(r"[io]\d+")
-# Kinds whose inputs and output have the same axes, so that each can name the other's.
-ELEMENTWISE = {"add", "sub", "mul", "div", "maximum", "minimum"}
 
 
 def name_axes(graph: Graph) -> list[Binding]:
@@ -42,7 +40,7 @@ def name_axes(graph: Graph) -> list[Binding]:
             known[Value(op.name, index)] = _fitted(op, named, shape)
         bindings += _bindings(op, inputs, known.get(Value(op.name), ()))
     for op in graph.ops():
-        _note_roles(graph, op)
+        note_roles(graph, op)
     return bindings
 
 
@@ -58,65 +56,6 @@ def expand_weights(bindings: Sequence[Binding]) -> None:
         _expand(op, name, data)
 
 
-def _note_roles(graph: Graph, op: Op) -> None:
-    """Writes down what each axis that an operation treats in its own way is called: `reads`."""
-    inputs = [graph.axes[value] for value in op.inputs]
-    roles: dict[str, Axis] = {}
-    steps: dict[str, Axis] = {}
-    if "layout" in op.attrs and len(inputs[0]) == len(op.attrs["layout"]):
-        roles |= dict(zip(op.attrs["layout"], inputs[0], strict=True))
-    for role, dim in op.attrs.get("sequence", {}).items():
-        steps[role] = inputs[0][dim]
-    if op.kind == "matmul":
-        steps |= {f"operand {place}": inputs[place][dim] for place, dim in _summed(op) if dim < len(inputs[place])}
-    if op.kind == "attention":
-        steps |= _attended(op, inputs)
-    for role, (index, dim) in op.attrs.get("binds", {}).items():
-        if dim < len(inputs[index]):
-            roles[role] = inputs[index][dim]
-    if op.kind == "parameter":
-        large = [axis for axis in graph.axes[Value(op.name)] if ax.axis_size(axis) > 1]
-        steps = {f"p{place}": axis for place, axis in enumerate(large)}
-    reads = {role: ax.known_name(axis) for role, axis in roles.items()}
-    reads |= {role: ax.known_name(axis, ordered=True) for role, axis in steps.items()}
-    if op.kind in ELEMENTWISE and len(inputs) > 1:
-        reads["operands"] = _conflicts(inputs)
-    op.attrs["reads"] = {role: name for role, name in reads.items() if name is not None}
-
-
-def _summed(op: Op) -> list[tuple[int, int]]:
-    """Operand and dimension of what a product sums over."""
-    *terms, out = op.attrs["equation"]
-    return [(k, term.index(c)) for k, term in enumerate(terms) for c in term if c in terms[1 - k] and c not in out]
-
-
-def _attended(op: Op, inputs: Sequence[Axes]) -> dict[str, Axis]:
-    """Axes along which queries and keys stand, and the number of heads on the way."""
-    query, key = op.attrs["equation"][:2]
-    first, second = op.attrs["tokens"]
-    heads = [atom for axis in inputs[0] for segment in axis for atom in ax.leaves(segment) if atom.name == "heads"]
-    op.attrs["num_heads"] = prod(atom.size for atom in heads)
-    return {"tokens": inputs[0][query.index(first)], "keys": inputs[1][key.index(second)]}
-
-
-def _conflicts(inputs: Sequence[Axes]) -> str | None:
-    """Axes of other names that elementwise operands put on each other; empty if there are none."""
-    found = set()
-    for axes in _aligned(inputs):
-        names = {ax.known_name(axis) for axis in axes if ax.axis_size(axis) > 1}
-        if None in names:
-            return None
-        if len(names) > 1:
-            found.add(" on ".join(sorted(str(name) for name in names)))
-    return ", ".join(sorted(found))
-
-
-def _aligned(inputs: Sequence[Axes]) -> Iterator[list[Axis]]:
-    """Axes that broadcasting puts on each other, from the last one on."""
-    for back in range(1, max(map(len, inputs), default=0) + 1):
-        yield [a[-back] for a in inputs if len(a) >= back]
-
-
 def _name_inputs(op: Op, inputs: Sequence[Axes]) -> None:
     """A convolution or pooling knows what the axes of its input are, a dense layer which one holds the features.
 
@@ -130,7 +69,7 @@ def _name_inputs(op: Op, inputs: Sequence[Axes]) -> None:
         index, dim = op.attrs["binds"]["i"]
         ax.name_plain(inputs[index][dim], "c")
     if op.kind in ELEMENTWISE and len(inputs) > 1:
-        for axes in _aligned(inputs):
+        for axes in aligned(inputs):
             names = {name for name in map(ax.plain_name, axes) if name not in (None, ax.UNKNOWN)}
             if len(names) == 1:
                 for axis in axes:
@@ -274,15 +213,15 @@ def _expanded_axes(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
 
 def _elementwise(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     """What operands put on each other has one order."""
-    aligned = list(_aligned(inputs))[::-1]
-    agreed = [unify(axes) for axes in aligned]
+    met = list(aligned(inputs))[::-1]
+    agreed = [unify(axes) for axes in met]
     named = _default(graph, op, inputs)
     if len(named) != len(agreed):
         return named
-    met = [
-        _shared([a for a in axes if ax.axis_size(a) > 1], default) for axes, default in zip(aligned, named, strict=True)
-    ]
-    return tuple(a if fine else ax.lost([ax.axis_size(a)])[0] for a, fine in zip(met, agreed, strict=True))
+    return tuple(
+        _shared([a for a in axes if ax.axis_size(a) > 1], axis) if fine else ax.lost([ax.axis_size(axis)])[0]
+        for axis, axes, fine in zip(named, met, agreed, strict=True)
+    )
 
 
 def _default(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:

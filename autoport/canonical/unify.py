@@ -9,10 +9,19 @@ to the other, the order is lost, and the weights along it are refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from autoport.graph import axes as ax
 from autoport.graph.axes import Atom, Axis
+
+# Kinds whose inputs and output have the same axes, so that each can name the other's.
+ELEMENTWISE = {"add", "sub", "mul", "div", "maximum", "minimum"}
+
+
+def aligned(inputs: Sequence[Sequence[Axis]]) -> Iterator[list[Axis]]:
+    """Axes that broadcasting puts on each other, from the last one on."""
+    for back in range(1, max(map(len, inputs), default=0) + 1):
+        yield [a[-back] for a in inputs if len(a) >= back]
 
 
 def unify(axes: Iterable[Axis]) -> bool:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from autoport.canonical.layout import ELEMENTWISE, NUMBERED
+from autoport.canonical.layout import NUMBERED
+from autoport.canonical.unify import ELEMENTWISE
 from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
 from autoport.graph.axes import Atom

@@ -61,6 +61,19 @@ def test_a_model_on_the_meta_device() -> None:
     assert match.complete
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU that PyTorch knows")
+def test_a_model_on_the_gpu() -> None:
+    model, module = keras_model(), torch_model().to("cuda")
+    assert ported(model, module)
+    assert all(tensor.is_cuda for tensor in module.state_dict().values())
+    before = [np.array(variable.value) for variable in model.weights]
+    for variable in model.weights:
+        variable.assign(np.zeros(variable.shape))
+    with unchanged(keras_model(), module):
+        autoport.match(model, module).assign(to="tf")
+    assert all(np.array_equal(*both) for both in zip(before, map(np.array, model.weights), strict=True))
+
+
 def test_a_quantised_model() -> None:
     module = torch.ao.quantization.quantize_dynamic(torch_model().eval(), {nn.Linear}, dtype=torch.qint8)
     assert not ported(keras_model(), module)

@@ -53,7 +53,11 @@ def _bits(tensor: Any) -> Any:
     if tensor.is_meta:
         return "meta"
     plain = tensor.detach().dequantize() if tensor.is_quantized else tensor.detach()
-    return (str(tensor.dtype), tuple(tensor.shape), plain.contiguous().clone().reshape(-1).view(torch.uint8).numpy())
+    return (
+        str(tensor.dtype),
+        tuple(tensor.shape),
+        plain.contiguous().clone().reshape(-1).view(torch.uint8).cpu().numpy(),
+    )
 
 
 def _globals() -> dict[str, Any]:
@@ -61,6 +65,8 @@ def _globals() -> dict[str, Any]:
         "torch generator": torch.get_rng_state().numpy(),
         "numpy generator": np.random.get_state()[1:3],
         "python generator": random.getstate(),
+        "tensorflow generator": tf.random.get_global_generator().state.numpy(),
+        "gpu generators": [state.numpy() for state in torch.cuda.get_rng_state_all()],
         "gradients on": torch.is_grad_enabled(),
         "default type": torch.get_default_dtype(),
         "function modes": torch.overrides._get_current_function_mode_stack(),

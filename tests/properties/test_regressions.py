@@ -15,7 +15,7 @@ from torch import nn
 import autoport
 from tests.layers.test_spellings import Apply
 from tests.oracle import assert_ports, sequential
-from tests.support import keras_float64
+from tests.support import keras_float64, randomise_keras
 
 FEATURES = 3 * 4 * 5
 
@@ -177,3 +177,85 @@ def test_a_layer_that_reads_plain_channels_joined_and_apart_ports() -> None:
         return self.head(self.shared(torch.tanh(self.shared(torch.cat([x, self.one(x)], 1)))))
 
     assert_ports(model, Apply(forward, head=nn.Linear(6, 3), shared=nn.Linear(6, 6), one=nn.Linear(5, 1)))
+
+
+def test_a_layer_that_is_cut_at_one_of_its_uses_ports() -> None:
+    """Whole at one use and in parts at the other, its tensor was refused as incomplete."""
+
+    def model() -> keras.Model:
+        x, shared = keras.Input((5,)), layers.Dense(5)
+        y = shared(ops.tanh(shared(x)))
+        return keras.Model(x, layers.Dense(3)(ops.concatenate([layers.Dense(2)(y[:, :2]), y[:, 2:]], -1)))
+
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        y = self.shared(torch.tanh(self.shared(x)))
+        return self.head(torch.cat([self.part(y[:, :2]), y[:, 2:]], 1))
+
+    parts = {"head": nn.Linear(5, 3), "part": nn.Linear(2, 2), "shared": nn.Linear(5, 5)}
+    assert_ports(model, Apply(forward, **parts))
+
+
+def test_layers_that_are_shared_otherwise_are_refused() -> None:
+    """What one side uses twice went to a layer of its own, too, although it did not fit where it was shared."""
+    x, twice = keras.Input((7,)), layers.Dense(7)
+    y = layers.Dense(7)(ops.softplus(twice(ops.sigmoid(twice(x)))))
+    model = keras.Model(x, layers.Dense(8)(y))
+
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.twice(F.softplus(self.twice(torch.sigmoid(self.one(x))))))
+
+    module = Apply(forward, head=nn.Linear(7, 8), twice=nn.Linear(7, 7), one=nn.Linear(7, 7))
+    randomise_keras(model, 1)
+    assert {"twice.weight", "one.weight"} <= autoport.match(model, module).missing().keys()
+
+
+def test_names_of_axes_do_not_depend_on_the_order_of_operands() -> None:
+    """The axis of a convolution was called after one operand here, after the other one there."""
+
+    def model() -> keras.Model:
+        x = keras.Input((7, 4))
+        y = x + layers.Conv1D(4, 2, padding="same")(x)
+        return keras.Model(x, layers.LSTM(3, return_sequences=True)(y))
+
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        return self.lstm(self.conv(F.pad(x.transpose(1, 2), (0, 1))).transpose(1, 2) + x)[0]
+
+    assert_ports(model, Apply(forward, lstm=nn.LSTM(4, 3, batch_first=True), conv=nn.Conv1d(4, 4, 2)))
+
+
+def test_a_kernel_over_a_whole_sequence_of_pixels_is_a_dense_layer() -> None:
+    def model() -> keras.Model:
+        x = keras.Input((5, 4, 3))
+        pixels = layers.Reshape((20, 3))(layers.Conv2D(3, 1)(x))
+        return keras.Model(x, layers.Flatten()(layers.Conv1D(6, 20)(pixels)))
+
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        return self.head(self.conv(x).flatten(1))
+
+    assert_ports(model, Apply(forward, head=nn.Linear(60, 6), conv=nn.Conv2d(3, 3, 1)))
+
+
+def test_a_fused_gate_behind_a_flattened_map_and_a_vector_ports() -> None:
+    def model() -> keras.Model:
+        x = keras.Input((5, 4, 3))
+        y = layers.Concatenate()([layers.Flatten()(x), layers.GlobalAveragePooling2D()(layers.Conv2D(6, 2)(x))])
+        return keras.Model(x, layers.Dense(2)(ops.sigmoid(layers.Dense(7)(y)) * layers.Dense(7)(y)))
+
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        y = torch.cat([x.flatten(1), self.conv(x).mean((2, 3))], 1)
+        gate, up = self.both(y).chunk(2, 1)
+        return self.down(torch.sigmoid(gate) * up)
+
+    parts = {"both": nn.Linear(66, 14), "down": nn.Linear(7, 2), "conv": nn.Conv2d(3, 6, 2)}
+    assert_ports(model, Apply(forward, **parts))
+
+
+@pytest.mark.parametrize("pair", [(lambda x: x * ops.tanh(ops.softplus(x)), F.mish), (ops.log_sigmoid, F.logsigmoid)])
+def test_activations_written_out_are_no_difference(pair: tuple[Any, Any]) -> None:
+    def model() -> keras.Model:
+        return sequential((5,), layers.Dense(4), layers.Lambda(pair[0]), layers.Dense(3))
+
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        return self.head(pair[1](self.inner(x)))
+
+    assert_ports(model, Apply(forward, head=nn.Linear(4, 3), inner=nn.Linear(5, 4)))
