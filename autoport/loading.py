@@ -117,7 +117,8 @@ def load_keras(text: str, trust_code: bool = False, *, in_place: bool = False) -
     if weights is None:
         _refuse_state_file(text, "SOURCE", "the Keras model, as a .keras or .h5 file or as")
     load = partial(_load_keras, name, weights, trust_code)
-    if not in_place or (weights is None and not name.endswith(KERAS_SUFFIXES)):
+    is_file = name.endswith(KERAS_SUFFIXES) or Path(name, "config.json").is_file()
+    if not in_place or (weights is None and not is_file):
         return load()
     from autoport.keras.unfilled import without_values
 

@@ -65,8 +65,10 @@ class Archive:
         """One tensor; bfloat16, which numpy lacks, as float32.
 
         Raises:
-            FileError: the file is damaged.
+            FileError: the file is damaged, or the tensor is one of 8 bits a float.
         """
+        if self.headers[key].dtype.startswith("float8"):
+            raise FileError(f"{self.path}: {key} is {self.headers[key].dtype}, which is not carried over")
         try:
             found = self.fetch(key)
         except FileError:

@@ -195,6 +195,7 @@ def write_hdf5(outputs: Sequence[Output], place: Path) -> None:
         place: the file.
     """
     with h5py.File(place, "w") as file:
+        file.create_group("vars")  # which Keras 2 and the first of Keras 3 ask for
         for output, made in groupby(stream(outputs), itemgetter(0)):
             shape, narrow = output.header.shape, output.header.dtype == "bfloat16"
             dataset = file.create_dataset(output.name, shape, "V2" if narrow else output.header.dtype)

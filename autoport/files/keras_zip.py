@@ -1,4 +1,5 @@
-"""`.keras`: a zip archive of a configuration and weights. Nothing of it is unpacked to a path that it names."""
+"""`.keras`: a configuration and weights in a zip archive, of which nothing is unpacked to a path that it names, or in a
+folder."""
 
 from __future__ import annotations
 
@@ -7,7 +8,9 @@ import json
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
@@ -18,6 +21,7 @@ from autoport.files.hdf5 import open_hdf5
 WEIGHTS = "model.weights.h5"
 CONFIG = "config.json"
 METADATA = "metadata.json"
+PICKLES = "model.weights.npz"
 LARGEST_CONFIG = 2**28
 # Weights hardly shrink; what grows more than this was made to fill the disk.
 LARGEST_GROWTH = 200
@@ -39,22 +43,23 @@ def open_keras(path: Path) -> Archive:
 
 
 def config_of(path: Path) -> tuple[Any, str]:
-    """The configuration of the model in a `.keras` file, and the version of Keras that wrote it.
+    """The configuration of the model in a `.keras` file or folder, and the version of Keras that wrote it.
 
     Raises:
         FileError: it is damaged.
     """
-    with path.open("rb") as file, _open_zip(file, path) as archive:
-        config, metadata = (_json(archive, name, path) for name in (CONFIG, METADATA))
+    if path.is_dir():
+        config, metadata = (_json((path / name).read_bytes, name, path) for name in (CONFIG, METADATA))
+    else:
+        with path.open("rb") as file, _open_zip(file, path) as archive:
+            members = {name: _member(archive, name, path) for name in (CONFIG, METADATA)}
+            config, metadata = (_json(partial(archive.read, info), name, path) for name, info in members.items())
     return config, str(metadata.get("keras_version", "")) if isinstance(metadata, dict) else ""
 
 
-def _json(archive: zipfile.ZipFile, name: str, path: Path) -> Any:
-    info = _member(archive, name, path)
-    if info.file_size > LARGEST_CONFIG:
-        raise FileError(f"{path}: {name} has {info.file_size} bytes")
+def _json(read: Callable[[], bytes], name: str, path: Path) -> Any:
     try:
-        return json.loads(archive.read(info))
+        return json.loads(read())
     except Exception as error:  # zipfile, zlib and json raise nearly anything on damaged files
         raise FileError(f"{path}: {name} is damaged: {error}") from error
 
@@ -72,10 +77,15 @@ def _open_zip(file: BinaryIO, path: Path) -> zipfile.ZipFile:
 
 
 def _member(archive: zipfile.ZipFile, name: str, path: Path) -> zipfile.ZipInfo:
+    if PICKLES in archive.namelist():
+        raise FileError(f"{path} holds its weights in {PICKLES}, as pickles, which Keras does not read either")
     try:
-        return archive.getinfo(name)
+        info = archive.getinfo(name)
     except KeyError:
         raise FileError(f"{path} lacks {name}: it is no .keras file") from None
+    if name != WEIGHTS and info.file_size > LARGEST_CONFIG:
+        raise FileError(f"{path}: {name} has {info.file_size} bytes")
+    return info
 
 
 def _content(file: BinaryIO, archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Any:

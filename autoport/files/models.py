@@ -21,6 +21,8 @@ from autoport.files.read import open_weights
 from autoport.graph import Tensor
 from autoport.plan import Side
 
+# Characters that are shown of what Keras says, which may hold the whole configuration.
+LONGEST = 300
 # PyTorch's own switch.
 PLAIN_PICKLES = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
@@ -29,18 +31,19 @@ def load_keras_file(path: Path, trust_code: bool = False) -> Any:
     """Loads a model of Keras or TensorFlow.
 
     Args:
-        path: a `.keras` or `.h5` file, or the folder of a SavedModel.
+        path: a `.keras` or `.h5` file, the folder of a SavedModel, or one that Keras saved without a zip archive.
         trust_code: run the code of Lambda layers and of other classes that the file names.
 
     Raises:
         FileError: the file is damaged, or loading it would run code.
         LoadError: no Keras that is installed can build the model.
     """
-    if path.is_dir():
+    is_keras = path.suffix == ".keras" or (path / keras_zip.CONFIG).is_file()
+    if path.is_dir() and not is_keras:
         from autoport.files.saved_model import load_saved_model
 
         return load_saved_model(path, trust_code)
-    config, version = (keras_zip if path.suffix == ".keras" else hdf5).config_of(path)
+    config, version = (keras_zip if is_keras else hdf5).config_of(path)
     found = code_in(config)
     if found and not trust_code:
         raise FileError(
@@ -65,8 +68,8 @@ def _first_of(builders: tuple[Builder, ...], config: Any, path: Path, trust_code
         except ImportError:
             continue
         except Exception as error:  # Keras raises nearly anything on a configuration that it does not know
-            lines = str(error).splitlines() or [repr(error)]
-            failures.append(f"{build.__name__.removeprefix('_by_')}: {lines[0]}")
+            line = (str(error).splitlines() or [repr(error)])[0]
+            failures.append(f"{build.__name__.removeprefix('_by_')}: {line[:LONGEST]}")
     raise LoadError(
         f"{path} holds a model that cannot be built ({'; '.join(failures)}). "
         f"If it needs classes of its own, name the code that builds it: module:callable@{path}"

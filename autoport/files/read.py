@@ -25,7 +25,7 @@ READERS: tuple[tuple[str, str], ...] = (
 )
 PICKLED = (".pt", ".pth", ".bin", ".pt2")
 # What marks a folder, or the first part of a name, as weights.
-INSIDE = ("variables/variables.index", "model.safetensors.index.json", "model.safetensors")
+INSIDE = ("model.weights.h5", "variables/variables.index", "model.safetensors.index.json", "model.safetensors")
 
 
 def weights_file(path: Path) -> Path | None:

@@ -88,14 +88,15 @@ def load_saved_model(path: Path, trust_code: bool = False) -> SavedModel:
         )
     try:
         loaded = tf.saved_model.load(str(path))
+        function = next(_functions(loaded), None)
+        found = None if function is None else SavedModel(path, loaded, function)
     except Exception as error:  # TensorFlow has an exception for every way a file can be damaged
         raise FileError(f"{path} cannot be loaded: {error}") from error
-    function = next(_functions(loaded), None)
-    if function is None:
+    if found is None:
         raise LoadError(
             f"{path} has neither a signature nor a function that was called with tensors before it was saved"
         )
-    return SavedModel(path, loaded, function)
+    return found
 
 
 def _argument(tensor: Any) -> str:

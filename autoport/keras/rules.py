@@ -47,8 +47,14 @@ def known_class(layer: Any) -> str | None:
     """Name of the built-in class whose `call` a layer runs, if the table has a row for it."""
     for cls in type(layer).__mro__:
         if cls.__name__ in LAYERS and cls.__module__.split(".")[0] in ("keras", "tf_keras"):
-            return cls.__name__ if type(layer).call is cls.call else None  # type: ignore[attr-defined]
+            plain = type(layer).call is cls.call and not any(map(_is_altered, layer._flatten_layers()))  # type: ignore[attr-defined]
+            return cls.__name__ if plain else None
     return None
+
+
+def _is_altered(layer: Any) -> bool:
+    """Whether a layer of Keras 3 computes with something made of its weights: quantised, or with low-rank updates."""
+    return getattr(layer, "quantization_mode", None) is not None or getattr(layer, "lora_enabled", False)
 
 
 class _Source:

@@ -75,6 +75,7 @@ READ_SAFETENSORS = """
 
 def main(source, target):
     with safe_open(source, framework="numpy") as file, h5py.File(target, "w") as result:
+        result.create_group("vars")
         for name, value in convert(file.get_tensor):
             assert np.isfinite(value).all(), f"{name} would hold NaN or infinity"
             result.create_dataset(name, data=value)

@@ -59,6 +59,7 @@ def sharded(model: Any, path: Path) -> None:
 WRITERS: dict[str, Any] = {
     "w.weights.h5": lambda model, path: model.save_weights(path),
     "model.keras": lambda model, path: model.save(path),
+    "folder": lambda model, path: model.save(path, zipped=False),
     "model.h5": lambda model, path: model.save(path),
     "w.weights.json": sharded,
     "old.weights.h5": keras_2_13,

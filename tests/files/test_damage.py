@@ -199,6 +199,22 @@ def test_names_in_a_keras_archive_do_not_lead_out_of_it(tmp_path: Path, name: st
             read(tmp_path / "x.keras")
 
 
+def test_weights_that_are_pickles_or_of_8_bits_are_refused_by_name(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.keras", "w") as archive:
+        archive.writestr("model.weights.npz", b"x")
+    with pytest.raises(FileError, match=r"holds its weights in model\.weights\.npz, as pickles"):
+        open_weights(tmp_path / "x.keras")
+    state = {"layer.weight": torch.ones(2, 3).to(torch.float8_e4m3fn)}
+    torch.save(state, tmp_path / "x.pt")
+    save_file(state, tmp_path / "x.safetensors")
+    for name in ("x.pt", "x.safetensors"):
+        with (
+            open_weights(tmp_path / name) as archive,
+            pytest.raises(FileError, match=r"layer\.weight is float8_e4m3fn"),
+        ):
+            archive.read("layer.weight")
+
+
 def test_a_keras_archive_that_grows_beyond_measure_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.keras", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("model.weights.h5", bytes(10_000_000))

@@ -135,6 +135,16 @@ def test_a_file_of_weights_only_has_no_graph(tmp_path: Path) -> None:
         load_keras(str(tmp_path / "w.h5"))
 
 
+def test_a_folder_of_keras_is_a_model_with_its_weights(tmp_path: Path) -> None:
+    model = keras_model(seed=8)
+    model.save(tmp_path / "model", zipped=False)
+    for in_place in (False, True):
+        found = load_keras(str(tmp_path / "model"), in_place=in_place)
+        assert autoport.match(found, Net()).complete
+    for mine, theirs in zip(load_keras(str(tmp_path / "model")).weights, model.weights, strict=True):
+        np.testing.assert_array_equal(np.asarray(mine), np.asarray(theirs))
+
+
 @pytest.mark.parametrize("name", ["model.keras", "model.h5"])
 @pytest.mark.parametrize("build", [keras_model, tf_keras_model], ids=["keras", "tf_keras"])
 def test_models_of_either_keras_come_with_their_weights(tmp_path: Path, name: str, build: Any) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+from typing import Any
+
 import keras
 import pytest
 import torch
 from keras import layers
 from torch import nn
 
+import autoport
+from autoport.errors import NothingInCommonError
 from tests.oracle import assert_ports, sequential
 
 FLATTEN_CASES = {
@@ -163,3 +168,25 @@ def test_a_convolution_over_the_whole_map_is_a_dense_layer_on_the_flattened_one(
         lambda: sequential((9, 12, 3), layers.Conv2D(4, 3), layers.Conv2D(5, (7, 10)), layers.Flatten()),
         nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(280, 5)),
     )
+
+
+ALTERED = {
+    "int8": lambda layer: layer.quantize("int8"),
+    "float8": lambda layer: layer.quantize("float8"),
+    "low-rank updates": lambda layer: layer.enable_lora(2),
+}
+
+
+@pytest.mark.parametrize("case", ALTERED)
+@pytest.mark.parametrize("wrap", [lambda layer: layer, layers.TimeDistributed], ids=["plain", "in each step"])
+def test_a_kernel_that_something_else_is_made_of_is_not_a_kernel(case: str, wrap: Any) -> None:
+    """Quantised kernels are scaled, and low-rank updates added to them, before they are used."""
+    dense = layers.Dense(8)
+    model = keras.Sequential([keras.Input((5, 16)), wrap(dense), layers.Dense(4)])
+    ALTERED[case](dense)
+    match = autoport.match(model, nn.Sequential(nn.Linear(16, 8), nn.Linear(8, 4)))
+    assert "0.weight" in match.missing() or match.differences
+    ALTERED[case](model.layers[-1])
+    with contextlib.suppress(NothingInCommonError):
+        match = autoport.match(model, nn.Sequential(nn.Linear(16, 8), nn.Linear(8, 4)))
+        assert "1.weight" in match.missing() or match.differences
