@@ -27,6 +27,7 @@ from autoport.canonical import (
     shifts,
     shuffles,
     sorting,
+    turned,
     unit_norms,
 )
 from autoport.graph import Graph
@@ -47,6 +48,7 @@ def canonicalize(graph: Graph) -> Graph:
     duplicates.merge_duplicates(graph)
     last_state.fold_last_step(graph)
     products.fold_products(graph)
+    turned.fold_turned(graph)
     lookups.fold_lookups(graph)
     shuffles.fold_shuffles(graph)
     bias.fold_bias(graph)
