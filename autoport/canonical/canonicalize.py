@@ -16,6 +16,7 @@ from autoport.canonical import (
     last_state,
     layout,
     lookups,
+    loops,
     moments,
     moves,
     neutral,
@@ -27,6 +28,7 @@ from autoport.canonical import (
     shifts,
     shuffles,
     sorting,
+    stacked,
     turned,
     unit_norms,
 )
@@ -47,7 +49,9 @@ def canonicalize(graph: Graph) -> Graph:
     moves.drop_moves(graph)
     duplicates.merge_duplicates(graph)
     last_state.fold_last_step(graph)
+    stacked.fold_stacked(graph)
     products.fold_products(graph)
+    loops.fold_loops(graph)
     turned.fold_turned(graph)
     lookups.fold_lookups(graph)
     shuffles.fold_shuffles(graph)

@@ -311,6 +311,7 @@ RULES: dict[str, Rule] = {
     "concat": _concat,
     "matmul": _matmul,
     "attention": _attention,
+    "mixture": lambda graph, op, inputs: inputs[1],
     "parameter": lambda graph, op, inputs: tuple(ax.axis(None, size) for size in op.shapes[0]),
     **dict.fromkeys(ELEMENTWISE, _elementwise),
     **dict.fromkeys(

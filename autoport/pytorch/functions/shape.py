@@ -237,6 +237,25 @@ def one_hot(call: Call) -> Any:
     return call.emit("one_hot", [call.value("input")])
 
 
+@register("topk", "input k dim")
+def topk(call: Call) -> Any:
+    """The largest values along a dimension, and where they stand."""
+    dim = call.get("dim", -1) % len(call.out)
+    return call.emit("topk", [call.value("input")], k=call.get("k"), dims=(dim,))
+
+
+@register("scatter", "input dim index src")
+def scatter(call: Call) -> Any:
+    """Values put where an index along a dimension says."""
+    return call.emit("scatter", axis=call.get("dim", 0) % len(call.out))
+
+
+@register("index_add", "input dim index source")
+def index_add(call: Call) -> Any:
+    """Values added where an index along a dimension says."""
+    return call.emit("index_add", axis=call.get("dim", 0) % len(call.out))
+
+
 @register("roll", "input shifts dims")
 def roll(call: Call) -> Any:
     """`torch.roll`; without dimensions it rolls the flattened tensor."""
