@@ -13,6 +13,7 @@ from autoport.canonical import (
     duplicates,
     fused,
     gelu,
+    interleaving,
     last_state,
     layout,
     lookups,
@@ -55,6 +56,7 @@ def canonicalize(graph: Graph) -> Graph:
     turned.fold_turned(graph)
     lookups.fold_lookups(graph)
     shuffles.fold_shuffles(graph)
+    interleaving.fold_interleaved(graph)
     bias.fold_bias(graph)
     moments.fold_moments(graph)
     affine_norms.fold_affine_norms(graph)

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autoport.canonical.routing import POINTWISE, become_mixture, chosen_by
+from autoport.canonical.routing import become_mixture, chosen_by
+from autoport.canonical.tracing import POINTWISE
 from autoport.canonical.views import stored_view
 from autoport.graph import Graph, Op, Value
 

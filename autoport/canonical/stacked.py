@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from autoport.canonical.routing import POINTWISE, become_mixture, chosen_by, source_dim
+from autoport.canonical.routing import become_mixture, chosen_by
+from autoport.canonical.tracing import POINTWISE, source_dim
 from autoport.graph import Graph, Op, Value
 from autoport.weights.piece import Piece, Weight
 

@@ -155,7 +155,7 @@ class Recorder(TorchFunctionMode):
 def _listed(node: fx.Node) -> bool:
     """Whether a node is a part of the positions that `nonzero` lists."""
     while node.target in PARTS:
-        node = node.args[0]  # type: ignore[assignment]
+        node = node.args[0]
     return getattr(node.target, "__name__", "") in ("nonzero", "argwhere")
 
 
