@@ -1,6 +1,6 @@
 """Parts of a dimension that are stacked and laid out again are shuffled.
 
-    reshape(stack(split(x, n, -1), -1)) = channel_shuffle(x, n)      (n m) -> (m n)
+reshape(stack(split(x, n, -1), -1)) = channel_shuffle(x, n)      (n m) -> (m n)
 """
 
 from __future__ import annotations
