@@ -269,6 +269,7 @@ class Builder:
         if ranges is None:
             return self.emit("slice", [x], out, ranges=None)
         shape = list(self.graph.shape(x))
+        ranges = {dim: taken for dim, taken in ranges.items() if taken != (0, shape[dim], 1)}
         for dim, taken in ranges.items():
             shape[dim] = len(range(*taken))
         y = self.emit("slice", [x], tuple(shape), ranges=dict(ranges)) if ranges else x

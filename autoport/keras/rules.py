@@ -51,6 +51,11 @@ def known_class(layer: Any) -> str | None:
     return None
 
 
+def is_variable(value: Any) -> bool:
+    """Whether a value is a variable of TensorFlow or of Keras."""
+    return any(isinstance(found, tf.Variable) for found in (value, getattr(value, "value", None)))
+
+
 class _Source:
     """What rules of both tables share."""
 
@@ -81,7 +86,7 @@ class Layer(_Source):
     def inputs(self, *names: str) -> list[Value]:
         """Tensors among the arguments, in order; only those of the named parameters, if any."""
         chosen = [self.call.arguments.get(name) for name in names] if names else list(self.call.arguments.values())
-        return [self.lowering.value(t) for t in tf.nest.flatten(chosen) if isinstance(t, (tf.Tensor, tf.Variable))]
+        return [self.lowering.value(t) for t in tf.nest.flatten(chosen) if isinstance(t, tf.Tensor) or is_variable(t)]
 
     @property
     def x(self) -> Value:
