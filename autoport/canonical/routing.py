@@ -28,5 +28,5 @@ def chosen_by(graph: Graph, value: Value, dim: int) -> Op | None:
 
 def become_mixture(graph: Graph, op: Op, choice: Op, experts: tuple[Value, ...]) -> None:
     """Turns the sum of what experts make into one operation on the scores and on every expert, in order."""
-    op.kind, op.colour, op.attrs = "mixture", ("mixture",), {"chosen": choice.attrs["k"]}
+    op.kind, op.colour, op.attrs = "mixture", ("mixture",), {"chosen": choice.shapes[0][-1]}
     graph.rewire(op, (choice.inputs[0], *experts))

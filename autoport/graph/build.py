@@ -284,6 +284,28 @@ class Builder:
             start += size
         return parts
 
+    def copies(self, x: Value, out: Shape, *, each: bool = False) -> Value:
+        """Copies along dimensions, in an order that can be seen.
+
+        Args:
+            x: what is copied.
+            out: shape of the result.
+            each: whether copies of one position stand together, instead of copies of the whole one after another.
+        """
+        shape = self.graph.shape(x)
+        shape = (1,) * (len(out) - len(shape)) + shape
+        pairs = list(zip(shape, out, strict=False))
+        if len(shape) > len(out) or any(size < 1 or total % size for size, total in pairs):
+            return self.emit("expand", [x], out)
+        parts: list[Shape] = [(size, total // size) if 1 < size < total else (total,) for size, total in pairs]
+        if max(map(len, parts), default=1) == 1:
+            return self.emit("expand", [x], out)
+        order = slice(None) if each else slice(None, None, -1)
+        narrow = [n for (size, _), part in zip(pairs, parts, strict=True) for n in ((size, 1)[: len(part)])[order]]
+        wide = [n for part in parts for n in part[order]]
+        copied = self.emit("expand", [self.emit("reshape", [x], tuple(narrow))], tuple(wide))
+        return self.emit("reshape", [copied], out)
+
     def stack(self, values: Sequence[Value], axis: int, out: Shape) -> Value:
         """Values side by side along an axis of their own."""
         shape = (*out[:axis], 1, *out[axis + 1 :])

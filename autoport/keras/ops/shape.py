@@ -192,10 +192,4 @@ def roll(raw: RawOp) -> Any:
 @op_rule("Tile BroadcastTo")
 def expand(raw: RawOp) -> Any:
     """Copies along dimensions."""
-    return raw.emit("expand", [0])
-
-
-@op_rule("TopKV2")
-def topk(raw: RawOp) -> Any:
-    """The largest values along the last dimension, and where they stand."""
-    return raw.emit("topk", [0], k=raw.out[-1], dims=(len(raw.out) - 1,))
+    return raw.build.copies(raw.data(0), raw.out)

@@ -237,11 +237,11 @@ def one_hot(call: Call) -> Any:
     return call.emit("one_hot", [call.value("input")])
 
 
-@register("topk", "input k dim")
+@register("topk", "input k dim largest")
 def topk(call: Call) -> Any:
-    """The largest values along a dimension, and where they stand."""
+    """The largest entries along a dimension, or the smallest, and where they were."""
     dim = call.get("dim", -1) % len(call.out)
-    return call.emit("topk", [call.value("input")], k=call.get("k"), dims=(dim,))
+    return call.emit("topk", [call.value("input")], dims=(dim,), descending=bool(call.get("largest", True)))
 
 
 @register("scatter", "input dim index src")
@@ -270,7 +270,7 @@ def roll(call: Call) -> Any:
 @register("expand expand_as repeat tile broadcast_to repeat_interleave", "input")
 def expand(call: Call) -> Any:
     """Copies along dimensions."""
-    return call.emit("expand", [call.value("input")])
+    return call.build.copies(call.value("input"), call.out, each=call.name == "repeat_interleave")
 
 
 @register("cumsum", "input dim")
