@@ -8,11 +8,13 @@ an axis of which neither model's operations tell the order.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from autoport.canonical import Skeleton
-from autoport.canonical.evidence import Edge, Expression
+from autoport.canonical.evidence import COMMUTATIVE, Edge, Expression
 from autoport.differences import matched_edges, role_conflicts
 from autoport.graph import Op
 from autoport.graph.build import RNN_GATES
@@ -39,6 +41,8 @@ REARRANGING = {
     "SpaceToDepth",
     "take",
 }
+# Channels, and what they are split into.
+FEATURE = re.compile(r"(c|d|heads|sharing)\d*(_\d+)?")
 # Operations that sum over their input channels: behind them the order of those is forgotten.
 MIXING = {"dense", "embedding", *RNN_GATES}
 # Roles of axes along which no weight lies.
@@ -138,7 +142,8 @@ def _origins(matching: Matching) -> Iterator[tuple[str, str, bool]]:
             if _rearranged(*edges):
                 reason = "what lies between it and its neighbour arranges channels differently"
                 yield source, reason, False
-                yield node, reason, True
+                # Of queries and keys only products go on.
+                yield node, reason, a is None or a.kind != "attention" or edges[0].position > 1
         if a is None or b is None:
             continue
         if node in matching.orders.lost:
@@ -152,29 +157,46 @@ def _rearranged(a: Edge, b: Edge) -> bool:
     first, second = (_arrangement(edge.expression) for edge in (a, b))
     if first != second:
         return bool(REARRANGING & (_kinds(first) | _kinds(second)))
-    pairs = zip(first.ops(), second.ops(), strict=True)
-    taken = [(_ranges(first), _ranges(second)) for first, second in pairs]
-    return any(x != y and "c" in " ".join(dict(x or ()) | dict(y or ())).split() for x, y in taken)
+    return any(_moves(x) != _moves(y) for x, y in zip(first.ops(), second.ops(), strict=True))
+
+
+def _moves(op: Op) -> list[Any]:
+    """What an operation takes along axes of features, and whether it puts single positions side by side."""
+    taken: list[Any] = [places for name, places in _ranges(op) or () if any(map(FEATURE.fullmatch, name.split()))]
+    stacked = op.kind == "concat" and op.shapes[0][op.attrs["axis"]] == len(op.inputs)
+    return [*sorted(taken), stacked]
 
 
 def _arrangement(expression: Expression) -> Expression:
-    """An expression without what happens to every element alike before it is rearranged, and after."""
-    kept: list[Expression] = []
-    while True:
-        varying = [operand for operand in expression.operands if operand.label != "constant"]
-        if len(varying) != 1:
-            break
-        if expression.label in REARRANGING:
-            kept.append(expression)
-        (expression,) = varying
-    for outer in reversed(kept):
-        expression = Expression(outer.label, (expression,), outer.op)
-    return expression
+    """An expression without what happens to every element of one value alike."""
+    made: dict[int, Expression] = {}
+    waiting = [expression]
+    while waiting:
+        current = waiting[-1]
+        below = [operand for operand in current.operands if id(operand) not in made]
+        if below:
+            waiting += below
+        else:
+            made[id(waiting.pop())] = _without_pointwise(current, [made[id(o)] for o in current.operands])
+    return made[id(expression)]
+
+
+def _without_pointwise(expression: Expression, operands: list[Expression]) -> Expression:
+    varying = [operand for operand in operands if operand.label != "constant"]
+    if len(varying) == 1 and expression.label not in REARRANGING:
+        return varying[0]
+    if expression.label in COMMUTATIVE:
+        operands.sort(key=lambda operand: operand.structure)
+    return Expression(expression.label, tuple(operands), expression.op)
 
 
 def _kinds(expression: Expression) -> set[str]:
-    """Kinds of operations that may touch the channels."""
-    return {op.kind for op in expression.ops() if "c" in _touched(op)}
+    """Kinds of operations that may touch features."""
+    return {op.kind for op in expression.ops() if _touches_features(op)}
+
+
+def _touches_features(op: Op) -> bool:
+    return any(map(FEATURE.fullmatch, _touched(op)))
 
 
 def _ranges(op: Op) -> tuple[tuple[str, tuple[int, ...]], ...] | None:

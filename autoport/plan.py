@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -136,6 +137,16 @@ class Plan:
     def used(self) -> set[str]:
         """Paths of the source tensors that some entry reads."""
         return {path for entry in self.entries.values() for path in entry.sources}
+
+    @property
+    def carried(self) -> Counter[str]:
+        """How many numbers of every source tensor some entry reads; each part counts once."""
+        terms = (t for entry in self.entries.values() for part in (*entry.parts, *entry.twins) for t in part.terms)
+        pieces = {_identity(term.source): term.source for term in terms}
+        counts: Counter[str] = Counter()
+        for piece in pieces.values():
+            counts[piece.tensor] += math.prod(piece.axes.values())
+        return counts
 
     def decided(self, read: Callable[[str], Array]) -> Plan:
         """The plan without tied tensors into which sources of different values belong.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -359,15 +360,17 @@ class Match:
         }
 
     def unexpected(self, to: str = "torch") -> dict[str, str]:
-        """Tensors of the source that its forward pass reads and the plan does not use, with reasons."""
+        """Tensors of the source that its forward pass reads and the plan does not use as a whole, with reasons."""
         source = "tf" if to == "torch" else "torch"
         graph, plan, reasons = self._side(source), self._decided(to), self._reasons(source)
-        used = plan.used
-        return {
+        carried = plan.carried
+        lost = {
             path: plan.refused.get(path) or reasons.get(path, "the target has no place for it")
             for path in graph.read_tensors()
-            if path not in used
+            if path not in carried
         }
+        partly = {path for path in reasons if 0 < carried[path] < math.prod(graph.tensors[path].shape)}
+        return lost | {path: f"only a part of it is carried over: {reasons[path]}" for path in partly}
 
     def _side(self, side: str) -> Graph:
         return self.graph_torch if side == "torch" else self.graph_tf

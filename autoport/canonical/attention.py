@@ -9,6 +9,8 @@ the query is told by the axis that the softmax runs along: the keys bring it.
 
 An `attention` reads query, key, value and biases. Its `equation` holds the letters of the first
 three and of the output, as in an einsum; `tokens` are those of the queries' and the keys' positions.
+Where several heads of queries share one of keys, the letter that counts them is among the former
+until axes have names.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from math import isclose
 
 from autoport.canonical.evidence import SHAPE_ONLY
+from autoport.canonical.tracing import source_dim
 from autoport.graph import Graph, Op, Value
 
 # Where masking by choice may have what it lets pass.
@@ -26,10 +29,11 @@ CHOICES = {"where": (1, 2), "masked_fill": (0,)}
 
 @dataclass(frozen=True)
 class _Scores:
-    """What lies between the product of queries and keys and the softmax."""
+    """What lies between the product of queries and keys and the softmax: scale * tanh(within * product), say."""
 
     product: Op
     scale: float = 1.0
+    within: float | None = None
     biases: tuple[Value, ...] = ()
     bias_scale: float = 1.0
     masked: bool = False
@@ -59,6 +63,7 @@ def fold_attention(graph: Graph) -> None:
     for op in list(graph.ops()):
         if op.kind == "attention":
             _collect_scales(graph, op)
+            _drop_common_order(graph, op)
 
 
 def _split_bias(known: _Graph, op: Op) -> None:
@@ -96,8 +101,10 @@ def _fold(known: _Graph, softmax: Op) -> None:
     value = mixing.inputs[1 - place]
     path, kind = softmax.path, softmax.type
     mixing.kind, mixing.colour, mixing.path, mixing.type = "attention", ("attention",), path, kind
-    tokens = next(c for c in letters[0] if c not in letters[1]) + letters[4]
+    tokens = "".join(c for c in letters[0] if c not in letters[1]) + letters[4]
     mixing.attrs = {"equation": letters[:4], "tokens": tokens, "scale": scores.scale, "masked": scores.masked}
+    if scores.within is not None:
+        mixing.attrs |= {"scale": scores.scale * scores.within, "softcap": scores.scale}
     graph.rewire(mixing, (query, key_value, value, *scores.biases))
 
 
@@ -111,6 +118,8 @@ def _scores(known: _Graph, value: Value) -> _Scores | None:
         return _scaled(_scores(known, op.inputs[0]), factor)
     if op.kind == "reshape" and op.shapes[0][-2:] == known.graph.shape(op.inputs[0])[-2:]:
         return _scores(known, op.inputs[0])
+    if op.kind == "tanh":
+        return _capped(_scores(known, op.inputs[0]))
     if op.kind in ("add", "sub", "mul", "maximum", *CHOICES):
         return _merged(known, op)
     return None
@@ -130,6 +139,12 @@ def _scaled(scores: _Scores | None, factor: float) -> _Scores | None:
         return None
     bias_scale = scores.bias_scale * factor if scores.biases else 1.0
     return replace(scores, scale=scores.scale * factor, bias_scale=bias_scale)
+
+
+def _capped(scores: _Scores | None) -> _Scores | None:
+    """Scores that a tanh keeps within bounds."""
+    plain = scores is not None and scores.within is None and not scores.biases and not scores.masked
+    return replace(scores, scale=1.0, within=scores.scale) if scores is not None and plain else None
 
 
 def _merged(known: _Graph, op: Op) -> _Scores | None:
@@ -180,7 +195,7 @@ def _letters(product: Op, mixing: Op, place: int, softmax: Op) -> tuple[str, str
     if not summed or sum(token in term for term in terms) != 1:
         return None
     query, key = sorted(terms, key=lambda term: token in term)
-    if len(set(query) - set(key)) != 1:
+    if not set(query) - set(key):
         return None
     value, out = ("".join(shared[c] for c in term) for term in (values, mixing.attrs["equation"][2]))
     return query, key, value, out, token
@@ -205,3 +220,26 @@ def _collect_scales(graph: Graph, op: Op) -> None:
                 value = producer.inputs[0]
             else:
                 break
+
+
+def _drop_common_order(graph: Graph, op: Op) -> None:
+    """What puts the features of queries and keys into another order, alike, changes no product of them."""
+    query, key, _, out = op.attrs["equation"]
+    for letter in set(query) & set(key) - set(out):
+        found = [_shuffle(graph, op.inputs[place], term.index(letter)) for place, term in enumerate((query, key))]
+        first, second = found
+        if first is not None and second is not None and first.attrs == second.attrs:
+            for shuffle in (first, second):
+                graph.bypass(shuffle.name, shuffle.inputs[0])
+
+
+def _shuffle(graph: Graph, value: Value, dim: int) -> Op | None:
+    """The operation that puts a dimension into another order; None if there is none, or if it is read elsewhere."""
+    place: int | None = dim
+    while place is not None and graph.is_read_once(value):
+        op = graph.op(value.op)
+        if op.kind == "channel_shuffle":
+            return op if place == len(op.shapes[0]) - 1 else None
+        place = source_dim(graph, op, 0, place) if op.kind in SHAPE_ONLY else None
+        value = op.inputs[0] if op.inputs else value
+    return None

@@ -13,9 +13,11 @@ from autoport.canonical import (
     duplicates,
     fused,
     gelu,
+    interleaving,
     last_state,
     layout,
     lookups,
+    loops,
     moments,
     moves,
     neutral,
@@ -27,6 +29,8 @@ from autoport.canonical import (
     shifts,
     shuffles,
     sorting,
+    stacked,
+    turned,
     unit_norms,
 )
 from autoport.graph import Graph
@@ -46,9 +50,13 @@ def canonicalize(graph: Graph) -> Graph:
     moves.drop_moves(graph)
     duplicates.merge_duplicates(graph)
     last_state.fold_last_step(graph)
+    stacked.fold_stacked(graph)
     products.fold_products(graph)
+    loops.fold_loops(graph)
+    turned.fold_turned(graph)
     lookups.fold_lookups(graph)
     shuffles.fold_shuffles(graph)
+    interleaving.fold_interleaved(graph)
     bias.fold_bias(graph)
     moments.fold_moments(graph)
     affine_norms.fold_affine_norms(graph)

@@ -9,7 +9,7 @@ over its part of the stored tensors; all parts together must make up the layer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -42,27 +42,49 @@ class _Cut:
     kept: ax.Segment
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where a cut is found in the weights.
+
+    Attributes:
+        name: of the weights' axis that is cut.
+        root: the data axis that it lies along.
+        cut: what is read of it.
+    """
+
+    name: str
+    root: ax.Atom
+    cut: _Cut
+
+
 def split_layers(graph: Graph) -> list[Op]:
     """Applies the rule everywhere; the axes must have their names. Returns the layers that were made."""
     made: list[Op] = []
     for op in list(graph.ops()):
-        if op.kind not in OUTPUTS or list(op.attrs["outputs"]) != ["o"] or op.attrs.get("groups", 1) != 1:
-            continue
-        root = _root_of_outputs(graph, op)
-        cuts = _cuts(graph, op, root) if root is not None else None
-        if cuts is not None and root is not None and _make_up(cuts):
-            split = [(cut, _weights(op, root, cut)) for cut in cuts]
-            if all(weights is not None for _, weights in split):
-                for cut, weights in split:
-                    _become_layer(graph, op, cut, root, weights or {})
-                    made.append(cut.op)
-                graph.remove_node(op.name)
+        if op.kind in OUTPUTS and op.attrs.get("groups", 1) == 1:
+            for name in op.attrs["outputs"]:
+                made += _split(graph, op, name) if op.name in graph else []
     return made
 
 
-def _root_of_outputs(graph: Graph, op: Op) -> ax.Atom | None:
+def _split(graph: Graph, op: Op, name: str) -> list[Op]:
+    """Splits a layer along one of the axes that its outputs lie along, if every reader takes a part of it."""
+    root = _root_of_outputs(graph, op, name)
+    cuts = _cuts(graph, op, root) if root is not None else None
+    if root is None or cuts is None or not _make_up(cuts):
+        return []
+    split = [(cut, _weights(graph, op, _Place(name, root, cut))) for cut in cuts]
+    if any(weights is None for _, weights in split):
+        return []
+    for cut, weights in split:
+        _become_layer(graph, op, cut, weights or {})
+    graph.remove_node(op.name)
+    return [cut.op for cut in cuts]
+
+
+def _root_of_outputs(graph: Graph, op: Op, name: str) -> ax.Atom | None:
     axes = graph.axes[Value(op.name)]
-    dim = op.attrs["outputs"]["o"]
+    dim = op.attrs["outputs"][name]
     if dim >= len(axes) or len(axes[dim]) != 1 or len(axes[dim][0]) != 1:
         return None
     atom: ax.Atom = axes[dim][0][0]
@@ -110,27 +132,37 @@ def _make_up(cuts: list[_Cut]) -> bool:
     return len(cuts) > 1 and same and starts == [0, *ends[:-1]] and ends[-1] == ordered[0].atom.size
 
 
-def _weights(op: Op, root: ax.Atom, cut: _Cut) -> dict[str, Weight] | None:
+def _weights(graph: Graph, op: Op, place: _Place) -> dict[str, Weight] | None:
     """The part of each weight that a cut reads; None if its place in the stored tensor has no name."""
+    cut = place.cut
     aligned = cut.atom.size % cut.size == 0 and cut.start % cut.size == 0
-    if not aligned and cut.atom is not root:
+    if not aligned and cut.atom is not place.root:
         return None
+    axes = graph.axes[Value(op.name)]
+    others = {name: ax.spelled(axes[dim][0]) for name, dim in op.attrs["outputs"].items() if name != place.name}
     result = {}
     for role, weight in op.weights.items():
-        if any("o" not in piece.axes for piece in weight.pieces):
+        if any(place.name not in piece.axes for piece in weight.pieces):
             return None
-        pieces = (_part(piece, root, cut) if aligned else _range(piece, cut) for piece in weight.pieces)
-        result[role] = replace(weight, pieces=tuple(pieces))
+        pieces = (_part(piece, place, not others) if aligned else _range(piece, place) for piece in weight.pieces)
+        result[role] = replace(weight, pieces=tuple(_expanded(piece, others) for piece in pieces))
     return result
 
 
-def _part(piece: Piece, root: ax.Atom, cut: _Cut) -> Piece:
+def _expanded(piece: Piece, others: Mapping[str, list[tuple[str, int]]]) -> Piece:
+    """A piece whose other axes of outputs are written in their names."""
+    for name, spelled in others.items():
+        piece = piece.expand(name, spelled) if name in piece.axes else piece
+    return piece
+
+
+def _part(piece: Piece, place: _Place, alone: bool) -> Piece:
     """An equal part: one index along an axis of its own."""
-    names = list(_spelled(root, cut))
+    names = list(_spelled(place.root, place.cut))
     kept = [name for name, _ in names if name != PART]
-    plain = {kept[0]: "o"} if len(kept) == 1 else {}
-    expanded = piece.expand("o", [(plain.get(name, name), size) for name, size in names])
-    return replace(expanded, select={**expanded.select, PART: cut.start // cut.size})
+    plain = {kept[0]: "o"} if len(kept) == 1 and alone else {}
+    expanded = piece.expand(place.name, [(plain.get(name, name), size) for name, size in names])
+    return replace(expanded, select={**expanded.select, PART: place.cut.start // place.cut.size})
 
 
 def _spelled(root: ax.Atom, cut: _Cut) -> Iterator[tuple[str, int]]:
@@ -143,13 +175,13 @@ def _spelled(root: ax.Atom, cut: _Cut) -> Iterator[tuple[str, int]]:
             yield leaf.name or f"{root.name}{number}", leaf.size
 
 
-def _range(piece: Piece, cut: _Cut) -> Piece:
-    names = ax.spelled(cut.kept)
-    taken = piece.take("o", cut.start, cut.start + cut.size)
-    return taken.expand("o", names) if len(names) > 1 else taken
+def _range(piece: Piece, place: _Place) -> Piece:
+    names, cut = ax.spelled(place.cut.kept), place.cut
+    taken = piece.take(place.name, cut.start, cut.start + cut.size)
+    return taken.expand(place.name, names) if len(names) > 1 else taken
 
 
-def _become_layer(graph: Graph, op: Op, cut: _Cut, root: ax.Atom, weights: dict[str, Weight]) -> None:
+def _become_layer(graph: Graph, op: Op, cut: _Cut, weights: dict[str, Weight]) -> None:
     place = OUTPUTS[op.kind]
     colour: list[Any] = list(op.colour)
     colour[place] = colour[place] * cut.size // cut.atom.size

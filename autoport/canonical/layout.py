@@ -177,15 +177,29 @@ def _attention(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     *terms, out = op.attrs["equation"]
     if any(len(axes) != len(term) for axes, term in zip(inputs, terms, strict=False)):
         return ax.unknown(op.shapes[0])
-    query, key, value = terms
-    for letters, axes in zip(terms, inputs, strict=False):
-        for letter, axis in zip(letters, axes, strict=True):
+    query, key, value = (dict(zip(term, axes, strict=True)) for term, axes in zip(terms, inputs, strict=False))
+    *own, other = op.attrs["tokens"]
+    own = [letter for letter in own if not ax.of_channels(query[letter])][:1] or own[:1]
+    op.attrs["tokens"] = own[0] + other
+    for letter in query.keys() & key.keys() & set(out):
+        _share_heads(query[letter], key[letter])
+    for letters in (query, key, value):
+        for letter, axis in letters.items():
             if letter not in op.attrs["tokens"]:
                 summed = letter in query and letter in key and letter not in out
                 brought = letter in value and letter in out and letter not in query
-                ax.name_parts(axis, "d" if summed or brought else "heads")
-    named = dict(zip(value, inputs[2], strict=True)) | dict(zip(query, inputs[0], strict=True))
+                shared = letter in query and letter not in key
+                ax.name_parts(axis, "d" if summed or brought else "sharing" if shared else "heads")
+    named = value | query
     return tuple(named[letter] for letter in out)
+
+
+def _share_heads(queries: Axis, keys: Axis) -> None:
+    """Where heads of keys are copied, several heads of queries share each: they are counted by two axes then."""
+    atoms = [atom for segment in keys for atom in ax.leaves(segment)]
+    if any(atom.copies for atom in atoms):
+        for atom, part in zip(atoms, ax.reshaped([queries], [atom.size for atom in atoms]), strict=True):
+            ax.name_parts(part, "sharing" if atom.copies else "heads")
 
 
 def _gather(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
@@ -207,8 +221,7 @@ def _expanded_axes(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     shape = op.shapes[0]
     kept = inputs[0][-len(shape) :] if shape else ()
     new = tuple(ax.axis(ax.UNKNOWN, size) for size in shape[: len(shape) - len(kept)])
-    sized = zip(kept, shape[len(shape) - len(kept) :], strict=True)
-    return (*new, *(axis if ax.axis_size(axis) == size else ax.axis(ax.UNKNOWN, size) for axis, size in sized))
+    return (*new, *map(ax.copied, kept, shape[len(shape) - len(kept) :]))
 
 
 def _elementwise(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
@@ -225,11 +238,15 @@ def _elementwise(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
 
 
 def _default(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
-    """Elementwise: the axes of the first input of the same rank whose axes fit best."""
+    """Elementwise: the axes of the first input of the same rank whose axes fit best, and are known."""
     shape = op.shapes[0] if op.shapes else ()
     fitting = [a for a in inputs if len(a) == len(shape)]
-    fitting.sort(key=lambda a: sum(ax.axis_size(s) != n for s, n in zip(a, shape, strict=True)))
+    fitting.sort(key=lambda a: (sum(ax.axis_size(s) != n for s, n in zip(a, shape, strict=True)), _nameless(a)))
     return fitting[0] if fitting else ax.unknown(shape)
+
+
+def _nameless(axes: Axes) -> bool:
+    return not any(ax.axis_size(axis) > 1 and ax.is_known(axis) for axis in axes)
 
 
 RULES: dict[str, Rule] = {
@@ -250,6 +267,7 @@ RULES: dict[str, Rule] = {
     "concat": _concat,
     "matmul": _matmul,
     "attention": _attention,
+    "mixture": lambda graph, op, inputs: inputs[1],
     "parameter": lambda graph, op, inputs: tuple(ax.axis(None, size) for size in op.shapes[0]),
     **dict.fromkeys(ELEMENTWISE, _elementwise),
     **dict.fromkeys(

@@ -49,8 +49,8 @@ def _attended(op: Op, inputs: Sequence[Axes]) -> dict[str, Axis]:
     """Axes along which queries and keys stand, and the number of heads on the way."""
     query, key = op.attrs["equation"][:2]
     first, second = op.attrs["tokens"]
-    heads = [atom for axis in inputs[0] for segment in axis for atom in ax.leaves(segment) if atom.name == "heads"]
-    op.attrs["num_heads"] = prod(atom.size for atom in heads)
+    atoms = [atom for axis in inputs[0] for segment in axis for atom in ax.leaves(segment)]
+    op.attrs["num_heads"] = prod(atom.size for atom in atoms if atom.name in ("heads", "sharing"))
     return {"tokens": inputs[0][query.index(first)], "keys": inputs[1][key.index(second)]}
 
 

@@ -28,6 +28,7 @@ class Atom:
         origin: the atom that it was before pooling, padding or slicing changed its size.
         lost: whether the order of its positions cannot be known any more: two orders met of which neither
             could be given to the other, or what was composed was cut across.
+        copies: whether all positions hold the same.
     """
 
     size: int
@@ -36,6 +37,7 @@ class Atom:
     origin: Atom | None = None
     parent: Atom | None = None
     lost: bool = False
+    copies: bool = False
 
     def call(self, name: str) -> None:
         """Names an atom that has no name, and what it was resized from."""
@@ -124,6 +126,18 @@ def name_parts(segments: Axis, name: str) -> None:
     for atom in (leaf for segment in segments for leaf in leaves(segment)):
         if _root(atom).name in (None, "c"):
             atom.call(name)
+
+
+def of_channels(segments: Axis) -> bool:
+    """Whether all parts along an axis are some that channels were split into."""
+    return all(_root(leaf).name == "c" for segment in segments for leaf in leaves(segment))
+
+
+def copied(segments: Axis, size: int) -> Axis:
+    """An axis of that size: itself, or copies of its one position."""
+    if axis_size(segments) == size:
+        return segments
+    return ((Atom(size, UNKNOWN, copies=axis_size(segments) == 1),),)
 
 
 def plain_name(segments: Axis) -> str | None:

@@ -269,6 +269,7 @@ class Builder:
         if ranges is None:
             return self.emit("slice", [x], out, ranges=None)
         shape = list(self.graph.shape(x))
+        ranges = {dim: taken for dim, taken in ranges.items() if taken != (0, shape[dim], 1)}
         for dim, taken in ranges.items():
             shape[dim] = len(range(*taken))
         y = self.emit("slice", [x], tuple(shape), ranges=dict(ranges)) if ranges else x
@@ -282,6 +283,28 @@ class Builder:
             parts.append(self.slice(x, {dim: (start, start + size, 1)}, shape))
             start += size
         return parts
+
+    def copies(self, x: Value, out: Shape, *, each: bool = False) -> Value:
+        """Copies along dimensions, in an order that can be seen.
+
+        Args:
+            x: what is copied.
+            out: shape of the result.
+            each: whether copies of one position stand together, instead of copies of the whole one after another.
+        """
+        shape = self.graph.shape(x)
+        shape = (1,) * (len(out) - len(shape)) + shape
+        pairs = list(zip(shape, out, strict=False))
+        if len(shape) > len(out) or any(size < 1 or total % size for size, total in pairs):
+            return self.emit("expand", [x], out)
+        parts: list[Shape] = [(size, total // size) if 1 < size < total else (total,) for size, total in pairs]
+        if max(map(len, parts), default=1) == 1:
+            return self.emit("expand", [x], out)
+        order = slice(None) if each else slice(None, None, -1)
+        narrow = [n for (size, _), part in zip(pairs, parts, strict=True) for n in ((size, 1)[: len(part)])[order]]
+        wide = [n for part in parts for n in part[order]]
+        copied = self.emit("expand", [self.emit("reshape", [x], tuple(narrow))], tuple(wide))
+        return self.emit("reshape", [copied], out)
 
     def stack(self, values: Sequence[Value], axis: int, out: Shape) -> Value:
         """Values side by side along an axis of their own."""

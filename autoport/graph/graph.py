@@ -109,6 +109,15 @@ class Graph(nx.DiGraph):
             self.remove_node(op.name)
             waiting += {value.op for value in op.inputs if value.op in self}
 
+    def sort(self) -> None:
+        """Puts operations behind what they read, where a rule has appended some; the order is kept otherwise."""
+        place = {name: number for number, name in enumerate(self)}
+        order = list(nx.lexicographical_topological_sort(self, key=place.__getitem__))
+        nodes, edges = [(name, self.nodes[name]) for name in order], list(self.edges(data=True))
+        self.remove_nodes_from(order)
+        self.add_nodes_from(nodes)
+        self.add_edges_from(edges)
+
     def _connect(self, op: Op) -> None:
         for position, value in enumerate(op.inputs):
             if self.has_edge(value.op, op.name):

@@ -14,7 +14,7 @@ from autoport.graph import Graph, Op, Parameters, Stored, Tensor, Value
 from autoport.graph.build import Builder
 from autoport.keras.constants import fold_constants
 from autoport.keras.inside import last_reader
-from autoport.keras.rules import LAYERS, OPS, Layer, RawOp, known_class
+from autoport.keras.rules import LAYERS, OPS, Layer, RawOp, is_variable, known_class
 from autoport.keras.trace import BRANCHES, LayerCall, Trace
 
 # Operations that run a function.
@@ -200,7 +200,7 @@ class Lowering:
         """A tensor or a variable as data, whatever it was."""
         if isinstance(tensor, tf.__internal__.EagerTensor):
             return self.builder.constant(np.asarray(tensor), tuple(tensor.shape))
-        found = Stored(self.path_of(tensor)) if isinstance(tensor, tf.Variable) else self.env.get(tensor.name)
+        found = Stored(self.path_of(tensor)) if is_variable(tensor) else self.env.get(tensor.name)
         if isinstance(found, Value):
             return found
         if isinstance(found, Stored):

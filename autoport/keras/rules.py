@@ -57,6 +57,11 @@ def _is_altered(layer: Any) -> bool:
     return getattr(layer, "quantization_mode", None) is not None or getattr(layer, "lora_enabled", False)
 
 
+def is_variable(value: Any) -> bool:
+    """Whether a value is a variable of TensorFlow or of Keras."""
+    return any(isinstance(found, tf.Variable) for found in (value, getattr(value, "value", None)))
+
+
 class _Source:
     """What rules of both tables share."""
 
@@ -87,7 +92,7 @@ class Layer(_Source):
     def inputs(self, *names: str) -> list[Value]:
         """Tensors among the arguments, in order; only those of the named parameters, if any."""
         chosen = [self.call.arguments.get(name) for name in names] if names else list(self.call.arguments.values())
-        return [self.lowering.value(t) for t in tf.nest.flatten(chosen) if isinstance(t, (tf.Tensor, tf.Variable))]
+        return [self.lowering.value(t) for t in tf.nest.flatten(chosen) if isinstance(t, tf.Tensor) or is_variable(t)]
 
     @property
     def x(self) -> Value:

@@ -71,11 +71,23 @@ class Recorder(TorchFunctionMode):
         result = func(*args, **kwargs)
         if torch._C._functorch.peek_interpreter_stack() is not None:
             return result  # inside of a vmap: its tensors mean nothing outside, where the result is a constant
+        if func is torch.Tensor.__getitem__:
+            args = (args[0], self._settled(args[1]))
         if func is torch.Tensor.__setitem__:
             self._record(assign_item, args, {}, args[0])
         elif any(isinstance(leaf, torch.Tensor) for leaf in tree_leaves(result)):
             self._record(*_plain(func, args), kwargs, result)
         return result
+
+    def _settled(self, index: Any) -> Any:
+        """An index without positions that a loop goes through: their values say which part of the model is run."""
+        if isinstance(index, tuple):
+            return tuple(self._settled(part) if getattr(part, "ndim", 1) == 0 else part for part in index)
+        found = self._nodes.get(index) if isinstance(index, torch.Tensor) else None
+        if found is None or isinstance(index, FakeTensor) or index.numel() != 1 or not _listed(found[0]):
+            return index
+        place = int(index)
+        return place if index.ndim == 0 else slice(place, place + 1)
 
     def _record(self, func: Callable[..., Any], args: Any, kwargs: Any, result: Any) -> None:
         node_args = tuple(self._as_argument(arg) for arg in args)
@@ -108,7 +120,7 @@ class Recorder(TorchFunctionMode):
         if isinstance(value, torch.Tensor):
             return self.node_of(value)
         if isinstance(value, (tuple, list)) and any(isinstance(v, torch.Tensor) for v in tree_leaves(value)):
-            return [self._as_argument(v) for v in value]
+            return (tuple if isinstance(value, tuple) else list)(self._as_argument(v) for v in value)
         if isinstance(value, Mapping):
             return {key: self._as_argument(v) for key, v in value.items()}
         if isinstance(value, type):  # classes of autograd functions, which no graph can print
@@ -140,6 +152,13 @@ class Recorder(TorchFunctionMode):
         return node
 
 
+def _listed(node: fx.Node) -> bool:
+    """Whether a node is a part of the positions that `nonzero` lists."""
+    while node.target in PARTS:
+        node = node.args[0]
+    return getattr(node.target, "__name__", "") in ("nonzero", "argwhere")
+
+
 def _plain(func: Callable[..., Any], args: Any) -> tuple[Callable[..., Any], Any]:
     """The getter of a property as `getattr`, which a graph can hold."""
     if getattr(func, "__name__", "") != "__get__":
@@ -149,6 +168,10 @@ def _plain(func: Callable[..., Any], args: Any) -> tuple[Callable[..., Any], Any
 
 def _getitem(parts: Sequence[Any], index: int) -> Any:
     return parts[index]
+
+
+# How parts of a tensor are taken.
+PARTS = (_getitem, torch.Tensor.__getitem__, torch.Tensor.unbind, torch.unbind, torch.Tensor.__iter__)
 
 
 @dataclass(frozen=True)

@@ -148,6 +148,12 @@ def keras_model() -> keras.Model:
     return keras.Model(tokens, layers.MultiHeadAttention(HEADS, DEPTH)(tokens, tokens))
 
 
+def by_einsum() -> keras.Model:
+    """With dropout Keras writes the products out, the keys first, and turns what comes out."""
+    tokens = keras.Input((7, WIDTH))
+    return keras.Model(tokens, layers.MultiHeadAttention(HEADS, DEPTH, dropout=0.1)(tokens, tokens))
+
+
 def hand_written() -> keras.Model:
     def heads(x: Any) -> Any:
         return ops.transpose(ops.reshape(x, (-1, 7, HEADS, DEPTH)), (0, 2, 1, 3))
@@ -159,7 +165,7 @@ def hand_written() -> keras.Model:
     return keras.Model(tokens, layers.Dense(WIDTH)(ops.reshape(mixed, (-1, 7, WIDTH))))
 
 
-@pytest.mark.parametrize("build", [keras_model, hand_written])
+@pytest.mark.parametrize("build", [keras_model, by_einsum, hand_written])
 @pytest.mark.parametrize("core", CORES)
 def test_separate_projections_port(build: Callable[[], keras.Model], core: Attention) -> None:
     assert_ports(build, Separate(core))
@@ -191,3 +197,13 @@ def test_another_scale_is_a_difference() -> None:
         return (q @ k.mT).softmax(-1) @ v
 
     assert_ports(keras_model, Separate(unscaled), equal=False, differences={"scale"})
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_a_mask_that_a_softmax_layer_takes_is_compared(masked: bool) -> None:
+    tokens = keras.Input((7, WIDTH))
+    attend = layers.MultiHeadAttention(HEADS, DEPTH, dropout=0.1)
+    model = keras.Model(tokens, attend(tokens, tokens, use_causal_mask=masked))
+    match = autoport.match(model, Separate(fused_call))
+    assert match.complete
+    assert ("masked" in {difference.name for difference in match.differences}) == masked

@@ -153,7 +153,7 @@ def judge(built: Built) -> Outcome:
     outcome.overlooked = [path for path in outcome.unused if _matters(built, path)]
     outcome.unused = [path for path in outcome.unused if path not in outcome.overlooked]
     (outcome.wrong if outcome.strict else outcome.unmatched).extend(outcome.overlooked)
-    outcome.equal = _equal(_torch_outputs(built.target, built), _torch_outputs(built.source, built))
+    outcome.equal = _equal(torch_outputs(built.target, built), torch_outputs(built.source, built))
     return outcome
 
 
@@ -192,9 +192,9 @@ def _matters(built: Built, path: str) -> bool:
     tensor = built.source.state_dict()[path]
     if not tensor.is_floating_point():
         return False
-    reference, kept = _torch_outputs(built.source, built), tensor.clone()
+    reference, kept = torch_outputs(built.source, built), tensor.clone()
     tensor.mul_(3.0).add_(1.0)
-    changed = _torch_outputs(built.source, built)
+    changed = torch_outputs(built.source, built)
     tensor.copy_(kept)
     return not _equal(reference, changed)
 
@@ -206,15 +206,17 @@ def apart(built: Built) -> float:
         float(np.abs(array.ravel() - np.asarray(ours[key]).ravel()).max() / max(array.std(), 1e-6))
         if array.size == np.size(ours[key])
         else float("inf")
-        for key, array in _torch_outputs(built.source, built).items()
+        for key, array in torch_outputs(built.source, built).items()
         if hasattr(ours.get(key), "shape") and key != "loss"
     ]
     return max(errors, default=float("nan"))
 
 
-def _torch_outputs(module: nn.Module, built: Built) -> Arrays:
+def torch_outputs(module: nn.Module, built: Built) -> Arrays:
     with torch.no_grad():
         outputs = module(**built.torch_inputs)
+    if isinstance(outputs, torch.Tensor):
+        return {"output": outputs.numpy()}
     return {key: value.numpy() for key, value in outputs.items() if type(value) is torch.Tensor}
 
 

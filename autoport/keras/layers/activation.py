@@ -98,9 +98,13 @@ def elu(call: Layer) -> Any:
 
 @layer_rule("Softmax")
 def softmax(call: Layer) -> Any:
-    """`Softmax(axis)`."""
+    """`Softmax(axis)`; a mask says which scores take part."""
     dims = tuple(sorted(int(axis) % len(call.out) for axis in np.ravel(call.layer.axis)))
-    return call.emit("softmax", dims=dims)
+    masked = [
+        call.build.emit("where", [mask, call.x, call.build.constant(None, ())], call.out)
+        for mask in call.inputs("mask")
+    ]
+    return call.emit("softmax", masked or None, dims=dims)
 
 
 @layer_rule("PReLU")

@@ -12,19 +12,23 @@ from autoport.pytorch.lower import Call, register
 def scaled_dot_product_attention(call: Call) -> Any:
     """Softmax of scaled products; the order of query, key and value counts."""
     names = ["query", "key", "value", *(["attn_mask"] if call.get("attn_mask") is not None else [])]
-    shapes = [call.shape(name) for name in names[:3]]
-    batch = "abcdefgh"[: len(shapes[0]) - 2]
-    # Where keys and values have fewer heads, several queries share them.
-    other = batch if shapes[0][:-2] == shapes[1][:-2] else f"{batch[:-1]}G"
-    return call.emit(
+    query, *others = (call.value(name) for name in names)
+    (*batch, tokens, depth), keys = call.shape("query"), call.shape("key")
+    letters = "abcdefgh"[: len(batch)]
+    shared = "" if tuple(batch) == keys[:-2] else "G"
+    if shared:  # several heads of queries share one of keys
+        query = call.build.emit("reshape", [query], (*keys[:-2], batch[-1] // keys[-3], tokens, depth))
+    mixed = call.build.emit(
         "attention",
-        [call.value(name) for name in names],
-        equation=(f"{batch}TD", f"{other}SD", f"{other}SE", f"{batch}TE"),
-        tokens="TS",
-        scale=float(call.get("scale", shapes[0][-1] ** -0.5)),
+        [query, *others],
+        (*call.build.graph.shape(query)[:-1], call.shape("value")[-1]),
+        equation=(f"{letters}{shared}TD", f"{letters}SD", f"{letters}SE", f"{letters}{shared}TE"),
+        tokens=f"{shared}TS",
+        scale=float(call.get("scale", depth**-0.5)),
         masked=bool(call.get("is_causal")),
         dropout=float(call.get("dropout_p") or 0.0),
     )
+    return call.build.emit("reshape", [mixed], call.out) if shared else mixed
 
 
 @register(

@@ -35,11 +35,11 @@ def reflected_matmul(call: Call) -> Any:
     return _product(call, call.value("input"), call.value("other"))
 
 
-@register("addmm baddbmm", "bias input other")
+@register("addmm baddbmm", "input mat1 mat2")
 def addmm(call: Call) -> Any:
-    """`beta * bias + alpha * input @ other`; GPT-2 writes its layers so."""
-    y = _product(call, call.value("input"), call.value("other"))
-    bias = call.value("bias")
+    """`beta * bias + alpha * left @ right`; GPT-2 writes its layers so."""
+    bias, left, right = (call.value(name) for name in call.arguments if name not in ("alpha", "beta", "out"))
+    y = _product(call, left, right)
     alpha, beta = call.get("alpha", 1), call.get("beta", 1)
     if alpha != 1:
         y = call.build.emit("mul", [y], call.out, constant=float(alpha), constant_first=False)

@@ -237,6 +237,26 @@ def one_hot(call: Call) -> Any:
     return call.emit("one_hot", [call.value("input")])
 
 
+@register("topk", "input k dim largest")
+def topk(call: Call) -> Any:
+    """The largest entries along a dimension, or the smallest, and where they were."""
+    dim = call.get("dim", -1) % len(call.out)
+    kind = "sort" if call.out == call.shape("input") else "topk"
+    return call.emit(kind, [call.value("input")], dims=(dim,), descending=bool(call.get("largest", True)))
+
+
+@register("scatter", "input dim index src")
+def scatter(call: Call) -> Any:
+    """Values put where an index along a dimension says."""
+    return call.emit("scatter", axis=call.get("dim", 0) % len(call.out))
+
+
+@register("index_add", "input dim index source")
+def index_add(call: Call) -> Any:
+    """Values added where an index along a dimension says."""
+    return call.emit("index_add", axis=call.get("dim", 0) % len(call.out))
+
+
 @register("roll", "input shifts dims")
 def roll(call: Call) -> Any:
     """`torch.roll`; without dimensions it rolls the flattened tensor."""
@@ -251,7 +271,7 @@ def roll(call: Call) -> Any:
 @register("expand expand_as repeat tile broadcast_to repeat_interleave", "input")
 def expand(call: Call) -> Any:
     """Copies along dimensions."""
-    return call.emit("expand", [call.value("input")])
+    return call.build.copies(call.value("input"), call.out, each=call.name == "repeat_interleave")
 
 
 @register("cumsum", "input dim")
