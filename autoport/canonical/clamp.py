@@ -3,7 +3,7 @@
     min(x, [v, v, ...]) = min(x, v)
     max(min(x, high), low) = min(max(x, low), high) = clamp(x, low, high)      for low <= high
 
-Between 0 and 6 it is ReLU6.
+Between 0 and 6 it is ReLU6; with one of them only it is a clip, too.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ def fold_clamp(graph: Graph) -> None:
         if len(bounds) == 2 and bounds["low"] <= bounds["high"]:
             relu6 = bounds == {"low": 0.0, "high": 6.0}
             graph.become(op, "relu6" if relu6 else "clamp", inner.inputs[0], **({} if relu6 else bounds))
+    for op in list(graph.ops()):
+        if op.kind in BOUND and "constant" in op.attrs:
+            graph.become(op, "clamp", op.inputs[0], **{BOUND[op.kind]: float(op.attrs["constant"])})
 
 
 def _bound_by_number(graph: Graph, op: Op) -> None:
