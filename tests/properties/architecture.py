@@ -217,6 +217,11 @@ def _map(make: Callable[[Shape], Shape], *ranks: int) -> Callable[..., Shape]:
     return rule
 
 
+def _global(x: Shape) -> Shape:
+    _need(math.prod(x[:-1]) > 1)  # over one position it is nothing at all, and may be left out
+    return x[-1:]
+
+
 def _rnn(p: Mapping[str, Any], x: Shape) -> Shape:
     _need(len(x) == 2)
     width = p["units"] * (2 if p["bidirectional"] else 1)
@@ -275,7 +280,7 @@ SHAPES: dict[str, Callable[..., Shape]] = {
     "dropout": _same,
     "max_pool": _pool,
     "avg_pool": _pool,
-    "global_pool": _map(lambda x: x[-1:], 2, 3, 4),
+    "global_pool": _map(_global, 2, 3, 4),
     "upsample": lambda p, x: (*(size * p["factor"] for size in x[:-1]), x[-1]) if len(x) == 3 else (),
     "flatten": _map(lambda x: (math.prod(x),), 2, 3, 4),
     "rows": _map(lambda x: (x[0], x[1] * x[2]), 3),

@@ -226,9 +226,9 @@ ACTIVATIONS: dict[str, list[Callable[[], Any]]] = {
     "softsign": [lambda: layers.Activation("softsign"), lambda: ops.softsign],
     "softmax": [layers.Softmax, lambda: layers.Activation("softmax")],
     "hard_sigmoid": [lambda: layers.Activation("hard_sigmoid"), lambda: ops.hard_sigmoid],
-    # TensorFlow's own has a constant in float32.
+    # TensorFlow's own have constants in float32.
     "gelu": [lambda: lambda x: 0.5 * x * (1 + ops.erf(x / np.sqrt(2)))],
-    "gelu_tanh": [lambda: lambda x: ops.gelu(x, approximate=True)],
+    "gelu_tanh": [lambda: lambda x: 0.5 * x * (1 + ops.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))],
     "hard_swish": [lambda: layers.Activation("hard_swish"), lambda: ops.hard_swish],
     "mish": [lambda: layers.Activation("mish"), lambda: lambda x: x * ops.tanh(ops.softplus(x))],
     "selu": [lambda: layers.Activation("selu"), lambda: ops.selu],
