@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -227,8 +228,8 @@ ACTIVATIONS: dict[str, list[Callable[[], Any]]] = {
     "softmax": [layers.Softmax, lambda: layers.Activation("softmax")],
     "hard_sigmoid": [lambda: layers.Activation("hard_sigmoid"), lambda: ops.hard_sigmoid],
     # TensorFlow's own have constants in float32.
-    "gelu": [lambda: lambda x: 0.5 * x * (1 + ops.erf(x / np.sqrt(2)))],
-    "gelu_tanh": [lambda: lambda x: 0.5 * x * (1 + ops.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))],
+    "gelu": [lambda: lambda x: 0.5 * x * (1 + ops.erf(x / math.sqrt(2)))],
+    "gelu_tanh": [lambda: lambda x: 0.5 * x * (1 + ops.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))],
     "hard_swish": [lambda: layers.Activation("hard_swish"), lambda: ops.hard_swish],
     "mish": [lambda: layers.Activation("mish"), lambda: lambda x: x * ops.tanh(ops.softplus(x))],
     "selu": [lambda: layers.Activation("selu"), lambda: ops.selu],
