@@ -97,6 +97,11 @@ def _parts(
 ) -> tuple[list[Part], list[Part]]:
     """Where each part of each operand stands, by its number on the Keras side."""
     order = operand_order(concatenation) or []
+    if _has_constants(concatenation):
+        places = [[operand.edge.position for operand in side] for side in (concatenation.left, concatenation.right)]
+        if order == sorted(order) and places[0] == places[1] and not any(inner):
+            return [], []
+        raise LostError("constants are among its operands")
     sides: list[list[tuple[tuple[int, int], int]]] = []
     for side, operands, numbers in ((0, concatenation.left, range(len(order))), (1, concatenation.right, order)):
         sides.append([])
@@ -104,13 +109,17 @@ def _parts(
             name = inner[number]
             parts = found[name].parts[side] if name is not None else [(0, 0, operand.size)]
             sides[side] += [((number, part), stop - start) for part, start, stop in parts]
-    if sorted(sides[0]) != sorted(sides[1]) or any(
-        sum(size for _, size in side) != whole for side, whole in zip(sides, concatenation.sizes, strict=True)
-    ):
-        raise LostError("its operands have other sizes on the other side, or are constants")
+    if sorted(sides[0]) != sorted(sides[1]):
+        raise LostError("its operands have other sizes on the other side")
     names = {key: number for number, (key, _) in enumerate(sides[0])}
     left, right = (_ranges([names[key] for key, _ in side], [size for _, size in side]) for side in sides)
     return left, right
+
+
+def _has_constants(concatenation: Concatenation) -> bool:
+    """Whether a side makes more than its operands bring: constants are no operands."""
+    sides = zip((concatenation.left, concatenation.right), concatenation.sizes, strict=True)
+    return any(sum(operand.size for operand in side) != whole for side, whole in sides)
 
 
 def _ranges(numbers: Sequence[int], sizes: Sequence[int]) -> list[Part]:

@@ -164,3 +164,19 @@ def test_operands_exchanged_by_mistake_are_still_reported() -> None:
     match = matched(model, module.double())
     assert match.complete
     assert [(d.tf_value, d.torch_value) for d in match.differences] == [("tanh", "relu")]
+
+
+def test_constants_at_another_place_among_channels_are_refused() -> None:
+    def model() -> keras.Model:
+        x = keras.Input((5, 4, 3))
+        given = ops.cast(np.ones((2, 5, 4, 2)), "float64")
+        return keras.Model(x, layers.Conv2D(2, 2)(ops.concatenate([layers.Conv2D(4, 1)(x), x, given], -1)))
+
+    def run(self: Any, x: torch.Tensor) -> torch.Tensor:
+        given = torch.ones(2, 2, 5, 4, dtype=x.dtype)
+        return self.head(torch.cat([self.conv(x), given, x], 1))
+
+    module = Run(run, head=nn.Conv2d(9, 2, 2), conv=nn.Conv2d(3, 4, 1))
+    with keras_float64():
+        match = autoport.match(model(), module.double(), inputs=np.ones((2, 5, 4, 3)))
+    assert "head.weight" in match.missing()
