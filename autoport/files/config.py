@@ -92,7 +92,7 @@ def repaired(config: Any, known: Callable[[str], bool], shape: str) -> Any:
 
 def _for_keras_3(kind: str, inner: dict[str, Any]) -> None:
     """What Keras 2 wrote that Keras 3 has no argument for."""
-    layers = inner.get("layers")
+    layers: Any = inner.get("layers")
     first = layers[0].get("config") if kind == "Sequential" and isinstance(layers, list) and layers else None
     if isinstance(first, dict) and layers[0].get("class_name") != "InputLayer" and "batch_input_shape" in first:
         given = {"batch_shape": first["batch_input_shape"], "dtype": first.get("dtype", "float32")}
