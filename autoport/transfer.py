@@ -62,7 +62,8 @@ class KerasStore:
 
         holder = self._holder(path)
         shape = tuple(holder.shape)
-        if not shape or not isinstance(holder, BaseResourceVariable):  # one on several devices, say
+        in_memory = isinstance(holder, BaseResourceVariable) and "CPU" in holder.device  # not on several devices, say
+        if not shape or not in_memory:
             whole, *others = pieces
             self._variables[path].assign(np.concatenate([whole, *others], leading(shape)) if others else whole)
             return

@@ -70,8 +70,12 @@ def repaired(config: Any, known: Callable[[str], bool], shape: str) -> Any:
     """
     for node in _nodes(config):
         kind, inner = node.get("class_name"), node.get("config")
+        if kind == "Sequential" and isinstance(inner, list):  # before Keras 2.2.3
+            node["config"] = inner = {"name": "sequential", "layers": inner}
         if not isinstance(kind, str) or not isinstance(inner, dict):
             continue
+        if shape == "batch_shape":
+            _for_keras_3(kind, inner)
         name = kind.rpartition(">")[2]
         if name != kind and known(name):
             node["class_name"] = name
@@ -84,3 +88,17 @@ def repaired(config: Any, known: Callable[[str], bool], shape: str) -> Any:
         if name == "InputLayer" and shape == "batch_input_shape":
             inner.pop("optional", None)
     return config
+
+
+def _for_keras_3(kind: str, inner: dict[str, Any]) -> None:
+    """What Keras 2 wrote that Keras 3 has no argument for."""
+    layers: Any = inner.get("layers")
+    first = layers[0].get("config") if kind == "Sequential" and isinstance(layers, list) and layers else None
+    if isinstance(first, dict) and layers[0].get("class_name") != "InputLayer" and "batch_input_shape" in first:
+        given = {"batch_shape": first["batch_input_shape"], "dtype": first.get("dtype", "float32")}
+        layers.insert(0, {"class_name": "InputLayer", "config": given})
+    if kind != "InputLayer":
+        inner.pop("batch_input_shape", None)
+    axis = inner.get("axis")
+    if kind == "BatchNormalization" and isinstance(axis, list) and len(axis) == 1:
+        inner["axis"] = axis[0]

@@ -58,6 +58,13 @@ def fill(shape, dtype, *parts):
     for place, value in parts:
         view(result, *place)[...] = value
     return result
+
+
+def agreed(tensor, *parts):
+    """A tensor that the target has once and the source several times, with the same values."""
+    for place, value in parts:
+        assert np.array_equal(view(tensor, *place), value), "tensors that must be equal differ"
+    return tensor
 '''
 
 READ_H5 = """
@@ -114,7 +121,8 @@ def render_script(plan: Plan) -> str:
     lines = _lines(plan)
     body = "\n".join(render(fold([line(text) for text in lines])))
     imports, main, source_file, target_file = FORMS[plan.target.framework]
-    needs_einops = "rearrange(" in body or "fill(" in body
+    needs_helpers = "fill(" in body or "agreed(" in body
+    needs_einops = "rearrange(" in body or needs_helpers
     head = HEAD.format(
         title=f"Converts weights of {_label(plan.source)} to {_label(plan.target)}.",
         source_file=source_file,
@@ -122,7 +130,7 @@ def render_script(plan: Plan) -> str:
         counts=f"{len(plan.entries)} tensors; written by autoport from what it found in both models.",
         imports="\n".join([*(["from einops import rearrange"] if needs_einops else []), imports, ""]),
     )
-    return head + body + "\n" + (HELPERS if "fill(" in body else "") + main + TAIL
+    return head + body + "\n" + (HELPERS if needs_helpers else "") + main + TAIL
 
 
 def _label(side: Side) -> str:
@@ -152,21 +160,27 @@ def _constant(values: Array) -> str:
 
 def _entry(plan: Plan, entry: Entry) -> str:
     """The expression that makes a tensor."""
-    if entry.twins:
-        raise PlanError(
-            f"{entry.tensor.path} has two sources that must be equal: use `autoport apply` instead of a script"
-        )
     for path in entry.sources:
         _require_plain(plan.source.tensors[path])
     _require_plain(entry.tensor)
+    if entry.twins:
+        return f"agreed({_made(plan, entry)},{_parts(plan, entry.twins)}\n)"
+    return _made(plan, entry)
+
+
+def _made(plan: Plan, entry: Entry) -> str:
     shape, dtype = entry.tensor.shape, entry.tensor.dtype
     if not entry.sources and len({part.fill for part in entry.parts}) == 1:
         return f'np.full({shape}, {entry.parts[0].fill!r}, "{dtype}")'
     whole = _whole(entry.parts)
     if whole is not None:
         return _moved(plan, whole) + _cast(plan, entry)
-    parts = "".join(f"\n    (({_place(part.target)}), {_value(plan, part)})," for part in entry.parts)
-    return f'fill(\n    {shape},\n    "{dtype}",{parts}\n)'
+    return f'fill(\n    {shape},\n    "{dtype}",{_parts(plan, entry.parts)}\n)'
+
+
+def _parts(plan: Plan, parts: Sequence[Part]) -> str:
+    """Arguments, one in a line: where each part goes, and what goes there."""
+    return "".join(f"\n    (({_place(part.target)}), {_value(plan, part)})," for part in parts)
 
 
 def _require_plain(tensor: Tensor) -> None:
@@ -200,7 +214,7 @@ def _moved(plan: Plan, part: Part) -> str:
 
 
 def _cast(plan: Plan, entry: Entry) -> str:
-    (source,) = entry.sources
+    source = entry.parts[0].terms[0].source.tensor
     same = plan.source.tensors[source].dtype == entry.tensor.dtype
     return "" if same else f'.astype("{entry.tensor.dtype}")'
 

@@ -13,7 +13,7 @@ import numpy as np
 from einops import rearrange
 from numpy.typing import NDArray
 
-from autoport.weights.piece import Piece, parse_pattern
+from autoport.weights.piece import Piece, format_pattern, parse_pattern
 
 Array: TypeAlias = NDArray[Any]
 
@@ -149,7 +149,7 @@ def slabs(
 ) -> Iterator[Array]:
     """Builds a target tensor piece by piece along its first dimension but those of size 1, where its parts allow it.
 
-    A dimension of several axes is cut along the first of them, which is the slowest.
+    A dimension of several axes is cut along the first of them that is fine enough, at each index of those before.
 
     Args:
         shape: of the target.
@@ -161,27 +161,37 @@ def slabs(
     Yields:
         What, one behind the other, is the tensor.
     """
-    axis = _cut_along(parts)
-    size = parts[0].target.sizes[axis] if axis else 0
-    steps = max(1, limit * size // max(1, math.prod(shape) * dtype.itemsize))
-    if axis is None or size <= steps:
+    names, nbytes = _slowest(parts, shape), math.prod(shape) * dtype.itemsize
+    if not names or nbytes <= limit:
         yield from ranges(assemble(shape, dtype, parts, read), limit)
         return
     (part,) = parts
-    value, place, dim = content(part, read), sorted(part.target.axes).index(axis), leading(shape)
-    for start in range(0, size, steps):
-        count = min(steps, size - start)
-        slab: Array = np.empty((*shape[:dim], count * (shape[dim] // size), *shape[dim + 1 :]), dtype)
-        piece = replace(part.target, sizes={**part.target.sizes, axis: count})
-        copy(view(slab, piece), value[(slice(None),) * place + (slice(start, start + count),)])
-        yield slab
+    sizes, dim = part.target.sizes, leading(shape)
+    bytes_of = [nbytes // math.prod(sizes[name] for name in names[: k + 1]) for k in range(len(names))]
+    depth = next((k for k, count in enumerate(bytes_of) if count <= limit), len(names) - 1)
+    outer, axis, steps = names[:depth], names[depth], max(1, limit // bytes_of[depth])
+    value, order = content(part, read), sorted(part.target.axes)
+    for indices in itertools.product(*(range(sizes[name]) for name in outer)):
+        for start in range(0, sizes[axis], steps):
+            taken: dict[str, Any] = {**dict(zip(outer, indices, strict=True)), axis: slice(start, start + steps)}
+            piece = _cut(part.target, outer, axis, min(steps, sizes[axis] - start))
+            rows = math.prod(piece.sizes[name] for name in names[depth:])
+            slab: Array = np.empty((*shape[:dim], rows, *shape[dim + 1 :]), dtype)
+            copy(view(slab, piece), value[tuple(taken.get(name, slice(None)) for name in order)])
+            yield slab
 
 
-def _cut_along(parts: Sequence[Part]) -> str | None:
-    """The slowest axis of a target, if there is but one part, of which any range can be made."""
-    names = [name for dim in parse_pattern(parts[0].target.pattern) for name in dim]
+def _slowest(parts: Sequence[Part], shape: Sequence[int]) -> list[str]:
+    """The axes of the dimension that is cut, if there is but one part, of which any range can be made."""
     whole = len(parts) == 1 and bool(parts[0].terms) and not parts[0].target.select and not parts[0].target.narrow
-    return names[0] if whole and names else None
+    return parse_pattern(parts[0].target.pattern)[leading(shape)] if whole and shape else []
+
+
+def _cut(piece: Piece, gone: Sequence[str], axis: str, count: int) -> Piece:
+    """A piece at one index of some axes, and with so many of another."""
+    dims = [[name for name in names if name not in gone] for names in parse_pattern(piece.pattern)]
+    sizes = {name: size for name, size in piece.sizes.items() if name not in gone}
+    return replace(piece, pattern=format_pattern(dims), sizes={**sizes, axis: count})
 
 
 def leading(shape: Sequence[int]) -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import tempfile
+import tracemalloc
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import torch
@@ -110,3 +112,20 @@ def test_values_that_are_no_numbers_are_refused(to: str, value: float) -> None:
                 tensor.view(-1)[-1] = value
         with unchanged(model, module), pytest.raises(TransferError, match="NaN or infinity"):
             match.assign(to=to)
+
+
+@pytest.mark.parametrize("to", STORES)
+def test_assigning_needs_a_few_slabs_of_memory(to: str) -> None:
+    """Kernels are transposed, and a flattened one permuted: neither is held as a whole, also when it is undone."""
+    stack = [keras.layers.Conv2D(512, 1), keras.layers.Flatten(), keras.layers.Dense(512)]
+    model = keras.Sequential([keras.Input((2, 3, 2048)), *stack])
+    net = torch.nn.Sequential(torch.nn.Conv2d(2048, 512, 1), torch.nn.Flatten(), torch.nn.Linear(3072, 512))
+    match = autoport.match(model, net)
+    match.assign(to=to)
+    tracemalloc.start()
+    try:
+        match.assign(to=to)
+        used = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert used < 4 * transfer.SLAB_BYTES

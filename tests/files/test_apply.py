@@ -25,6 +25,7 @@ from autoport.errors import AutoportError, IncompleteMatchError, MismatchError, 
 from autoport.loading import load_keras
 from autoport.script import render_script
 from tests.files.models import Module, Net, Plain, keras_model, sequences, tf_keras_model
+from tests.layers.test_stored import untied
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +197,25 @@ def test_a_script_gives_the_very_bytes_of_port(build: Any, to: str, tmp_path: Pa
     subprocess.run([sys.executable, "-c", code, "convert.py", source, target], cwd=tmp_path, check=True)
     save_weights(match, model, tmp_path / f"port.{target}", to)
     assert (tmp_path / target).read_bytes() == (tmp_path / f"port.{target}").read_bytes()
+
+
+def test_a_script_asks_sources_of_one_tensor_to_agree(tmp_path: Path) -> None:
+    model, module = untied()
+    words, rows = model.weights
+    rows.assign(words)
+    match = autoport.match(model, module)
+    (tmp_path / "convert.py").write_text(render_script(match.plan()))
+    command = [sys.executable, "convert.py", "in.weights.h5", "out.safetensors"]
+    model.save_weights(tmp_path / "in.weights.h5")
+    subprocess.run(command, cwd=tmp_path, check=True)
+    save_weights(match, model, tmp_path / "port.safetensors")
+    assert (tmp_path / "out.safetensors").read_bytes() == (tmp_path / "port.safetensors").read_bytes()
+    (tmp_path / "out.safetensors").unlink()
+    rows.assign(rows + 1)
+    model.save_weights(tmp_path / "in.weights.h5")
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert "tensors that must be equal differ" in done.stderr
+    assert not (tmp_path / "out.safetensors").exists()
 
 
 def test_repeated_structure_is_a_loop_in_a_script() -> None:

@@ -9,7 +9,7 @@ import pytest
 from einops import rearrange
 
 from autoport.transfer import all_finite
-from autoport.weights.algebra import Part, Term, assemble, copy, slabs
+from autoport.weights.algebra import Part, Term, assemble, copy, placed, slabs
 from autoport.weights.piece import Piece
 
 
@@ -21,7 +21,10 @@ def test_a_copy_in_another_order_is_exact(order: tuple[int, ...]) -> None:
     np.testing.assert_array_equal(target, source)
 
 
-@pytest.mark.parametrize("layout", ["o i h w", "o (i h w)", "(o h) i w", "h w i o"])
+LAYOUTS = ["o i h w", "o (i h w)", "(o h) i w", "h w i o", "1 1 (h w i) o", "1 (h o w) 1 i", "(h w i o)"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("limit", [1, 1000, 10**9])
 def test_slabs_are_the_tensor_one_behind_the_other(layout: str, limit: int) -> None:
     sizes = {"h": 3, "w": 5, "i": 7, "o": 11}
@@ -29,10 +32,14 @@ def test_slabs_are_the_tensor_one_behind_the_other(layout: str, limit: int) -> N
     target = Piece("t", layout, sizes)
     shape = rearrange(source, f"h w i o -> {layout}").shape
     parts = (Part(target, (Term(Piece("s", "h w i o", sizes)),)),)
-    pieces = list(slabs(shape, np.dtype(np.float32), parts, lambda _: source, limit))
-    np.testing.assert_array_equal(
-        np.concatenate(pieces), assemble(shape, np.dtype(np.float32), parts, lambda _: source)
-    )
+    made = np.full(shape, np.nan, np.float32)
+    pieces = list(slabs(shape, made.dtype, parts, lambda _: source, limit))
+    for index, piece in placed(shape, pieces):
+        assert np.isnan(made[index]).all()
+        made[index] = piece
+    np.testing.assert_array_equal(made, assemble(shape, made.dtype, parts, lambda _: source))
+    np.testing.assert_array_equal(np.concatenate([piece.reshape(-1) for piece in pieces]), made.reshape(-1))
+    assert layout.startswith("h") or all(piece.nbytes <= max(limit, 4 * 3 * 7 * 5) for piece in pieces)
 
 
 def test_finite_is_not_mistaken_where_a_sum_overflows() -> None:
