@@ -9,8 +9,7 @@ free: evidence settles what belongs together, or it is ambiguous.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Iterator, Set
+from collections.abc import Hashable
 from functools import cached_property
 
 from autoport.canonical.skeleton import Skeleton
@@ -26,8 +25,7 @@ def contradicted(matching: Matching) -> tuple[frozenset[str], frozenset[str]]:
     found = frozenset(
         concatenation.node
         for concatenation in concatenations(matching)
-        if concatenation.node not in matching.free[0]
-        and any(branches.crossed(*found) for found in branches.interchangeable(concatenation))
+        if concatenation.node not in matching.free[0] and branches.crossed(concatenation)
     )
     return found, frozenset(matching.partner[node] for node in found)
 
@@ -57,35 +55,31 @@ class _Branches:
         """Equal numbers for places with the same evidence all the way above them."""
         return keys_before(self.matching.down, {}, self._evidence)
 
-    def interchangeable(self, concatenation: Concatenation) -> Iterator[tuple[Operand, Operand, Operand]]:
-        """An operand of the left side, that at its place on the right one, and another one of the left side."""
+    def crossed(self, concatenation: Concatenation) -> bool:
+        """Whether an operand is not like the one at its place, but like another one with the same structure."""
         pairs = list(zip(concatenation.left, concatenation.right, strict=False))
-        keys = [[self._structure[operand.source] for operand in side] for side in zip(*pairs, strict=True)]
-        counts = [Counter(own) for own in keys]
-        for place, (left, right) in enumerate(pairs):
-            several = any(count[own[place]] > 1 for count, own in zip(counts, keys, strict=True))
-            if several and (
-                self._whole[left.source] != self._whole[right.source] or signature(left.edge) != signature(right.edge)
-            ):
-                for other, (found, _) in enumerate(pairs):
-                    if other != place and any(own[place] == own[other] for own in keys):
-                        yield left, right, found
+        groups: dict[tuple[int, int], list[tuple[Operand, Operand]]] = {}
+        for pair in pairs:
+            for side, operand in enumerate(pair):
+                groups.setdefault((side, self._structure[operand.source]), []).append(pair)
+        return any(len(group) > 1 and self._crossed(group) for group in groups.values())
 
-    def crossed(self, one: Operand, twin: Operand, other: Operand) -> bool:
-        """Whether what stands at the place of one operand is not like it, but like another one."""
-        common = {self.anchors.get(place) for place in self._up_to(one.source) & self._up_to(other.source)}
-        shared = common & {self.anchors.get(place) for place in self._up_to(twin.source)} - {None}
-        return not self._alike(one, twin, shared) and self._alike(other, twin, shared)
-
-    def _alike(self, left: Operand, right: Operand, shared: Set[int | None]) -> bool:
-        """Whether two operands are the same in everything, back to pairs that are taken for granted."""
-        if signature(left.edge) != signature(right.edge):
+    def _crossed(self, group: list[tuple[Operand, Operand]]) -> bool:
+        if all(self._whole[a.source] == self._whole[b.source] and _edges(a, b) for a, b in group):
             return False
-        above = sorted(self._up_to(left.source) | self._up_to(right.source))
-        anchors = {place: self.anchors[place] for place in above if self.anchors.get(place) in shared}
-        colours = {place: self._evidence[place] for place in above if place not in anchors}
-        keys = keys_before(self.matching.down, anchors, colours) | {k: ~number for k, number in anchors.items()}
-        return keys[left.source] == keys[right.source]
+        keys = self._keys(group)
+        alike = [[keys[a.source] == keys[b.source] and _edges(a, b) for a, _ in group] for _, b in group]
+        return any(not row[place] and any(row) for place, row in enumerate(alike))
+
+    def _keys(self, group: list[tuple[Operand, Operand]]) -> dict[int, int]:
+        """Equal numbers for operands with the same evidence above them, back to what all of them have above them."""
+        above = [[self._up_to(operand.source) for operand in side] for side in zip(*group, strict=True)]
+        known = [{self.anchors.get(place) for place in frozenset.intersection(*side)} for side in above]
+        shared = known[0] & known[1] - {None}
+        places = sorted(frozenset.union(*above[0], *above[1]))
+        anchors = {place: self.anchors[place] for place in places if self.anchors.get(place) in shared}
+        colours = {place: self._evidence[place] for place in places if place not in anchors}
+        return keys_before(self.matching.down, anchors, colours) | {k: ~number for k, number in anchors.items()}
 
     def _up_to(self, place: int) -> frozenset[int]:
         """A place and all that it depends on."""
@@ -97,6 +91,11 @@ class _Branches:
                 found |= sources
             self._above[place] = frozenset(found)
         return self._above[place]
+
+
+def _edges(one: Operand, other: Operand) -> bool:
+    """Whether the same is done with two operands on the way."""
+    return signature(one.edge) == signature(other.edge)
 
 
 def _facts(graph: Skeleton, node: str) -> Hashable:
