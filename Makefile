@@ -22,6 +22,12 @@ zoo: $(TEST)/installed
 transformers: $(TEST)/installed
 	$(TEST)/bin/pytest -m transformers
 
+# keras-hub asks for a tokenizer of TensorFlow that few systems have, and that no model needs.
+.PHONY: hub
+hub: $(TEST)/installed
+	$(TEST)/bin/pip install --quiet --constraint constraints.txt --no-deps keras-hub kagglehub kagglesdk sentencepiece
+	$(TEST)/bin/pytest -m hub
+
 # Small files of every format, cut off at every byte and with thousands of bits changed; takes an hour.
 .PHONY: fuzz
 fuzz: $(TEST)/installed

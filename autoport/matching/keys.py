@@ -35,9 +35,14 @@ def keys_before(places: Places, anchors: Anchors, colours: dict[int, int]) -> di
 
 
 def keys_of_both(down: Places, up: Places, anchors: Anchors, colours: dict[int, int]) -> dict[int, int]:
-    """Keys of what lies above and what lies below together."""
+    """Keys of what lies above and what lies below together; of what has nothing above, what its readers have."""
     above, below = keys_before(down, anchors, colours), keys_before(up, anchors, colours)
-    return numbered({place: (key, below[place]) for place, key in above.items()})
+    known = above | {place: ~number for place, number in anchors.items()}
+
+    def beside(place: int) -> tuple[int, ...]:
+        return () if down.sources[place] else tuple(sorted(known[reader] for reader, _ in up.sources[place]))
+
+    return numbered({place: (key, below[place], beside(place)) for place, key in above.items()})
 
 
 def keys_around(down: Places, up: Places, anchors: Anchors, colours: dict[int, int]) -> dict[int, int]:

@@ -192,3 +192,28 @@ class Stacked(layers.Layer):  # type: ignore[misc]
 
 def test_a_product_with_a_stack_of_one_matrix_is_a_dense_layer() -> None:
     assert_ports(lambda: tokens(Stacked()), nn.Linear(6, 5, bias=False))
+
+
+class Affine(layers.Layer):  # type: ignore[misc]
+    """One number that everything is multiplied with, and one that is added."""
+
+    def build(self, shape: Any) -> None:
+        self.scale, self.shift = (self.add_weight(shape=(), name=name) for name in ("scale", "shift"))
+
+    def call(self, x: Any) -> Any:
+        return self.scale * x + self.shift
+
+
+def test_numbers_behind_a_layer_that_one_model_lacks_have_no_partner() -> None:
+    class Longer(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a, self.b = nn.Linear(6, 5), nn.Linear(5, 5, bias=False)
+            self.scales, self.shifts = (nn.ParameterList(torch.empty(1) for _ in range(2)) for _ in range(2))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.scales[0] * torch.relu(self.a(x)) + self.shifts[0]
+            return self.scales[1] * torch.relu(self.b(x)) + self.shifts[1]
+
+    match = autoport.match(tokens(layers.Dense(5), ops.relu, Affine()), Longer())
+    assert not {"scales.1", "shifts.1", "b.weight"} & match.plan().entries.keys()

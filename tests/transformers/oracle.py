@@ -142,7 +142,7 @@ def judge(built: Built) -> Outcome:
     start = time.perf_counter()
     match = autoport.match(built.tf, built.target, inputs=built.tf_inputs, torch_inputs=built.torch_inputs)
     outcome = Outcome(seconds=time.perf_counter() - start, match=match)
-    outcome.settled = _settled(match)
+    outcome.settled = settled(match)
     outcome.missing, outcome.lost = match.missing("torch"), match.unexpected("torch")
     try:
         match.assign()
@@ -157,7 +157,7 @@ def judge(built: Built) -> Outcome:
     return outcome
 
 
-def _settled(match: Any) -> list[str]:
+def settled(match: Any) -> list[str]:
     """What running both models proves of the tensors that structure leaves in doubt."""
     if match.complete:
         return []
