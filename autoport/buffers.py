@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from autoport.graph import Graph, Tensor
-from autoport.graph.build import parameter_of
+from autoport.graph.emitter import parameter_of
 
 Sizes = tuple[int, ...]
 

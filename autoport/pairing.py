@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from autoport.agreement import pair_weights
 from autoport.doubts import Doubt
 from autoport.graph import Graph, Op
 from autoport.graph.build import RNN_GATES
 from autoport.matching import Matching
-from autoport.plan import WeightPair, pair_weights
+from autoport.plan import WeightPair
 from autoport.weights.piece import Weight
 
 # What reads weights that are computed, or computes them.

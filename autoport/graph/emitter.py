@@ -1,0 +1,217 @@
+"""Operations without layers: what moves values, multiplies them, or makes them up.
+
+Both readers call these, so equal operations look equal.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoport.graph.constants import LARGEST_CONSTANT, ON_NUMBERS, consecutive, counted_by, digest, is_one_hot
+from autoport.graph.equations import Equation
+from autoport.graph.graph import Graph
+from autoport.graph.op import Op, Shape, Tensor, Value
+from autoport.weights.piece import Piece, Weight
+
+
+class Emitter:
+    """Appends operations to a graph, each with its name, path and colour.
+
+    Attributes:
+        graph: what has been built so far.
+        path: layer or module that following operations belong to.
+        type: class or function they come from.
+        latest: operations in the order they were appended; whoever asks for the latest ones clears it first.
+    """
+
+    def __init__(self) -> None:
+        self.graph = Graph()
+        self.path = ""
+        self.type = ""
+        self.latest: list[Op] = []
+        self._count: Counter[str] = Counter()
+
+    def emit(
+        self,
+        kind: str,
+        inputs: Sequence[Value],
+        *shapes: Shape,
+        weights: Mapping[str, Weight] | None = None,
+        features: tuple[Any, ...] = (),
+        **attrs: Any,
+    ) -> Value:
+        """Appends one operation.
+
+        Args:
+            kind: its name in the vocabulary.
+            inputs: values it consumes.
+            *shapes: shape of each output.
+            weights: what it reads, by role.
+            features: what besides the kind must agree with a twin; free of layout.
+            **attrs: hyper-parameters.
+
+        Returns:
+            The first output.
+        """
+        numbers = [self.number(value) for value in inputs]
+        if kind in ON_NUMBERS and numbers and None not in numbers and not shapes[0]:
+            return self._computed(kind, [float(n) for n in numbers if n is not None], attrs)
+        base = f"{self.path or 'model'}:{kind}"
+        self._count[base] += 1
+        name = base if self._count[base] == 1 else f"{base}#{self._count[base]}"
+        op = Op(
+            name,
+            kind,
+            self.path,
+            tuple(inputs),
+            tuple(tuple(s) for s in shapes),
+            dict(weights or {}),
+            attrs,
+            (kind, *features),
+            self.type,
+        )
+        self.latest.append(op)
+        return self.graph.add_op(op)
+
+    def _computed(self, kind: str, numbers: list[float], attrs: Mapping[str, Any]) -> Value:
+        """Arithmetic on numbers, of which the result is a number."""
+        if "constant" in attrs:
+            numbers.insert(0 if attrs.get("constant_first") else 1, attrs["constant"])
+        with np.errstate(all="ignore"):
+            return self.constant(np.asarray(ON_NUMBERS[kind](*numbers)), ())
+
+    def tensor(self, tensor: Tensor) -> str:
+        """Registers a stored tensor and returns its path."""
+        self.graph.tensors[tensor.path] = tensor
+        return tensor.path
+
+    def piece(self, tensor: str, pattern: str, select: Mapping[str, int] | None = None, **sizes: int) -> Piece:
+        """A piece of a registered tensor; see `Piece.of`."""
+        return Piece.of(tensor, pattern, self.graph.tensors[tensor].shape, select, None, **sizes)
+
+    def weights(self, **patterns: tuple[str | None, str]) -> dict[str, Weight]:
+        """Weights by role from `role=(tensor, layout)`; a tensor that is None gives no weight."""
+        return {
+            role: Weight((self.piece(tensor, pattern),))
+            for role, (tensor, pattern) in patterns.items()
+            if tensor is not None
+        }
+
+    def slice(self, x: Value, ranges: Mapping[int, tuple[int, int, int]] | None, out: Shape) -> Value:
+        """A part of a tensor.
+
+        Args:
+            x: what is sliced.
+            ranges: start, stop and step along each dimension that is not taken whole; None if unknown.
+            out: shape of the result, which may have more or fewer dimensions of size 1.
+        """
+        if ranges is None:
+            return self.emit("slice", [x], out, ranges=None)
+        shape = list(self.graph.shape(x))
+        ranges = {dim: taken for dim, taken in ranges.items() if taken != (0, shape[dim], 1)}
+        for dim, taken in ranges.items():
+            shape[dim] = len(range(*taken))
+        y = self.emit("slice", [x], tuple(shape), ranges=dict(ranges)) if ranges else x
+        return y if tuple(shape) == tuple(out) else self.emit("reshape", [y], out)
+
+    def split(self, x: Value, dim: int, shapes: Sequence[Shape]) -> list[Value]:
+        """Parts of a tensor along a dimension, which parts of one position may have lost."""
+        rank, start, parts = len(self.graph.shape(x)), 0, []
+        for shape in shapes:
+            size = shape[dim] if len(shape) == rank else 1
+            parts.append(self.slice(x, {dim: (start, start + size, 1)}, shape))
+            start += size
+        return parts
+
+    def copies(self, x: Value, out: Shape, *, each: bool = False) -> Value:
+        """Copies along dimensions, in an order that can be seen.
+
+        Args:
+            x: what is copied.
+            out: shape of the result.
+            each: whether copies of one position stand together, instead of copies of the whole one after another.
+        """
+        shape = self.graph.shape(x)
+        shape = (1,) * (len(out) - len(shape)) + shape
+        pairs = list(zip(shape, out, strict=False))
+        if len(shape) > len(out) or any(size < 1 or total % size for size, total in pairs):
+            return self.emit("expand", [x], out)
+        parts: list[Shape] = [(size, total // size) if 1 < size < total else (total,) for size, total in pairs]
+        if max(map(len, parts), default=1) == 1:
+            return self.emit("expand", [x], out)
+        order = slice(None) if each else slice(None, None, -1)
+        narrow = [n for (size, _), part in zip(pairs, parts, strict=True) for n in ((size, 1)[: len(part)])[order]]
+        wide = [n for part in parts for n in part[order]]
+        copied = self.emit("expand", [self.emit("reshape", [x], tuple(narrow))], tuple(wide))
+        return self.emit("reshape", [copied], out)
+
+    def stack(self, values: Sequence[Value], axis: int, out: Shape) -> Value:
+        """Values side by side along an axis of their own."""
+        shape = (*out[:axis], 1, *out[axis + 1 :])
+        return self.emit("concat", [self.emit("reshape", [value], shape) for value in values], out, axis=axis)
+
+    def matmul(self, x: Value, y: Value, out: Shape, equation: Equation, **attrs: Any) -> Value:
+        """A product of two tensors, summed over the letters that the output lacks; see `product_equation`."""
+        return self.emit("matmul", [x, y], out, equation=equation, **attrs)
+
+    def constant(self, array: NDArray[Any] | None, shape: Shape, tensor: str | None = None) -> Value:
+        """Values that were written down or computed from such.
+
+        Args:
+            array: the values; None where they are not known.
+            shape: of the values.
+            tensor: path of the stored tensor that holds them, if one does.
+        """
+        stored: dict[str, Any] = {} if tensor is None else {"stored": tensor}
+        if array is None or array.size > LARGEST_CONSTANT:
+            return self.emit("constant", [], shape, values=None, **stored)
+        same = array.dtype.kind in "fiu" and array.size > 0 and bool((array == array.flat[0]).all())
+        known: dict[str, Any] = {
+            "values": digest(array),
+            "run": consecutive(array),
+            "step": counted_by(array),
+            "one_hot": is_one_hot(array),
+            "fill": float(array.flat[0]) if same else None,
+            "number": float(array.flat[0]) if same and array.size == 1 else None,
+        }
+        return self.emit("constant", [], shape, **known, **stored)
+
+    def number(self, value: Value) -> float | None:
+        """The one number that a constant holds."""
+        found: float | None = self.graph.op(value.op).attrs.get("number")
+        return found
+
+    def run(self, value: Value) -> tuple[int, int] | None:
+        """First and last but one of the consecutive numbers that a value holds along its last dimension."""
+        op = self.graph.op(value.op)
+        if op.kind == "constant":
+            found: tuple[int, int] | None = op.attrs.get("run")
+            return found
+        run = self.run(op.inputs[0]) if op.kind in ("reshape", "expand", "add", "slice") and op.inputs else None
+        if run is None:
+            return None
+        if op.kind == "add" and len(op.inputs) == 1 and op.attrs["constant"] == int(op.attrs["constant"]):
+            run = run[0] + int(op.attrs["constant"]), run[1] + int(op.attrs["constant"])
+        if op.kind == "slice" and op.attrs["ranges"] is not None:
+            taken = op.attrs["ranges"].get(len(op.shapes[0]) - 1, (0, run[1] - run[0], 1))
+            run = (run[0] + taken[0], run[0] + taken[1]) if taken[2] == 1 else (0, 0)
+        return run if op.shapes[0][-1:] == (run[1] - run[0],) and len(op.inputs) == 1 else None
+
+    def parameter(self, tensor: str) -> Value:
+        """A stored tensor read as data: a position table, a class token, a layer scale."""
+        value, features = parameter_of(self.graph.tensors[tensor])
+        shape = self.graph.tensors[tensor].shape
+        return self.emit("parameter", [], shape, weights={"value": value}, features=features)
+
+
+def parameter_of(tensor: Tensor) -> tuple[Weight, tuple[int, ...]]:
+    """A stored tensor as the weight of a `parameter`, and the sizes that must agree with a twin's."""
+    extents = [size for size in tensor.shape if size != 1]
+    names = iter(f"p{k}" for k in range(len(extents)))
+    pattern = " ".join("1" if size == 1 else next(names) for size in tensor.shape)
+    return Weight((Piece.of(tensor.path, pattern, tensor.shape),)), tuple(sorted(extents))
