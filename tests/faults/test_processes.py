@@ -34,13 +34,15 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM
 
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**20, resource.RLIM_INFINITY))
-original = autoport.transfer.produce
-autoport.transfer.produce = lambda plan, path, read: (numpy.ones(2**28), original(plan, path, read))[1]
+original = autoport.transfer.produce_slabs
+autoport.transfer.produce_slabs = lambda plan, path, read: (numpy.ones(2**28), original(plan, path, read))[1]
 with unchanged(model, module):
     try:
         match.assign()
     except MemoryError:
         print("no memory")
+    else:
+        raise SystemExit("assigned without memory")
 """
 
 KILLED = """
