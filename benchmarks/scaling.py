@@ -33,10 +33,10 @@ class Builder:
         self.graph = Graph()
         self.weighted = 0
 
-    def add(self, kind: str, *inputs: Value, sizes: tuple[Any, ...] = (), weighted: bool = True) -> Value:
+    def add(self, kind: str, *inputs: Value, sizes: tuple[Any, ...] = (), weighted: bool = True, **attrs: Any) -> Value:
         self.weighted += weighted
         name = f"{kind} {len(self.graph)}"
-        return self.graph.add_op(Op(name, kind, name, inputs, ((1, WIDTH),), colour=(kind, *sizes)))
+        return self.graph.add_op(Op(name, kind, name, inputs, ((1, WIDTH),), attrs=attrs, colour=(kind, *sizes)))
 
     def start(self) -> Value:
         return self.add("input", weighted=False)
@@ -81,7 +81,8 @@ def inception(size: int) -> Graph:
             for _ in range(depth - 1):
                 y = build.add("conv", y, sizes=(1, WIDTH, WIDTH, (3, 3), False))
             ends.append(build.add("batch_norm", y, sizes=(WIDTH,)))
-        x = build.add("concat", ends[0], build.add("add", *ends[1:3], weighted=False), ends[3], weighted=False)
+        middle = build.add("add", *ends[1:3], weighted=False)
+        x = build.add("concat", ends[0], middle, ends[3], weighted=False, axis=1)
     return build.finish(x)
 
 
