@@ -34,6 +34,12 @@ def note_roles(graph: Graph, op: Op) -> None:
         steps = {f"p{place}": axis for place, axis in enumerate(large)}
     reads = {role: ax.known_name(axis) for role, axis in roles.items()}
     reads |= {role: ax.known_name(axis, ordered=True) for role, axis in steps.items()}
+    if (
+        op.attrs.get("groups", 1) > 1
+        and "c" in op.attrs.get("layout", ())
+        and len(inputs[0]) == len(op.attrs["layout"])
+    ):
+        reads["grouped"] = _order(inputs[0][op.attrs["layout"].index("c")])
     if op.kind in ELEMENTWISE and len(inputs) > 1:
         reads["operands"] = _conflicts(inputs)
     op.attrs["reads"] = {role: name for role, name in reads.items() if name is not None}
@@ -52,6 +58,12 @@ def _attended(op: Op, inputs: Sequence[Axes]) -> dict[str, Axis]:
     atoms = [atom for axis in inputs[0] for segment in axis for atom in ax.leaves(segment)]
     op.attrs["num_heads"] = prod(atom.size for atom in atoms if atom.name in ("heads", "sharing"))
     return {"tokens": inputs[0][query.index(first)], "keys": inputs[1][key.index(second)]}
+
+
+def _order(axis: Axis) -> str | None:
+    """The parts of channels in the order in which groups are made of them, named or not; None if it is not known."""
+    names = [name for segment in axis for name, _ in ax.spelled(segment)]
+    return None if any(ax.UNKNOWN in name for name in names) else " ".join(names)
 
 
 def _conflicts(inputs: Sequence[Axes]) -> str | None:

@@ -297,3 +297,16 @@ def test_a_forgotten_batch_first_is_reported() -> None:
             return self.lstm(x)[0]
 
     assert {d.name for d in autoport.match(model, TimeFirst()).differences} == {"axis"}
+
+
+def test_channels_shuffled_in_front_of_groups_on_one_side_are_a_difference() -> None:
+    def shuffled(x: Any) -> Any:
+        parts = ops.transpose(ops.reshape(x, (-1, 7, 10, 2, 4)), (0, 1, 2, 4, 3))
+        return layers.Conv2D(6, 1, groups=2, use_bias=False)(ops.reshape(parts, (-1, 7, 10, 8)))
+
+    image = keras.Input((7, 10, 4))
+    model = keras.Model(image, shuffled(layers.Conv2D(8, 3, padding="same")(image)))
+    module = nn.Sequential(nn.Conv2d(4, 8, 3, padding=1), nn.Conv2d(8, 6, 1, groups=2, bias=False))
+    match = autoport.match(model, module)
+    assert match.differences
+    assert "1.weight" in match.missing()
