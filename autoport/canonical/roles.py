@@ -34,12 +34,8 @@ def note_roles(graph: Graph, op: Op) -> None:
         steps = {f"p{place}": axis for place, axis in enumerate(large)}
     reads = {role: ax.known_name(axis) for role, axis in roles.items()}
     reads |= {role: ax.known_name(axis, ordered=True) for role, axis in steps.items()}
-    if (
-        op.attrs.get("groups", 1) > 1
-        and "c" in op.attrs.get("layout", ())
-        and len(inputs[0]) == len(op.attrs["layout"])
-    ):
-        reads["grouped"] = _order(inputs[0][op.attrs["layout"].index("c")])
+    if op.attrs.get("groups", 1) > 1 and "c" in roles:
+        reads["grouped"] = _order(roles["c"])
     if op.kind in ELEMENTWISE and len(inputs) > 1:
         reads["operands"] = _conflicts(inputs)
     op.attrs["reads"] = {role: name for role, name in reads.items() if name is not None}
