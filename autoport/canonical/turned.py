@@ -19,7 +19,7 @@ def fold_turned(graph: Graph) -> None:
     for op in list(graph.ops()):
         if op.kind in RULES and op.name in graph:
             product = graph.op(op.inputs[0].op)
-            if product.kind == "matmul" and graph.out_degree(product.name) == 1 and op.inputs[0] not in graph.outputs:
+            if product.kind == "matmul" and graph.is_read_once(op.inputs[0]):
                 RULES[op.kind](graph, op, product)
 
 

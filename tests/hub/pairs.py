@@ -12,9 +12,20 @@ from typing import Any
 
 import numpy as np
 
-Arrays = dict[str, np.ndarray[Any, Any]]
+from tests.transformers.pairs import (
+    BATCH,
+    DISTILBERT,
+    ENCODER,
+    GPT2,
+    LENGTH,
+    ROBERTA,
+    SWIN,
+    VIT,
+    VOCABULARY,
+    Arrays,
+)
+
 Draw = Callable[[np.random.Generator], tuple[Any, Arrays]]
-BATCH, LENGTH, VOCABULARY = 2, 7, 53
 
 
 @dataclass(frozen=True)
@@ -113,24 +124,6 @@ SEQ2SEQ = both(
     tokens(prefix="decoder_", keras_prefix="decoder_"),
 )
 
-ENCODER = {
-    "vocab_size": VOCABULARY,
-    "hidden_size": 24,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 3,
-    "intermediate_size": 40,
-    "max_position_embeddings": 17,
-}
-ROBERTA = {**ENCODER, "max_position_embeddings": 19, "pad_token_id": 1, "type_vocab_size": 1}
-DISTILBERT = {
-    "vocab_size": VOCABULARY,
-    "dim": 24,
-    "n_layers": 2,
-    "n_heads": 3,
-    "hidden_dim": 40,
-    "max_position_embeddings": 17,
-}
-GPT2 = {"vocab_size": VOCABULARY, "n_positions": 17, "n_embd": 24, "n_layer": 2, "n_head": 3}
 BART = {
     "vocab_size": VOCABULARY,
     "max_position_embeddings": 17,
@@ -178,16 +171,7 @@ GPT_OSS = {
     "num_experts_per_tok": 2,
     "sliding_window": 9,
 }
-VIT = {
-    "hidden_size": 24,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 3,
-    "intermediate_size": 40,
-    "image_size": 20,
-    "patch_size": 4,
-}
 DINOV2 = {**VIT, "mlp_ratio": 2}
-SWIN = {"image_size": 32, "patch_size": 2, "embed_dim": 12, "depths": [2, 2], "num_heads": [2, 3], "window_size": 4}
 BACKBONE = {"vocabulary_size": VOCABULARY, "num_layers": 2, "num_heads": 3, "hidden_dim": 24, "intermediate_dim": 40}
 GROUPED_BACKBONE = {
     **{name: size for name, size in BACKBONE.items() if name != "num_heads"},

@@ -88,6 +88,19 @@ def test_grouped_attention_ports(model: str, copies: str | None) -> None:
     assert_ports(MODELS[model], Grouped(COPIES[copies] if copies else None))
 
 
+class Apart(nn.Module):
+    """A layer for each role, as many heads of keys as of queries."""
+
+    def __init__(self, core: Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
+        super().__init__()
+        self.a, self.b, self.c = (nn.Linear(WIDTH, HEADS * DEPTH) for _ in range(3))
+        self.d, self.core = nn.Linear(HEADS * DEPTH, WIDTH), core
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        q, k, v = (y(x).view(*x.shape[:2], HEADS, DEPTH).transpose(1, 2) for y in (self.b, self.a, self.c))
+        return self.d(self.core(q, k, v).transpose(1, 2).flatten(2))
+
+
 def test_bounded_scores_port() -> None:
     """Scores that a tanh keeps within bounds, as Gemma 2 has them."""
 
@@ -98,18 +111,11 @@ def test_bounded_scores_port() -> None:
         mixed = ops.einsum("bhts,bshd->bthd", ops.softmax(scores), v)
         return keras.Model(x, layers.Dense(WIDTH)(ops.reshape(mixed, (-1, LENGTH, HEADS * DEPTH))))
 
-    class Bounded(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.a, self.b, self.c = (nn.Linear(WIDTH, HEADS * DEPTH) for _ in range(3))
-            self.d = nn.Linear(HEADS * DEPTH, WIDTH)
+    def bounded(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        scores = 3.0 * torch.tanh((q * DEPTH**-0.5) @ k.mT / 3.0)
+        return scores.softmax(-1) @ v
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            q, k, v = (y(x).view(*x.shape[:2], HEADS, DEPTH).transpose(1, 2) for y in (self.b, self.a, self.c))
-            scores = 3.0 * torch.tanh((q * DEPTH**-0.5) @ k.mT / 3.0)
-            return self.d((scores.softmax(-1) @ v).transpose(1, 2).flatten(2))
-
-    assert_ports(build, Bounded())
+    assert_ports(build, Apart(bounded))
 
 
 def test_one_layer_with_an_axis_for_heads_is_split() -> None:
@@ -122,14 +128,4 @@ def test_one_layer_with_an_axis_for_heads_is_split() -> None:
         mixed = ops.dot_product_attention(q, k, v)
         return keras.Model(x, layers.Dense(WIDTH)(ops.reshape(mixed, (-1, LENGTH, HEADS * DEPTH))))
 
-    class Apart(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.a, self.b, self.c = (nn.Linear(WIDTH, HEADS * DEPTH) for _ in range(3))
-            self.d = nn.Linear(HEADS * DEPTH, WIDTH)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            q, k, v = (y(x).view(*x.shape[:2], HEADS, DEPTH).transpose(1, 2) for y in (self.b, self.a, self.c))
-            return self.d(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
-
-    assert_ports(build, Apart())
+    assert_ports(build, Apart(F.scaled_dot_product_attention))

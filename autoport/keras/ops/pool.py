@@ -6,6 +6,7 @@ from typing import Any
 
 from autoport.graph.build import SPATIAL
 from autoport.keras.layers.conv import explicit_padding, spatial_shape
+from autoport.keras.layers.pool import RESIZE_MODES
 from autoport.keras.rules import RawOp, op_rule
 
 
@@ -21,14 +22,13 @@ def avg_pool(raw: RawOp) -> Any:
     return _pool(raw, "avg_pool", count_include_pad=False)
 
 
-# PyTorch's bicubic kernel is another one than TensorFlow's, see there.
-RESIZE_MODES = {"ResizeNearestNeighbor": "nearest", "ResizeBilinear": "bilinear", "ResizeBicubic": "bicubic (a=-0.5)"}
+RESIZES = {"ResizeNearestNeighbor": "nearest", "ResizeBilinear": "bilinear", "ResizeBicubic": RESIZE_MODES["bicubic"]}
 
 
-@op_rule(" ".join(RESIZE_MODES))
+@op_rule(" ".join(RESIZES))
 def resize(raw: RawOp) -> Any:
     """`tf.image.resize`."""
-    kind, centred, aligned = RESIZE_MODES[raw.op.type], *map(raw.op.get_attr, ("half_pixel_centers", "align_corners"))
+    kind, centred, aligned = RESIZES[raw.op.type], *map(raw.op.get_attr, ("half_pixel_centers", "align_corners"))
     before, after = raw.build.graph.shape(raw.data(0))[1:3], raw.out[1:3]
     factor = tuple(new / old for new, old in zip(after, before, strict=True))
     if kind == "nearest" and centred and not all(map(float.is_integer, factor)):
