@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from autoport.api import match
-    from autoport.differences import Difference
-    from autoport.pairing import Pair, Unmatched
-    from autoport.plan import Plan
+    from autoport.comparison.differences import Difference
+    from autoport.comparison.pairs import Pair, Unmatched
+    from autoport.plan.plan import Plan
     from autoport.result import Match
 
 __version__ = "0.1.0"
@@ -25,10 +25,10 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "match": "autoport.api",
     "Match": "autoport.result",
-    "Pair": "autoport.pairing",
-    "Unmatched": "autoport.pairing",
-    "Plan": "autoport.plan",
-    "Difference": "autoport.differences",
+    "Pair": "autoport.comparison.pairs",
+    "Unmatched": "autoport.comparison.pairs",
+    "Plan": "autoport.plan.plan",
+    "Difference": "autoport.comparison.differences",
 }
 __all__ = ["Difference", "Match", "Pair", "Plan", "Unmatched", "__version__", "match"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from autoport.base.progress import stage
 from autoport.errors import InputError, ModelError, NothingInCommonError, TraceError
-from autoport.progress import stage
 from autoport.result import Hints, Match
 
 if TYPE_CHECKING:

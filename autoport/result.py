@@ -11,18 +11,23 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoport.buffers import find_weights
-from autoport.canonical import canonicalize, skeleton
-from autoport.differences import Difference, find_differences
-from autoport.doubts import Doubt, find_doubts
+from autoport.canonical import canonicalize
+from autoport.canonical.buffers import find_weights
+from autoport.comparison.differences import Difference, find_differences
+from autoport.comparison.doubts import Doubt, find_doubts
+from autoport.comparison.pairs import find_unmatched, pair_tensors
+from autoport.comparison.training import InTraining, match_in_training
+from autoport.files.side import Side
 from autoport.graph import Graph, Value
+from autoport.graph.store import Store
+from autoport.keras.store import KerasStore
 from autoport.matching import Matching, match_skeletons
-from autoport.pairing import find_unmatched, pair_tensors
-from autoport.plan import Plan, Side
-from autoport.planning import plan_transfer
-from autoport.sides import held, small, tf_side, torch_side
-from autoport.training import InTraining, match_in_training
-from autoport.transfer import KerasStore, Store, TorchStore, carry_out, check, produce, require_complete
+from autoport.matching.skeleton import skeleton
+from autoport.plan.build import plan_transfer
+from autoport.plan.plan import Plan
+from autoport.plan.sides import held, small, tf_side, torch_side
+from autoport.pytorch.store import TorchStore
+from autoport.transfer.into_model import carry_out, check, produce, require_complete
 from autoport.weights.algebra import Array
 
 if TYPE_CHECKING:
@@ -317,7 +322,7 @@ class Match:
         """
         from autoport.report import build_report
         from autoport.report.formats import render, write
-        from autoport.report.table import print_report
+        from autoport.report.views.table import print_report
 
         found = build_report(self, verification)
         if output is not None:

@@ -42,8 +42,8 @@ def saved(model: Any, path: Path) -> None:
 def port(path: Path, layers: int, widths: tuple[int, int], in_place: bool) -> None:
     """What the command does."""
     import autoport
-    from autoport.convert import save_weights
-    from autoport.loading import load_keras
+    from autoport.loading.by_name import load_keras
+    from autoport.transfer.into_file import save_weights
 
     name = f"benchmarks.in_place:keras_model({layers}, {widths})@{path}" if path.suffixes[0] == ".weights" else path
     model = load_keras(str(name), in_place=in_place)

@@ -16,10 +16,9 @@ from typing import Any
 
 import networkx as nx
 
-from autoport.canonical import skeleton
-from autoport.canonical.skeleton import Skeleton
 from autoport.graph import Graph, Op, Value
 from autoport.matching import match_skeletons
+from autoport.matching.skeleton import Skeleton, skeleton
 from benchmarks.apart import Page, apart, arguments_parser, head, row
 
 SIZES = (100, 300, 1_000, 3_000, 10_000, 30_000)

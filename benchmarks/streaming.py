@@ -18,11 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from autoport.convert import apply_plan
 from autoport.files.archive import Header, Output
+from autoport.files.side import Side
 from autoport.files.write import write_weights
 from autoport.graph import Tensor
-from autoport.plan import Entry, Plan, Side
+from autoport.plan.plan import Entry, Plan
+from autoport.transfer.into_file import apply_plan
 from autoport.weights.algebra import Part, Term
 from autoport.weights.piece import Piece
 from benchmarks.apart import MEBIBYTE, Page, apart, arguments_parser, head, row

@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 import autoport
 from autoport.cli import app
-from autoport.loading import load_keras, load_torch
+from autoport.loading.by_name import load_keras, load_torch
 
 PAIR = """
 import keras

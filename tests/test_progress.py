@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from autoport.progress import stage
+from autoport.base.progress import stage
 
 
 class Terminal(io.StringIO):

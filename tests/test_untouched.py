@@ -14,6 +14,8 @@ from keras import layers
 from torch import nn
 
 import autoport
+from autoport.keras.store import KerasStore
+from autoport.pytorch.store import TorchStore
 from tests.oracle import sequential
 from tests.support import randomise_keras, randomise_torch
 
@@ -93,7 +95,7 @@ def test_a_verification_that_fails_changes_nothing_either(monkeypatch: pytest.Mo
     def fail(*args: Any, **kwargs: Any) -> Any:
         raise MemoryError("in the middle")
 
-    monkeypatch.setattr("autoport.verify.lockstep.Twins._compare", fail)
+    monkeypatch.setattr("autoport.verify.running.lockstep.Twins._compare", fail)
     with pytest.raises(MemoryError):
         match.verify()
     assert_same(before, snapshot(model, module))
@@ -128,8 +130,8 @@ def test_a_failure_at_any_tensor_undoes_the_assignment(to: str, failing: int, mo
     randomise_torch(module, 2)
     match = autoport.match(model, module)
     before = snapshot(model, module)
-    store = {"torch": "TorchStore", "tf": "KerasStore"}[to]
-    original = getattr(autoport.transfer, store).write
+    store: Any = {"torch": TorchStore, "tf": KerasStore}[to]
+    original = store.write
     calls = iter(range(100))
 
     def write(self: Any, path: str, value: Any) -> None:
@@ -137,7 +139,7 @@ def test_a_failure_at_any_tensor_undoes_the_assignment(to: str, failing: int, mo
             raise MemoryError("in the middle of an assignment")
         original(self, path, value)
 
-    monkeypatch.setattr(getattr(autoport.transfer, store), "write", write)
+    monkeypatch.setattr(store, "write", write)
     with pytest.raises(MemoryError):
         match.assign(to=to)
     monkeypatch.undo()

@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from autoport.canonical import (
-    activations,
+from autoport.canonical.axes import dims, layout
+from autoport.canonical.rules.composite import attention, fused, loops, stacked
+from autoport.canonical.rules.elementwise import activations, clamp, duplicates, gelu, neutral, powers, shifts, sorting
+from autoport.canonical.rules.layers import (
     affine_norms,
-    attention,
     bias,
-    clamp,
     cropping,
-    dims,
-    duplicates,
-    fused,
-    gelu,
-    interleaving,
-    last_state,
-    layout,
     lookups,
-    loops,
     moments,
-    moves,
-    neutral,
     norms,
     padding,
     pooling,
-    powers,
     products,
-    shifts,
-    shuffles,
-    sorting,
-    stacked,
-    turned,
     unit_norms,
 )
+from autoport.canonical.rules.positions import interleaving, last_state, moves, shuffles, turned
 from autoport.graph import Graph
 
 

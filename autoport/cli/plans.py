@@ -15,7 +15,7 @@ from autoport.cli.running import DIFFERENT, SAME, load_match, plain, settle, tro
 from autoport.errors import AutoportError, SaveError
 
 if TYPE_CHECKING:
-    from autoport.plan import Plan
+    from autoport.plan.plan import Plan
 
 To = Annotated[Direction, typer.Option("--to", help="Whose weights are to be written.")]
 
@@ -67,7 +67,7 @@ def apply(
     """
     from autoport.files.read import weights_file
     from autoport.files.write import parse_size
-    from autoport.plan import Plan
+    from autoport.plan.plan import Plan
 
     with trouble(debug):
         limit = parse_size(shard_size) if shard_size else None
@@ -90,7 +90,7 @@ def script(
     debug: Debug = False,
 ) -> None:
     """Write a readable script that converts such weights, and needs neither autoport nor a framework."""
-    from autoport.files.whole import write_text
+    from autoport.base.whole_files import write_text
     from autoport.script import render_script
 
     with trouble(debug):
@@ -115,8 +115,8 @@ def _plan(
 
 
 def _places(plan: Plan, folder: Path, output: Path, format: str | None) -> dict[Path, Path]:
-    from autoport.convert import outputs_of
     from autoport.files.write import WRITERS
+    from autoport.transfer.into_file import outputs_of
 
     known = tuple(WRITERS[plan.target.framework])
     ending = format if format is None or format.startswith(".") else f".{format}"
@@ -130,7 +130,7 @@ def _apply(plan: Plan, places: Mapping[Path, Path], limit: int | None, trust_cod
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from autoport.convert import apply_plan, bytes_made
+    from autoport.transfer.into_file import apply_plan, bytes_made
 
     failed = []
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()

@@ -39,8 +39,8 @@ def port(
 
     Exit code 1: written, but the models differ in what is listed; 2: nothing was written.
     """
-    from autoport.convert import save_weights
     from autoport.files.write import check_destination, parse_size
+    from autoport.transfer.into_file import save_weights
 
     with trouble(debug):
         limit = parse_size(shard_size) if shard_size else None

@@ -91,7 +91,7 @@ def _reported(match: Match, verify: bool) -> Report:
 
 def _verdict(found: Report) -> str:
     """The answer in one line."""
-    from autoport.report.summary import summary
+    from autoport.report.views.summary import summary
 
     matched, wrong, _ = (sentence for _, sentence in summary(found))
     return f"same: {matched}" if found.same else f"not the same: {wrong}"
@@ -114,7 +114,7 @@ def _browse(found: Report, outputs: Sequence[Path]) -> None:
 
 def _show(found: Report, format: Format) -> None:
     from autoport.report.formats import render
-    from autoport.report.table import print_report
+    from autoport.report.views.table import print_report
 
     # A terminal that lacks a character of a layer's name shows its code instead of failing.
     if hasattr(sys.stdout, "reconfigure"):

@@ -52,7 +52,7 @@ def trouble(debug: bool) -> Iterator[None]:
 
 def plain(text: str) -> str:
     """Text of models and frameworks without what would steer the terminal."""
-    from autoport.report.lines import printable
+    from autoport.report.views.lines import printable
 
     return "\n".join(printable(line) for line in ESCAPES.sub("", text).splitlines())
 
@@ -67,7 +67,8 @@ def load_match(
 ) -> tuple[Match, Any]:
     """Loads both models and matches them; what they print meanwhile goes to standard error."""
     from autoport.api import match
-    from autoport.loading import example_inputs, load_keras, load_torch, parse_shape
+    from autoport.loading.by_name import load_keras, load_torch
+    from autoport.loading.shapes import example_inputs, parse_shape
 
     sizes = [parse_shape(shape) for shape in shapes or ()]
     named = [_hint(text) for text in hints or ()]

@@ -32,7 +32,7 @@ def verify(
 
     Exit code 1: they do not; what differs is listed with its cause.
     """
-    from autoport.files.whole import write_text
+    from autoport.base.whole_files import write_text
 
     with trouble(debug):
         match, _ = load_match(source, target, shapes, hints, debug, trust_code)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
+from autoport.errors import FileError
 from autoport.files.archive import Archive, Header
-from autoport.files.models import load_exported
-from autoport.transfer import TorchStore
+from autoport.pytorch.store import TorchStore
 
 
 def open_exported(path: Path, *, trust_code: bool = False) -> Archive:
@@ -22,3 +26,46 @@ def open_exported(path: Path, *, trust_code: bool = False) -> Archive:
     state = load_exported(path, trust_code).state_dict()
     headers = {name: Header(tuple(t.shape), str(t.dtype).removeprefix("torch.")) for name, t in state.items()}
     return Archive(path, headers, {"state_dict": {name: name for name in state}}, TorchStore(state).read)
+
+
+# PyTorch's own switch.
+PLAIN_PICKLES = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+
+
+@contextmanager
+def _plain_pickles() -> Iterator[None]:
+    """Lets PyTorch unpickle nothing but tensors, whoever asks for more."""
+    before = os.environ.get(PLAIN_PICKLES)
+    os.environ[PLAIN_PICKLES] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[PLAIN_PICKLES]
+        else:
+            os.environ[PLAIN_PICKLES] = before
+
+
+def load_exported(path: Path, trust_code: bool = False) -> Any:
+    """Loads a model that `torch.export.save` wrote.
+
+    Args:
+        path: a `.pt2` file.
+        trust_code: read what is pickled in it, which may run any code.
+
+    Raises:
+        FileError: the file is damaged, or reading it would run code.
+    """
+    import torch
+
+    try:
+        with nullcontext() if trust_code else _plain_pickles():
+            module = torch.export.load(path).module()
+    except Exception as error:  # reading a damaged archive may raise anything
+        refused = "Weights only load failed" in str(error)
+        advice = "; --trust-code reads it all the same, which may run any code that is in it" if refused else ""
+        raise FileError(f"{path} is no exported program of PyTorch, or damaged: {error}{advice}") from error
+    for name in ("train", "eval"):  # which such a module refuses; it is in the mode that it was exported in
+        vars(module).pop(name, None)
+    module.training = False
+    return module

@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from autoport.errors import MismatchError
 from autoport.files.archive import Archive
-from autoport.plan import Side
+from autoport.files.side import Side
 
 # What belongs to training or to random numbers, of which no forward pass reads anything.
 TRAINING = re.compile(

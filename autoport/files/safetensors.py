@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from autoport.base.whole_files import write_all
 from autoport.errors import FileError
 from autoport.files.archive import Archive, Header, Output, narrowed, stream, widened
-from autoport.files.whole import write_all
 from autoport.weights.algebra import Array
 
 LAYOUT = "state_dict"

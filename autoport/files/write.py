@@ -7,9 +7,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from autoport.base.whole_files import write_whole
 from autoport.errors import SaveError
 from autoport.files.archive import Output
-from autoport.files.whole import write_whole
 
 # For each side its endings; with each the layout of the names, and the writer.
 WRITERS = {

@@ -15,7 +15,7 @@ from tensorflow.python.checkpoint.graph_view import ObjectGraphView
 from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
 from tensorflow.python.trackable.trackable_utils import object_path_to_string
 
-from autoport.exclusive import exclusive
+from autoport.base.exclusive import exclusive
 from autoport.files.checkpoint import OBJECT
 from autoport.files.hdf5 import KERAS, LEGACY, VARIABLE, legacy_name, variable_name
 from autoport.keras.inputs import is_keras_model

@@ -20,8 +20,8 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.autograph.core import ag_ctx
 
+from autoport.base.exclusive import exclusive
 from autoport.errors import TraceError, UnbuiltModelError
-from autoport.exclusive import exclusive
 from autoport.keras.unfilled import fill
 
 logger = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 
-from autoport.canonical.skeleton import Skeleton
 from autoport.matching.matching import Matching
+from autoport.matching.skeleton import Skeleton
 
 
 def pair_between(matching: Matching) -> bool:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from autoport.canonical.skeleton import Skeleton
 from autoport.errors import HintError
 from autoport.matching.matching import Matching
+from autoport.matching.skeleton import Skeleton
 
 
 def apply_hints(matching: Matching, hints: Sequence[tuple[str, str]]) -> None:

@@ -12,7 +12,7 @@
 5. What structure alone leaves tied is told apart by finer evidence (`autoport.matching.ties`).
 
 6. Where that pairs operands of a concatenation by their place against other evidence, all is done
-   again as if their order did not count (`autoport.matching.crossed`).
+   again as if their order did not count (`autoport.matching.concatenations.crossed`).
 
 Pairs split what is open into smaller parts, so each step is followed by the first one again.
 """
@@ -21,16 +21,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from autoport.canonical.skeleton import Skeleton
 from autoport.matching import ties
 from autoport.matching.between import pair_between
-from autoport.matching.crossed import contradicted
+from autoport.matching.concatenations.crossed import contradicted
+from autoport.matching.concatenations.orders import find_orders
 from autoport.matching.hints import apply_hints
 from autoport.matching.keys import keys_before, keys_of_both
 from autoport.matching.matching import Matching
-from autoport.matching.orders import find_orders
 from autoport.matching.places import Keys, Places
 from autoport.matching.reading import Reading
+from autoport.matching.skeleton import Skeleton
 
 Pairs = Mapping[int, int]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from autoport.canonical.skeleton import Skeleton
 from autoport.graph import Op
 from autoport.graph.axes import Atom
 from autoport.matching.places import Places, side_by_side
+from autoport.matching.skeleton import Skeleton
 from autoport.weights.piece import Weight
 
 Weights = Mapping[str, Weight]

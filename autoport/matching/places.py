@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 
-from autoport.canonical.skeleton import Skeleton
+from autoport.matching.skeleton import Skeleton
 
 Keys = Mapping[int, int]
 

@@ -14,11 +14,11 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 import networkx as nx
 import numpy as np
 
-from autoport.canonical.evidence import Edge
-from autoport.canonical.skeleton import Skeleton
+from autoport.matching.evidence import Edge
 from autoport.matching.keys import keys_around, numbered
 from autoport.matching.matching import Matching
 from autoport.matching.places import Keys, Places
+from autoport.matching.skeleton import Skeleton
 
 # Hyper-parameters that change the function, with the number at which an operation may as well not have them.
 FINE_ATTRS = {

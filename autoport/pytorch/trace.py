@@ -23,8 +23,8 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.weak import WeakIdKeyDictionary
 
+from autoport.base.exclusive import exclusive
 from autoport.errors import TraceError
-from autoport.exclusive import exclusive
 from autoport.pytorch.untouched import attributes_kept, buffers_kept, caches_kept
 from autoport.pytorch.where import caller
 

@@ -6,8 +6,8 @@ json        for machines
 html        both graphs side by side, to look at in a browser
 """
 
-from autoport.report.build import build_report
-from autoport.report.rows import Report, Row
-from autoport.report.tensors import Status, TensorRow
+from autoport.report.rows.build import build_report
+from autoport.report.rows.rows import Report, Row
+from autoport.report.rows.tensors import Status, TensorRow
 
 __all__ = ["Report", "Row", "Status", "TensorRow", "build_report"]

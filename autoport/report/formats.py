@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from autoport.base.whole_files import write_text
 from autoport.errors import SaveError
-from autoport.files.whole import write_text
-from autoport.report.blocks import SEPARATORS
-from autoport.report.explorer import explorer_files
-from autoport.report.graphs import render_dot, render_graphml
 from autoport.report.html import render_html
-from autoport.report.json import render_json
-from autoport.report.markdown import render_markdown
-from autoport.report.rows import Report
-from autoport.report.table import render_table
+from autoport.report.rows.blocks import SEPARATORS
+from autoport.report.rows.rows import Report
+from autoport.report.views.explorer import explorer_files
+from autoport.report.views.graphs import render_dot, render_graphml
+from autoport.report.views.json_view import render_json
+from autoport.report.views.markdown import render_markdown
+from autoport.report.views.table import render_table
 
 FORMATS: dict[str, Callable[[Report], str]] = {
     "table": render_table,

@@ -14,9 +14,10 @@ from dataclasses import replace
 import numpy as np
 
 from autoport.errors import IncompleteMatchError, PlanError
+from autoport.files.side import Side
 from autoport.graph import Tensor
 from autoport.graph.op import NARROW
-from autoport.plan import Entry, Plan, Side
+from autoport.plan.plan import Entry, Plan
 from autoport.script.fold import fold, line, render
 from autoport.weights.algebra import Array, Part, Term
 from autoport.weights.piece import Piece, parse_pattern

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import autoport
-from autoport.transfer import Store
+from autoport.graph.store import Store
 
 if TYPE_CHECKING:
     from autoport.result import Match

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from torch import fx, nn
 
-from autoport.differences import DEFAULTS, Difference, attribute_differences, edge_operations
+from autoport.comparison.differences import DEFAULTS, Difference, attribute_differences, edge_operations
 from autoport.errors import TraceError
 from autoport.graph import Op
 from autoport.pytorch.lower import bare_name
 from autoport.pytorch.where import shown
-from autoport.verify import patches
-from autoport.verify.mends import folded, less, mend, nodes_of
-from autoport.verify.patches import Call, Patch
+from autoport.verify.explaining import patches
+from autoport.verify.explaining.mends import folded, less, mend, nodes_of
+from autoport.verify.explaining.patches import Call, Patch
 
 if TYPE_CHECKING:
     from autoport.result import Match
@@ -86,7 +86,7 @@ class Reconciliation:
         """Python that does the same to another instance, called `model`."""
         code = "\n".join(change.code for change in self.changes)
         used = sorted(name for name in patches.PRINTED if f"{name}(" in code)
-        lines = [f"from autoport.verify.patches import {', '.join(used)}"] if used else []
+        lines = [f"from autoport.verify.explaining.patches import {', '.join(used)}"] if used else []
         lines += ["from math import inf"] if "inf" in code else []
         return "\n".join([*lines, code, ""]) if code else ""
 

@@ -15,12 +15,12 @@ import torch
 
 from autoport.keras.read import flat_inputs
 from autoport.matching import Matching, extended, tied
-from autoport.verify.feed import draw, torch_feed
-from autoport.verify.lockstep import Twins
-from autoport.verify.promote import Promoted
-from autoport.verify.regions import Regions
-from autoport.verify.replay import computing_in
-from autoport.verify.taps import Tap, find_taps
+from autoport.verify.comparing.regions import Regions
+from autoport.verify.comparing.taps import Tap, find_taps
+from autoport.verify.running.feed import draw, torch_feed
+from autoport.verify.running.lockstep import Twins
+from autoport.verify.running.promote import Promoted
+from autoport.verify.running.replay import computing_in
 from autoport.weights.algebra import Array, assemble
 
 if TYPE_CHECKING:

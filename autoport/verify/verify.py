@@ -9,19 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from tensorflow import as_dtype
 
+from autoport.base.progress import stage
 from autoport.keras.read import flat_inputs
-from autoport.progress import stage
-from autoport.verify.causes import Causes
-from autoport.verify.feed import draw, torch_feed
-from autoport.verify.lockstep import Apart, Twins
-from autoport.verify.promote import Promoted
-from autoport.verify.regions import Regions
-from autoport.verify.replay import computing_in
-from autoport.verify.rounding import MULTIPLE
-from autoport.verify.taps import Tap, find_taps, output_taps
-from autoport.verify.unobservable import cannot_show
+from autoport.verify.comparing.regions import Regions
+from autoport.verify.comparing.taps import Tap, find_taps, output_taps
+from autoport.verify.explaining.causes import Causes
+from autoport.verify.explaining.unobservable import cannot_show
+from autoport.verify.explaining.weights import Weights, WrongTensor, compare_weights
+from autoport.verify.running.feed import draw, torch_feed
+from autoport.verify.running.lockstep import Apart, Twins
+from autoport.verify.running.promote import Promoted
+from autoport.verify.running.replay import computing_in
+from autoport.verify.running.rounding import MULTIPLE
 from autoport.verify.verification import UNKNOWN, Cause, Divergence, NodeError, Verification
-from autoport.verify.weights import Weights, WrongTensor, compare_weights
 
 if TYPE_CHECKING:
     from autoport.result import Match

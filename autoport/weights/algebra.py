@@ -237,3 +237,22 @@ def content(part: Part, read: Callable[[str], Array]) -> Array:
         other = view(read(term.source.tensor), term.source)
         summed = summed + other * other.dtype.type(term.factor)
     return summed
+
+
+SLAB = 2**20
+
+
+def all_finite(value: Array) -> bool:
+    """Whether a tensor holds neither NaN nor infinity; the check needs next to no memory.
+
+    A sum is NaN or infinite if one of its terms is. That it may also overflow is found out by looking at each term.
+    """
+    if not np.issubdtype(value.dtype, np.inexact):
+        return True
+    with np.errstate(all="ignore"):
+        return all(np.isfinite(slab.sum()) or np.isfinite(slab).all() for slab in _flat_slabs(value))
+
+
+def _flat_slabs(value: Array) -> Iterator[Array]:
+    flat = value.reshape(-1)
+    return (flat[start : start + SLAB] for start in range(0, flat.size, SLAB))

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 import autoport
-from autoport import transfer
 from autoport.errors import TransferError
+from autoport.transfer import into_model as transfer
 from tests.faults.models import TENSORS, keras_model, torch_model
 from tests.faults.unchanged import unchanged
 

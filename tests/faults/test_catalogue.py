@@ -17,7 +17,9 @@ from safetensors.numpy import save_file
 from torch import nn
 
 import autoport
-from autoport import convert, errors, loading
+from autoport import errors
+from autoport.loading import by_name as loading
+from autoport.transfer import into_file as convert
 from tests.faults.models import Around, keras_model, torch_model
 from tests.oracle import sequential
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from autoport.canonical import canonicalize, skeleton
-from autoport.differences import find_differences
-from autoport.doubts import find_doubts
+from autoport.canonical import canonicalize
+from autoport.comparison.differences import find_differences
+from autoport.comparison.doubts import find_doubts
 from autoport.graph import Graph, Tensor, Value
 from autoport.graph.build import Builder
 from autoport.matching import match_skeletons
+from autoport.matching.skeleton import skeleton
 
 
 def dense(build: Builder, x: Value) -> Value:

@@ -34,8 +34,8 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM
 
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 2**20, resource.RLIM_INFINITY))
-original = autoport.transfer.produce_slabs
-autoport.transfer.produce_slabs = lambda plan, path, read: (numpy.ones(2**28), original(plan, path, read))[1]
+original = autoport.transfer.into_model.produce_slabs
+autoport.transfer.into_model.produce_slabs = lambda plan, path, read: (numpy.ones(2**28), original(plan, path, read))[1]
 with unchanged(model, module):
     try:
         match.assign()
@@ -48,7 +48,7 @@ with unchanged(model, module):
 KILLED = """
 import sys, time
 from pathlib import Path
-from autoport.files.whole import write_whole
+from autoport.base.whole_files import write_whole
 
 def write(place):
     with place.open("wb") as file:

@@ -20,10 +20,10 @@ from typer.testing import CliRunner
 
 import autoport
 from autoport.cli import app
-from autoport.convert import apply_plan, save_weights
 from autoport.errors import AutoportError, IncompleteMatchError, MismatchError, TransferError
-from autoport.loading import load_keras
+from autoport.loading.by_name import load_keras
 from autoport.script import render_script
+from autoport.transfer.into_file import apply_plan, save_weights
 from tests.files.models import Module, Net, Plain, keras_model, sequences, tf_keras_model
 from tests.layers.test_stored import untied
 

@@ -21,10 +21,10 @@ import torch
 from safetensors.torch import save_file
 
 import autoport
-from autoport.convert import apply_plan
 from autoport.errors import AutoportError, FileError
 from autoport.files.read import open_weights
-from autoport.loading import load_keras, load_torch
+from autoport.loading.by_name import load_keras, load_torch
+from autoport.transfer.into_file import apply_plan
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_a_full_disk_leaves_the_old_file(pair: Any, tmp_path: Path) -> None:
     plan = autoport.match(*pair).plan("tf")
     (tmp_path / "out.weights.h5").write_text("old")
     place = Path("/dev/full")
-    from autoport.files import whole
+    from autoport.base import whole_files as whole
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(whole, "_beside", lambda path, suffix: _link(tmp_path / f".full{suffix}", place))

@@ -23,9 +23,9 @@ import torch
 from safetensors.torch import save_file
 
 import autoport
-from autoport.convert import apply_plan, save_weights
 from autoport.errors import AutoportError
-from autoport.loading import load_keras, load_torch
+from autoport.loading.by_name import load_keras, load_torch
+from autoport.transfer.into_file import apply_plan, save_weights
 from tests.files.models import Module
 
 SOME, MANY = 60, 4000

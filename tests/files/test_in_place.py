@@ -13,10 +13,10 @@ import tf_keras
 import torch
 
 import autoport
-from autoport.convert import save_weights
 from autoport.keras import unfilled as module
 from autoport.keras.unfilled import unfilled
-from autoport.loading import load_keras
+from autoport.loading.by_name import load_keras
+from autoport.transfer.into_file import save_weights
 from tests.files.models import Net, keras_model, randomise, tf_keras_model
 
 BUILDERS = {"keras": keras_model, "tf_keras": tf_keras_model}
@@ -116,7 +116,7 @@ def test_variables_that_no_file_has_get_their_initial_values(tmp_path: Path) -> 
     build().save_weights(tmp_path / "w.weights.h5")
 
     def load() -> Any:
-        from autoport.files.models import fill_keras
+        from autoport.loading.fill import fill_keras
 
         model = build()
         fill_keras(model, tmp_path / "w.weights.h5")

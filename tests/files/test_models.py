@@ -17,7 +17,7 @@ from torch import nn
 
 import autoport
 from autoport.errors import LoadError
-from autoport.loading import load_keras, load_torch
+from autoport.loading.by_name import load_keras, load_torch
 from tests.files.models import Module, Net, Plain, keras_model, randomise, tf_keras_model
 
 
@@ -113,7 +113,7 @@ def test_configurations_that_versions_disagree_about_are_mended(
     model = transposed(library)
     old_file(model, tmp_path / "old.h5", change)
     if only:
-        monkeypatch.setattr("autoport.files.models._by_tf_keras", _missing)
+        monkeypatch.setattr("autoport.loading.by_file._by_tf_keras", _missing)
     found = load_keras(str(tmp_path / "old.h5"))
     image = np.random.default_rng(0).standard_normal((2, 6, 7, 3)).astype(np.float32)
     np.testing.assert_allclose(np.asarray(found(image)), np.asarray(model(image)), rtol=1e-5)
@@ -168,7 +168,7 @@ def test_a_model_normalises_by_what_its_file_says(tmp_path: Path, library: Any, 
 
 
 def test_weights_stay_where_they_are_if_the_file_is_of_another_model(tmp_path: Path) -> None:
-    from autoport.files.models import fill_torch
+    from autoport.loading.fill import fill_torch
 
     net = Net()
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}

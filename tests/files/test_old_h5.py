@@ -15,9 +15,9 @@ import tf_keras
 from torch import nn
 
 import autoport
-from autoport.convert import apply_plan, save_weights
 from autoport.keras.unfilled import fill
-from autoport.loading import load_keras
+from autoport.loading.by_name import load_keras
+from autoport.transfer.into_file import apply_plan, save_weights
 from tests.files.models import randomise
 
 SHAPE = (8, 9, 3)
@@ -129,7 +129,7 @@ def test_whole_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: A
         file.create_group("optimizer_weights").attrs["weight_names"] = np.array([b"Adam/iterations:0"])
         file["optimizer_weights"]["Adam/iterations:0"] = 3
     if only:
-        monkeypatch.setattr("autoport.files.models._by_tf_keras", _missing)
+        monkeypatch.setattr("autoport.loading.by_file._by_tf_keras", _missing)
     found, image = load_keras(str(tmp_path / "old.h5")), np.random.default_rng(0).standard_normal((2, *SHAPE))
     np.testing.assert_allclose(found(image.astype("f")), model(image.astype("f")), rtol=1e-5)
 

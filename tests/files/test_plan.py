@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import autoport
-from autoport.document import from_document, to_document
 from autoport.errors import PlanError
-from autoport.plan import Plan
+from autoport.plan.document import from_document, to_document
+from autoport.plan.plan import Plan
 from tests.files.models import Net, keras_model, sequences
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import networkx as nx
 
-from autoport.canonical.evidence import COMMUTATIVE
 from autoport.graph import Graph, Op, Value
+from autoport.matching.evidence import COMMUTATIVE
 
 NORMS = ("batch_norm", "layer_norm")
 # Operations whose output has the channels of their inputs.

@@ -6,8 +6,8 @@ from random import Random
 
 import pytest
 
-from autoport.canonical import skeleton
 from autoport.matching import match_skeletons
+from autoport.matching.skeleton import skeleton
 from tests.matching.edits import EDITS, shuffled
 from tests.matching.graphs import graph_of
 from tests.matching.truth import try_edits

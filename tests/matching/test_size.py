@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from autoport.canonical import skeleton
 from autoport.graph import Graph
 from autoport.matching import Matching, match_skeletons
+from autoport.matching.skeleton import skeleton
 from benchmarks.scaling import WIDTH, Builder, chain, transformer, without_one
 
 

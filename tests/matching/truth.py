@@ -7,10 +7,10 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from autoport.canonical.evidence import COMMUTATIVE
-from autoport.canonical.skeleton import skeleton
 from autoport.graph import Graph
 from autoport.matching import Matching, match_skeletons
+from autoport.matching.evidence import COMMUTATIVE
+from autoport.matching.skeleton import skeleton
 from tests.matching.edits import perturbed, shuffled
 
 Labels = dict[str, int]

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 import autoport
-from autoport.canonical.skeleton import Skeleton
+from autoport.matching.skeleton import Skeleton
 from tests.properties.keras_side import KerasTwin
 from tests.properties.torch_side import TorchTwin
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from torch import nn
 
-from autoport.canonical import skeleton
-from autoport.differences import find_differences
+from autoport.comparison.differences import find_differences
+from autoport.comparison.training import InTraining
 from autoport.graph import Graph, Tensor, Value
 from autoport.graph.build import Builder
 from autoport.matching import match_skeletons
+from autoport.matching.skeleton import skeleton
 from autoport.result import Match
-from autoport.training import InTraining
 
 WIDTH, TOKENS, NODES_OF_A_LAYER = 8, 5, 12
 SHAPE = (2, TOKENS, WIDTH)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from autoport.report import Status, build_report
-from autoport.report.advice import ADVICE, advice
 from autoport.report.formats import EXPLORER, SUFFIXES
-from autoport.report.json import as_dict
+from autoport.report.rows.advice import ADVICE, advice
+from autoport.report.views.json_view import as_dict
 from tests.report import models
 
 TEXT = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")

@@ -7,9 +7,9 @@ import functools
 import pytest
 
 from autoport.report import Report, build_report
-from autoport.report.blocks import LIMIT, label
-from autoport.report.folding import Fold, Heading, Line, folded
-from autoport.report.table import render_table
+from autoport.report.rows.blocks import LIMIT, label
+from autoport.report.views.folding import Fold, Heading, Line, folded
+from autoport.report.views.table import render_table
 from tests.report import models, synthetic
 
 

@@ -15,10 +15,10 @@ from networkx.readwrite import graphml
 
 from autoport.errors import AutoportError
 from autoport.report import Report, build_report
-from autoport.report.explorer import explorer_files
 from autoport.report.formats import SUFFIXES, write
-from autoport.report.graphs import render_dot, to_networkx
 from autoport.report.html import embedded
+from autoport.report.views.explorer import explorer_files
+from autoport.report.views.graphs import render_dot, to_networkx
 from tests.report import models
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from autoport.report import Report, Row, Status, build_report
-from autoport.report.rows import Count
+from autoport.report.rows.rows import Count
 from tests.report import models
 
 

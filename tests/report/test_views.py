@@ -10,12 +10,12 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
-from autoport.differences import Difference
+from autoport.comparison.differences import Difference
 from autoport.report import build_report
 from autoport.report.formats import FORMATS
-from autoport.report.lines import MOST_PLACES, difference_lines
-from autoport.report.markdown import code
-from autoport.report.table import print_report
+from autoport.report.views.lines import MOST_PLACES, difference_lines
+from autoport.report.views.markdown import code
+from autoport.report.views.table import print_report
 from autoport.result import Match
 from tests.report import models
 

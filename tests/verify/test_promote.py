@@ -13,8 +13,8 @@ import tensorflow as tf
 from keras import layers
 
 from autoport.keras.read import read
-from autoport.verify.numbers import meant, meant_array
-from autoport.verify.promote import Promoted
+from autoport.verify.running.numbers import meant, meant_array
+from autoport.verify.running.promote import Promoted
 from tests.oracle import sequential
 from tests.support import keras_float64, randomise_keras, relative_error
 

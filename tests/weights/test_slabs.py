@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from einops import rearrange
 
-from autoport.transfer import all_finite
-from autoport.weights.algebra import Part, Term, assemble, copy, placed, slabs
+from autoport.weights.algebra import Part, Term, all_finite, assemble, copy, placed, slabs
 from autoport.weights.piece import Piece
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import autoport
-from autoport.convert import apply_plan, save_weights
+from autoport.transfer.into_file import apply_plan, save_weights
 from tests.support import random_images, randomise_keras, relative_error, run_keras
 from tests.zoo.pairs import PAIRS, Pair
 

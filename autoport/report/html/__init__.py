@@ -16,12 +16,12 @@ from importlib.resources import files
 
 import jinja2
 
-from autoport.report.folding import lines_of
-from autoport.report.json import as_dict
-from autoport.report.lines import printable
-from autoport.report.rows import Report
-from autoport.report.summary import summary
-from autoport.report.table import render_table
+from autoport.report.rows.rows import Report
+from autoport.report.views.folding import lines_of
+from autoport.report.views.json_view import as_dict
+from autoport.report.views.lines import printable
+from autoport.report.views.summary import summary
+from autoport.report.views.table import render_table
 
 STYLES = ("theme.css", "page.css", "graph.css")
 SCRIPTS = ("vendor/dagre.min.js", "model.js", "layout.js", "panes.js", "details.js", "state.js", "search.js", "app.js")

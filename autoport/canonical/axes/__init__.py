@@ -1,0 +1,1 @@
+"""Names of data axes: how they are followed, where they come from, what they bind."""

@@ -1,0 +1,1 @@
+"""Rules for what several layers make together: attention, experts, fused projections, loops."""

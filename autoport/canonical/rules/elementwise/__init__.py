@@ -1,0 +1,1 @@
+"""Rules for what happens to every element alike."""

@@ -1,0 +1,1 @@
+"""Rules that make a layer of its parts: norms, products, padding, pooling."""

@@ -1,0 +1,29 @@
+"""What is cut off behind a transposed convolution is padding of it, which may be asymmetric then.
+
+crop(conv_transpose(x, p), q) = conv_transpose(x, p + q)
+"""
+
+from __future__ import annotations
+
+from autoport.canonical.rules.layers.padding import spatial_padding
+from autoport.graph import Graph, Op, Value
+
+
+def fold_cropping(graph: Graph) -> None:
+    """Applies the rule everywhere."""
+    for op in list(graph.ops()):
+        if op.kind in ("pad", "slice"):
+            _fold(graph, op, graph.op(op.inputs[0].op))
+
+
+def _fold(graph: Graph, crop: Op, layer: Op) -> None:
+    if not layer.attrs.get("transposed") or graph.out_degree(layer.name) != 1 or Value(layer.name) in graph.outputs:
+        return
+    added = spatial_padding(graph, layer, crop)
+    if added is None or any(amount > 0 for pair in added for amount in pair):
+        return
+    inner = layer.attrs["padding"]
+    layer.attrs["padding"] = tuple((a - c, b - d) for (a, b), (c, d) in zip(inner, added, strict=True))
+    layer.shapes = crop.shapes
+    graph.axes[Value(layer.name)] = graph.axes.get(Value(crop.name), ())
+    graph.fold(crop.name, Value(layer.name))

@@ -1,0 +1,1 @@
+"""Rules for what moves elements to other places."""

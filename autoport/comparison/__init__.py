@@ -1,0 +1,1 @@
+"""What matched operations have in common, and in what they differ. Pure graph code."""

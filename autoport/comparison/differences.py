@@ -1,0 +1,291 @@
+"""What disagrees between matched operations: hyper-parameters, and what lies on the edges."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autoport.graph import Graph, Op, Value
+from autoport.graph.axes import axis_size, known_name
+from autoport.matching import Matching
+from autoport.matching.evidence import Edge, Expression
+from autoport.matching.skeleton import Skeleton
+from autoport.matching.ties import signature
+
+# Attributes that describe how something is stored or spelled, not what is computed.
+IGNORED = {
+    "amounts",
+    "axes",
+    "axis",
+    "binds",
+    "equation",
+    "detail",
+    "dims",
+    "fill",
+    "layout",
+    "lost",
+    "number",
+    "one_hot",
+    "outputs",
+    "position",
+    "projected",
+    "ranges",
+    "run",
+    "reads",
+    "sequence",
+    "step",
+    "stored",
+    "tokens",
+    "unordered",
+}
+# What an attribute is where an operation does not have it; None: it is not compared then.
+DEFAULTS: Mapping[str, Any] = {
+    "stride": 1,
+    "beta": 1,
+    "threshold": 20,
+    "padding": 0,
+    "dilation": 1,
+    "groups": None,
+    "kernel_size": None,
+    "num_heads": None,
+    "count_include_pad": None,
+    "pad_value": None,
+    "over": None,
+    "taken": None,
+    "recurrent_activation": None,
+    "reset_after": None,
+    "mask_zero": False,
+    "masked": False,
+    "dropout": 0.0,
+    "training": False,
+    "constant_first": False,
+    "momentum": None,
+    "low": float("-inf"),
+    "high": float("inf"),
+    "values": None,
+    "normalize": False,
+}
+# Differences that show in training only.
+TRAINING_ONLY = {"momentum"}
+MISSING = "nothing"
+WHOLE = "the Keras model", "the PyTorch model"
+OPERANDS = "operand order"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One disagreement.
+
+    Attributes:
+        name: the hyper-parameter, `operation` where the operations themselves differ, or
+            `preprocessing`.
+        tf: the place in the Keras model.
+        torch: the place in the PyTorch model.
+        tf_value: what it is there.
+        torch_value: what it is here.
+        training_only: True if inference does not depend on it.
+    """
+
+    name: str
+    tf: str
+    torch: str
+    tf_value: str
+    torch_value: str
+    training_only: bool = False
+
+    def __str__(self) -> str:
+        note = " (training only)" if self.training_only else ""
+        return f"{self.name}{note}: {self.tf_value} at {self.tf}, {self.torch_value} at {self.torch}"
+
+
+def find_differences(matching: Matching) -> list[Difference]:
+    """Every disagreement, in the order of the Keras model."""
+    found = list(_outputs(matching))
+    for node in matching.left.nodes:
+        if node in matching.partner:
+            found += [*edge_differences(matching, node), *node_differences(matching, node)]
+    return list(dict.fromkeys(found))
+
+
+def matched_edges(matching: Matching, node: str) -> Iterator[tuple[str, Edge, Edge]]:
+    """Uses of other nodes by a matched node of the Keras side, each with what is used and with its twin.
+
+    Where operands stand in another order and that is no difference, what is done with them tells the twins.
+    """
+    free = node in matching.orders.aligned
+    for source in dict(matching.left.preds.get(node, ())):
+        edge = (matching.partner.get(source, ""), matching.partner[node])
+        if edge in matching.right.edges:
+            sides = matching.left.edges[source, node], matching.right.edges[edge]
+            a, b = (sorted(side, key=lambda e: (0 if free else e.position, signature(e))) for side in sides)
+            for first, second in zip(a, b, strict=False):
+                yield source, first, second
+
+
+def edge_differences(matching: Matching, node: str) -> Iterator[Difference]:
+    """What disagrees on the edges to a matched node of the Keras side."""
+    for source, a, b in matched_edges(matching, node):
+        left, right = (source, node), (matching.partner[source], matching.partner[node])
+        yield from _edges((_place(matching.left, left), _place(matching.right, right)), a, b)
+
+
+def edge_operations(matching: Matching, node: str) -> Iterator[tuple[Op, Op]]:
+    """Contracted operations on the edges to a matched node of the Keras side, each with its twin."""
+    for _, a, b in matched_edges(matching, node):
+        if a.expression == b.expression:
+            yield from zip(a.expression.ops(), b.expression.ops(), strict=True)
+
+
+def node_differences(matching: Matching, node: str) -> Iterator[Difference]:
+    """What disagrees between a node of the Keras side and its partner."""
+    a, b = matching.left.op(node), matching.right.op(matching.partner[node])
+    if a is not None and b is not None:
+        orders = matching.orders
+        permuted = node in orders.aligned - orders.visible
+        wired = [d for d in wiring(matching, a, b) if not (permuted and d.name == OPERANDS)]
+        here = [*attribute_differences(a, b), *wired]
+        yield from here or _shapes(matching, a, b)
+
+
+def _outputs(matching: Matching) -> Iterator[Difference]:
+    """Inputs and outputs that are there in another number or order."""
+    left, right = matching.left, matching.right
+    counts = [len(graph.graph.outputs) for graph in (left, right)]
+    if counts[0] != counts[1]:
+        yield Difference("outputs", *WHOLE, str(counts[0]), str(counts[1]))
+    for a, b in matching.partner.items():
+        if a in left.output_position and left.output_position[a] != right.output_position[b]:
+            yield Difference("outputs", *WHOLE, a, b)
+        if a in left.output_position:
+            values = left.graph.outputs[left.output_position[a]], right.graph.outputs[right.output_position[b]]
+            yield from _composite_axes(left.graph, right.graph, *values, what="output")
+        if left.colour[a] == ("input",):
+            yield from _composite_axes(left.graph, right.graph, Value(a), Value(b), what="input")
+        first, second = left.op(a), right.op(b)
+        places = [op.attrs.get("position") for op in (first, second) if op is not None and op.kind == "input"]
+        if len(places) == 2 and None not in places and places[0] != places[1]:
+            yield Difference("inputs", *WHOLE, f"input {places[0]}", f"input {places[1]}")
+
+
+def _composite_axes(left: Graph, right: Graph, first: Value, second: Value, *, what: str) -> Iterator[Difference]:
+    """Inputs or outputs whose axes are composed of others; which axis comes first is a matter of layout."""
+    texts = []
+    for graph, value in ((left, first), (right, second)):
+        axes = [axis for axis in graph.axes.get(value, ()) if axis_size(axis) > 1]
+        names = [known_name(axis, ordered=True) for axis in axes]
+        if None in names:
+            return
+        texts.append(", ".join(sorted(f"({name})" for name in names)))
+    if texts[0] != texts[1]:
+        yield Difference("axis", *WHOLE, f"{what} along {texts[0]}", f"{what} along {texts[1]}")
+
+
+def attribute_differences(a: Op, b: Op) -> Iterator[Difference]:
+    """Hyper-parameters of two operations that disagree."""
+    for name in dict.fromkeys((*a.attrs, *b.attrs)):
+        if name in IGNORED:
+            continue
+        values = [op.attrs.get(name, DEFAULTS.get(name, MISSING)) for op in (a, b)]
+        if None not in values and not _equal(*values):
+            own = f" ({1 - values[0]:g} in Keras)" if name == "momentum" else ""
+            tf_value, torch_value = _text(values[0]) + own, _text(values[1])
+            yield Difference(name, str(a), str(b), tf_value, torch_value, name in TRAINING_ONLY)
+    yield from _roles(a, b)
+
+
+def _roles(a: Op, b: Op) -> Iterator[Difference]:
+    """Axes that an operation treats in a way of their own, and that are others on the other side."""
+    for role, *names in role_conflicts(a, b):
+        here, there = (f"{role} along ({name})" for name in names)
+        yield Difference("axis", str(a), str(b), here, there)
+
+
+def role_conflicts(a: Op, b: Op) -> Iterator[tuple[str, str, str]]:
+    """Roles of axes, with what the axis is called on either side where that differs."""
+    first, second = (op.attrs.get("reads", {}) for op in (a, b))
+    if a.kind == "parameter" and sorted(first.values()) == sorted(second.values()):
+        return  # how a table is stored is a matter of layout
+    for role in sorted(first.keys() & second.keys()):
+        if first[role] != second[role]:
+            yield role, first[role], second[role]
+
+
+def _sizes(shape: tuple[int, ...]) -> list[int]:
+    """A shape without its layout."""
+    return sorted(size for size in shape if size != 1)
+
+
+def _shapes(matching: Matching, a: Op, b: Op) -> Iterator[Difference]:
+    """Operations that make something of another size out of inputs of the same sizes."""
+    graphs = matching.left.graph, matching.right.graph
+    inputs = [sorted(_sizes(g.shape(v)) for v in op.inputs) for g, op in zip(graphs, (a, b), strict=True)]
+    if a.kind != "dense" and inputs[0] == inputs[1] and _sizes(a.shapes[0]) != _sizes(b.shapes[0]):
+        yield Difference("shape", str(a), str(b), str(a.shapes[0]), str(b.shapes[0]))
+
+
+def wiring(matching: Matching, a: Op, b: Op) -> Iterator[Difference]:
+    """Matched operations that read matched ones which are not each other's partners, or in another order."""
+    read = matching.left.preds.get(a.name, ())
+    actual = sorted(matching.right.preds.get(b.name, ()))
+    sources = {source for source, _ in read}, {source for source, _ in actual}
+    if not (matching.partner.keys() >= sources[0] and matching.taken >= sources[1]):
+        return
+    expected = sorted((matching.partner[source], position) for source, position in read)
+    if expected != actual:
+        same = sorted(source for source, _ in expected) == sorted(source for source, _ in actual)
+        name = OPERANDS if same else "operation"
+        ordered = [sorted(edges, key=lambda edge: edge[1]) for edges in (read, actual)]
+        here, there = (
+            _sources(graph, [source for source, _ in edges])
+            for graph, edges in zip((matching.left, matching.right), ordered, strict=True)
+        )
+        yield Difference(name, str(a), str(b), here, there)
+
+
+def _sources(graph: Skeleton, nodes: list[str]) -> str:
+    return "reads " + (", ".join(str(graph.op(node) or node) for node in nodes) or "nothing")
+
+
+def _equal(a: Any, b: Any) -> bool:
+    if isinstance(a, (tuple, list)) or isinstance(b, (tuple, list)):
+        return _flat(a, b) == _flat(b, a)
+    if isinstance(a, float) and isinstance(b, float):
+        return a == b or math.isclose(a, b, rel_tol=1e-7)
+    return bool(a == b)
+
+
+def _flat(a: Any, other: Any) -> list[Any]:
+    """A sequence as a flat list; a default number is repeated to the other's length."""
+    if not isinstance(a, (tuple, list)):
+        return [a] * len(_flat(other, ()))
+    return [x for part in a for x in (_flat(part, ()) if isinstance(part, (tuple, list)) else [part])]
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _edges(places: tuple[str, str], a: Edge, b: Edge) -> Iterator[Difference]:
+    """Compares what was contracted onto two matched edges."""
+    for op in a.preprocessing:
+        detail = f"{op.type}: {op.attrs.get('detail', '')}"
+        yield Difference("preprocessing", str(op), places[1], detail, "none")
+    if a.expression == b.expression:
+        for first, second in zip(a.expression.ops(), b.expression.ops(), strict=True):
+            yield from attribute_differences(first, second)
+    else:
+        yield Difference("operation", *places, _listed(a.expression), _listed(b.expression))
+
+
+def _listed(expression: Expression) -> str:
+    """Operations in order, or the nested form where the order is the same."""
+    return ", ".join(op.kind for op in expression.ops() if op.inputs) or {"input": "nothing"}.get(
+        expression.label, expression.label
+    )
+
+
+def _place(graph: Skeleton, edge: tuple[str, str]) -> str:
+    names = [graph.op(node) or node for node in edge]
+    return f"{names[0]} -> {names[1]}"

@@ -1,0 +1,131 @@
+"""Matched operations with the weights they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from autoport.comparison.agreement import pair_weights
+from autoport.comparison.doubts import Doubt
+from autoport.graph import Graph, Op
+from autoport.graph.build import RNN_GATES
+from autoport.matching import Matching
+from autoport.weights.pair import WeightPair
+from autoport.weights.piece import Weight
+
+# What reads weights that are computed, or computes them.
+COMPUTED = {"weight_norm", *(f"{kind}_by_value" for kind in ("conv", "prelu", *RNN_GATES))}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two matched operations with weights.
+
+    Attributes:
+        tf: the Keras operation.
+        torch: the PyTorch operation.
+        weights: their weights by role, with both layouts.
+        reason: why they are a pair.
+    """
+
+    tf: Op
+    torch: Op
+    weights: tuple[WeightPair, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """An operation, or a tensor that no operation reads, without a partner.
+
+    Attributes:
+        op: the operation; None for a tensor that the forward pass does not read.
+        tensors: paths of the tensors concerned.
+        reason: why it has no partner.
+    """
+
+    op: Op | None
+    tensors: tuple[str, ...]
+    reason: str
+
+
+def find_unmatched(
+    matching: Matching, side: int, refused: Mapping[str, str], known: Collection[str]
+) -> list[Unmatched]:
+    """What a side has and the plan does not carry over.
+
+    Args:
+        matching: the pairs of nodes.
+        side: 0 for the Keras model, 1 for the PyTorch model.
+        refused: tensors of matched operations that are refused, with reasons.
+        known: tensors that are matched elsewhere.
+    """
+    graph = (matching.left, matching.right)[side].graph
+    free = matching.free_right if side else matching.free_left
+    ambiguous, read = matching.ambiguous[side], graph.read_tensors()
+    rows = []
+    for op in graph.ops():
+        if op.name in free and not any(path in known for path in op.tensors):
+            dead = op.tensors and read.isdisjoint(op.tensors)
+            reason = "no output depends on it" if dead else _reason(graph, op)
+            rows.append(Unmatched(op, tuple(op.tensors), ambiguous.get(op.name, reason)))
+    rows += [Unmatched(None, (path,), reason) for path, reason in refused.items()]
+    used = {path for op in graph.ops() for path in op.tensors} | graph.ignored.keys()
+    rows += [
+        Unmatched(None, (path,), "not read by the forward pass")
+        for path, tensor in graph.tensors.items()
+        if tensor.trainable and path not in used and path not in known
+    ]
+    return rows
+
+
+def _reason(graph: Graph, op: Op) -> str:
+    """Why an operation that outputs depend on has no partner."""
+    readers = [graph.op(name).kind for name in graph.successors(op.name)] if op.kind == "parameter" else []
+    if op.kind in COMPUTED or not COMPUTED.isdisjoint(readers):
+        return (
+            "a weight is computed in the forward pass; if the other model stores it, store it here, too "
+            "(torch.nn.utils.parametrize.remove_parametrizations)"
+        )
+    return "no operation of the other model matches"
+
+
+def _weights(tf: Op, torch: Op, doubt: Doubt | None) -> tuple[list[WeightPair], list[str]]:
+    """Weights by role, and the reasons for which others are refused."""
+    roles = list(dict.fromkeys((*tf.weights, *torch.weights)))
+    if doubt is not None and doubt.roles is None:
+        return [], [f"{role}: {doubt.reason}" for role in roles]
+    pairs, refusals = pair_weights(tf, torch)
+    if doubt is None:
+        return pairs, refusals
+    # What one side lacks is a constant, for which no order matters.
+    filled = {pair.role for pair in pairs if pair.tf is None or pair.torch is None}
+    doubted = [role for role in roles if role not in filled and doubt.concerns(role)]
+    others = [refusal for refusal in refusals if refusal.split(":")[0] not in doubted]
+    return [pair for pair in pairs if pair.role not in doubted], [
+        *(f"{role}: {doubt.reason}" for role in doubted),
+        *others,
+    ]
+
+
+def pair_tensors(
+    matching: Matching, doubts: Mapping[str, Doubt]
+) -> tuple[list[Pair], tuple[dict[str, str], dict[str, str]]]:
+    """Pairs with weights, and refused tensors of each side with reasons."""
+    reasons = {pair.left: pair.reason for pair in matching.pairs}
+    pairs: list[Pair] = []
+    refused: tuple[dict[str, str], dict[str, str]] = {}, {}
+    for node in matching.left.nodes:
+        tf = matching.left.op(node)
+        torch = matching.right.op(matching.partner[node]) if node in matching.partner else None
+        if tf is None or torch is None or not (tf.weights or torch.weights):
+            continue
+        tf, torch = matching.orders.of(tf, 0), matching.orders.of(torch, 1)
+        weights, refusals = _weights(tf, torch, doubts.get(node))
+        pairs.append(Pair(tf, torch, tuple(weights), reasons[node]))
+        for refusal in refusals:
+            role = refusal.split(":")[0]
+            for side, op in enumerate((tf, torch)):
+                weight = op.weights.get(role, Weight())
+                refused[side].update({piece.tensor: refusal for piece in weight.pieces})
+    return pairs, refused

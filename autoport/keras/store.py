@@ -1,0 +1,69 @@
+"""The variables of a Keras model as a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from autoport.weights.algebra import Array, leading, placed
+
+
+class KerasStore:
+    """The variables of a Keras model."""
+
+    def __init__(self, variables: Mapping[str, Any]) -> None:
+        self._variables = variables
+
+    def read(self, path: str) -> Array:
+        """A variable as an array that shares its memory where TensorFlow allows; from its file if it is still there."""
+        holder = self._holder(path)
+        if _is_waiting(holder):
+            found: Array = holder.waiting()
+            return found
+        stored = holder.read_value()
+        try:
+            return np.asarray(memoryview(stored))  # np.asarray of the tensor itself would copy
+        except (TypeError, ValueError, BufferError):  # on a GPU, or of a type that has no buffer
+            return np.asarray(stored)
+
+    def write(self, path: str, pieces: Iterable[Array]) -> None:
+        """Assigns a variable, range by range where it is large: whoever assigns all of it holds the values twice."""
+        from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
+
+        holder = self._holder(path)
+        shape = tuple(holder.shape)
+        in_memory = isinstance(holder, BaseResourceVariable) and "CPU" in holder.device  # not on several devices, say
+        if not shape or not in_memory:
+            whole, *others = pieces
+            self._variables[path].assign(np.concatenate([whole, *others], leading(shape)) if others else whole)
+            return
+        for index, piece in placed(shape, pieces):
+            _assign_range(holder, index, piece)
+
+    def _holder(self, path: str) -> Any:
+        """The variable of TensorFlow."""
+        variable = self._variables[path]
+        return variable if hasattr(variable, "read_value") else variable.value
+
+    def holds(self, path: str) -> bool:
+        """Every variable has values."""
+        return path in self._variables
+
+
+def _is_waiting(holder: Any) -> bool:
+    """Whether the values of a variable of TensorFlow are still in a file."""
+    return getattr(holder, "waiting", None) is not None and not holder.is_initialized()
+
+
+def _assign_range(holder: Any, index: tuple[slice, ...], piece: Array) -> None:
+    """Assigns a part of a variable of TensorFlow, in its own memory."""
+    import tensorflow as tf
+
+    if _is_waiting(holder):
+        holder.assign(holder.waiting())
+    places = [place.indices(size) for place, size in zip(index, holder.shape, strict=False)]
+    begin, end, strides = zip(*places, strict=True)
+    values = tf.cast(piece, holder.dtype)
+    tf.raw_ops.ResourceStridedSliceAssign(ref=holder.handle, begin=begin, end=end, strides=strides, value=values)

@@ -1,0 +1,1 @@
+"""Models by name and from files, as the command line takes them."""

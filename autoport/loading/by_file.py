@@ -1,0 +1,92 @@
+"""Whole models from files: `.keras`, `.h5`, SavedModels, `.pt2`; and weights of a file for a model that is there."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from autoport.errors import FileError, LoadError
+from autoport.files import hdf5, keras_zip
+from autoport.loading.config import code_in, repaired
+from autoport.loading.fill import fill_keras
+
+# Characters that are shown of what Keras says, which may hold the whole configuration.
+LONGEST = 300
+
+
+def load_keras_file(path: Path, trust_code: bool = False) -> Any:
+    """Loads a model of Keras or TensorFlow.
+
+    Args:
+        path: a `.keras` or `.h5` file, the folder of a SavedModel, or one that Keras saved without a zip archive.
+        trust_code: run the code of Lambda layers and of other classes that the file names.
+
+    Raises:
+        FileError: the file is damaged, or loading it would run code.
+        LoadError: no Keras that is installed can build the model.
+    """
+    is_keras = path.suffix == ".keras" or (path / keras_zip.CONFIG).is_file()
+    if path.is_dir() and not is_keras:
+        from autoport.loading.saved_model import load_saved_model
+
+        return load_saved_model(path, trust_code)
+    config, version = (keras_zip if is_keras else hdf5).config_of(path)
+    found = code_in(config)
+    if found and not trust_code:
+        raise FileError(
+            f"{path}: building this model runs {' and '.join(found)}, which came with the file; "
+            "--trust-code allows it, if you know where the file is from"
+        )
+    builders = (_by_tf_keras, _by_keras) if version.startswith(("1.", "2.")) else (_by_keras, _by_tf_keras)
+    model = _first_of(builders, config, path, trust_code)
+    fill_keras(model, path, trust_code)
+    return model
+
+
+Builder = Callable[[Any, bool], Any]
+
+
+def _first_of(builders: tuple[Builder, ...], config: Any, path: Path, trust_code: bool) -> Any:
+    """What the first Keras that can makes of a configuration."""
+    failures = []
+    for build in builders:
+        try:
+            return build(deepcopy(config), trust_code)
+        except ImportError:
+            continue
+        except Exception as error:  # Keras raises nearly anything on a configuration that it does not know
+            line = (str(error).splitlines() or [repr(error)])[0]
+            failures.append(f"{build.__name__.removeprefix('_by_')}: {line[:LONGEST]}")
+    raise LoadError(
+        f"{path} holds a model that cannot be built ({'; '.join(failures)}). "
+        f"If it needs classes of its own, name the code that builds it: module:callable@{path}"
+    )
+
+
+def _by_keras(config: Any, trust_code: bool) -> Any:
+    import keras
+
+    from autoport.keras.backend import require_tensorflow_backend
+
+    require_tensorflow_backend(keras)
+    layers = repaired(config, lambda name: hasattr(keras.layers, name), "batch_shape")
+    if "module" in layers:
+        return keras.saving.deserialize_keras_object(layers, safe_mode=not trust_code)
+    options = importlib.import_module("keras.src.legacy.saving.saving_options")
+    utilities = importlib.import_module("keras.src.legacy.saving.saving_utils")
+    library = importlib.import_module("keras.src.saving.serialization_lib")
+    with options.keras_option_scope(use_legacy_config=True), library.SafeModeScope(not trust_code):
+        return utilities.model_from_config(layers)
+
+
+def _by_tf_keras(config: Any, trust_code: bool) -> Any:
+    import tf_keras
+
+    layers = repaired(config, lambda name: hasattr(tf_keras.layers, name), "batch_input_shape")
+    if "module" in layers:
+        return tf_keras.saving.deserialize_keras_object(layers, safe_mode=not trust_code)
+    return tf_keras.models.model_from_json(json.dumps(layers))

@@ -1,0 +1,84 @@
+"""Weights of a file for a model that is there."""
+
+from __future__ import annotations
+
+import weakref
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from autoport.files.names import TRAINING, resolve
+from autoport.files.read import open_weights
+from autoport.files.side import Side
+from autoport.graph import Tensor
+
+
+def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:
+    """Gives a Keras model the weights of a file, whatever its format, tensor by tensor; `Unfilled` ones have to wait.
+
+    Args:
+        model: the model.
+        path: the file, of the same architecture.
+        trust_code: read pickles, too.
+
+    Raises:
+        FileError: the file is damaged.
+        MismatchError: it holds other weights; the model is as it was.
+    """
+    from autoport.keras.stored import file_names
+    from autoport.keras.unfilled import unfilled
+
+    name = "weights" if hasattr(model, "weights") else "variables"
+    variables: dict[str, Any] = {}
+    for variable in getattr(model, name):
+        base = str(getattr(variable, "path", None) or variable.name.split(":")[0])
+        path_of = base if base not in variables else f"{base}#{len(variables)}"
+        variables[path_of] = variable
+    wanted = list(variables)
+    names = file_names(model, variables)
+    tensors = {
+        key: Tensor(
+            key, tuple(int(size) for size in variable.shape), str(getattr(variable.dtype, "name", variable.dtype))
+        )
+        for key, variable in variables.items()
+    }
+    with ExitStack() as stack:
+        archive = stack.enter_context(open_weights(path, trust_code=trust_code))
+        found = resolve(Side("tf", tensors=tensors, names=names), wanted, archive)
+        alike = {key for key, stored in found.items() if archive.headers[stored].dtype == tensors[key].dtype}
+        waiting = {key: holder for key in alike if (holder := unfilled(variables[key])) is not None}
+        for key, stored in found.items():
+            if key in waiting:
+                waiting[key].waiting = partial(archive.read, stored)
+            else:
+                variables[key].assign(archive.read(stored))
+        if waiting:
+            weakref.finalize(model, stack.pop_all().close)
+    for layer in model._flatten_layers() if hasattr(model, "_flatten_layers") else ():
+        if layer.weights and hasattr(layer, "finalize_state"):  # Normalization computes with copies of its weights
+            layer.finalize_state()
+
+
+def fill_torch(model: Any, path: Path, trust_code: bool = False) -> None:
+    """Gives a PyTorch model the weights of a file; one on the meta device gets memory for them.
+
+    Args:
+        model: the module.
+        path: the file, of the same architecture.
+        trust_code: read pickles that may run code, too.
+
+    Raises:
+        FileError: the file is damaged.
+        MismatchError: it holds other weights; the model is as it was.
+    """
+    import torch
+
+    state = model.state_dict()
+    tensors = {key: Tensor(key, tuple(t.shape), str(t.dtype).removeprefix("torch.")) for key, t in state.items()}
+    side = Side("torch", tensors=tensors, names={key: {"state_dict": key} for key in state})
+    wanted = [key for key in state if not TRAINING.search(key)]
+    with open_weights(path, trust_code=trust_code) as archive:
+        for key, stored in resolve(side, wanted, archive).items():
+            values = torch.from_numpy(archive.read(stored)).to(state[key].dtype)
+            model.load_state_dict({key: values}, strict=False, assign=state[key].is_meta)

@@ -1,0 +1,1 @@
+"""Operands of concatenations in another order, and the channels behind them."""

@@ -1,0 +1,104 @@
+"""Concatenations whose operands were paired by their place although other evidence says otherwise.
+
+    concat(relu(a), tanh(b))   and   concat(tanh(c), relu(d))
+
+Where all four layers have the same sizes, structure alone pairs `a` with `c`, which has the same
+place. What stands beside them says that it is `d`. The order of such operands is then taken to be
+free: evidence settles what belongs together, or it is ambiguous.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from functools import cached_property
+
+from autoport.matching.concatenations.operands import Concatenation, Operand, concatenations
+from autoport.matching.keys import keys_before, numbered
+from autoport.matching.matching import Matching
+from autoport.matching.skeleton import Skeleton
+from autoport.matching.ties import attributes, positions, signature
+
+
+def contradicted(matching: Matching) -> tuple[frozenset[str], frozenset[str]]:
+    """Concatenations of either side of which an operand is more like another one than like that at its place."""
+    branches = _Branches(matching)
+    found = frozenset(
+        concatenation.node
+        for concatenation in concatenations(matching)
+        if concatenation.node not in matching.free[0] and branches.crossed(concatenation)
+    )
+    return found, frozenset(matching.partner[node] for node in found)
+
+
+class _Branches:
+    """Compares what lies above operands, with all its evidence."""
+
+    def __init__(self, matching: Matching) -> None:
+        self.matching = matching
+        self.anchors = matching.anchors
+        self._above: dict[int, frozenset[int]] = {}
+
+    @cached_property
+    def _structure(self) -> dict[int, int]:
+        """Equal numbers for places with the same structure above them."""
+        return keys_before(self.matching.down, {}, dict(enumerate(self.matching.down.colours)))
+
+    @cached_property
+    def _evidence(self) -> dict[int, int]:
+        """Equal numbers for places with the same sizes and hyper-parameters, and the same on their edges."""
+        places, sides = self.matching.down, self.matching.read
+        facts = {k: (places.colours[k], _facts(sides[places.side(k)], node)) for k, node in enumerate(places.names)}
+        return numbered(facts)
+
+    @cached_property
+    def _whole(self) -> dict[int, int]:
+        """Equal numbers for places with the same evidence all the way above them."""
+        return keys_before(self.matching.down, {}, self._evidence)
+
+    def crossed(self, concatenation: Concatenation) -> bool:
+        """Whether an operand is not like the one at its place, but like another one with the same structure."""
+        pairs = list(zip(concatenation.left, concatenation.right, strict=False))
+        groups: dict[tuple[int, int], list[tuple[Operand, Operand]]] = {}
+        for pair in pairs:
+            for side, operand in enumerate(pair):
+                groups.setdefault((side, self._structure[operand.source]), []).append(pair)
+        return any(len(group) > 1 and self._crossed(group) for group in groups.values())
+
+    def _crossed(self, group: list[tuple[Operand, Operand]]) -> bool:
+        if all(self._whole[a.source] == self._whole[b.source] and _edges(a, b) for a, b in group):
+            return False
+        keys = self._keys(group)
+        alike = [[keys[a.source] == keys[b.source] and _edges(a, b) for a, _ in group] for _, b in group]
+        return any(not row[place] and any(row) for place, row in enumerate(alike))
+
+    def _keys(self, group: list[tuple[Operand, Operand]]) -> dict[int, int]:
+        """Equal numbers for operands with the same evidence above them, back to what all of them have above them."""
+        above = [[self._up_to(operand.source) for operand in side] for side in zip(*group, strict=True)]
+        known = [{self.anchors.get(place) for place in frozenset.intersection(*side)} for side in above]
+        shared = known[0] & known[1] - {None}
+        places = sorted(frozenset.union(*above[0], *above[1]))
+        anchors = {place: self.anchors[place] for place in places if self.anchors.get(place) in shared}
+        colours = {place: self._evidence[place] for place in places if place not in anchors}
+        return keys_before(self.matching.down, anchors, colours) | {k: ~number for k, number in anchors.items()}
+
+    def _up_to(self, place: int) -> frozenset[int]:
+        """A place and all that it depends on."""
+        if place not in self._above:
+            found, waiting = {place}, [place]
+            while waiting:
+                sources = {source for source, _ in self.matching.down.sources[waiting.pop()]} - found
+                waiting += sources
+                found |= sources
+            self._above[place] = frozenset(found)
+        return self._above[place]
+
+
+def _edges(one: Operand, other: Operand) -> bool:
+    """Whether the same is done with two operands on the way."""
+    return signature(one.edge) == signature(other.edge)
+
+
+def _facts(graph: Skeleton, node: str) -> Hashable:
+    op = graph.op(node)
+    edges = sorted(f"{edge.position} {signature(edge)}" for _, edge in graph.uses(node))
+    return attributes(graph, node), tuple(edges), positions(graph, node), op is not None and "bias" in op.weights

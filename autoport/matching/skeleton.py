@@ -1,0 +1,184 @@
+"""The skeleton of a graph: operations with weights, merges, inputs and outputs.
+
+Everything weightless that reads from one skeleton node only is contracted onto the edge, also when
+it branches and joins again on the way (a hand-written activation, a channel shuffle, a softmax): it
+has one entry and one exit. What was contracted is the edge's evidence for the comparison of
+hyper-parameters.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from autoport.graph import Graph, Op, Value
+from autoport.matching.evidence import COMMUTATIVE, Edge, expression_of
+
+# Kinds that are nodes whether or not they have weights.
+STRUCTURAL = {
+    "input",
+    "output",
+    "conv",
+    "dense",
+    "batch_norm",
+    "layer_norm",
+    "group_norm",
+    "rms_norm",
+    "embedding",
+    "lstm",
+    "gru",
+    "simple_rnn",
+    "prelu",
+}
+
+
+@dataclass
+class Skeleton:
+    """What is matched.
+
+    Attributes:
+        graph: the whole graph.
+        nodes: names in topological order; outputs of the model come last.
+        colour: what must agree, by node.
+        preds: (node, argument position) pairs that a node reads.
+        succs: (node, argument position) pairs that read a node.
+        edges: every use of one node's values by another, with what was contracted on the way.
+        output_position: place of each output node among the model's outputs.
+    """
+
+    graph: Graph
+    nodes: list[str] = field(default_factory=list)
+    colour: dict[str, Any] = field(default_factory=dict)
+    preds: dict[str, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
+    succs: dict[str, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
+    edges: dict[tuple[str, str], list[Edge]] = field(default_factory=dict)
+    output_position: dict[str, int] = field(default_factory=dict)
+
+    def op(self, node: str) -> Op | None:
+        """The operation of a node; None for an output of the model."""
+        return self.graph.op(node) if node in self.graph else None
+
+    def uses(self, node: str) -> list[tuple[str, Edge]]:
+        """The uses of other nodes by a node, in the order of its operands, each with the node that is used."""
+        sources = dict(self.preds.get(node, ()))
+        edges = [(source, edge) for source in sources for edge in self.edges[source, node]]
+        return sorted(edges, key=lambda found: found[1].position)
+
+    def add(self, node: str, colour: Any) -> None:
+        """Appends a node."""
+        self.nodes.append(node)
+        self.colour[node] = colour
+
+    def loosened(self, free: Collection[str]) -> Skeleton:
+        """The same, but for the order of the operands of some nodes, which does not count."""
+
+        def place(reader: str, position: int) -> int:
+            return 0 if reader in free else position
+
+        return replace(
+            self,
+            preds={node: [(other, place(node, k)) for other, k in found] for node, found in self.preds.items()},
+            succs={node: [(other, place(other, k)) for other, k in found] for node, found in self.succs.items()},
+            edges={
+                (source, node): [replace(edge, position=place(node, edge.position)) for edge in found]
+                for (source, node), found in self.edges.items()
+            },
+        )
+
+    def link(self, source: str, target: str, edge: Edge) -> None:
+        """Adds an edge."""
+        self.preds[target].append((source, edge.position))
+        self.succs[source].append((target, edge.position))
+        self.edges.setdefault((source, target), []).append(edge)
+
+
+def skeleton(graph: Graph) -> Skeleton:
+    """Contracts a graph."""
+    return _Contraction(graph).run()
+
+
+class _Contraction:
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.result = Skeleton(graph)
+        self.origin: dict[str, str | None] = {}
+        self.preprocessing: dict[str, tuple[Op, ...]] = {}
+        self.nested: set[str] = set()
+        self.read_by_outputs = {value.op for value in graph.outputs}
+
+    def run(self) -> Skeleton:
+        for op in self.graph.ops():
+            self._visit(op)
+        for number, value in enumerate(self.graph.outputs):
+            origin = self.origin[value.op]
+            if origin is not None:
+                node = f"output {number}"
+                self.result.output_position[node] = number
+                self.result.add(node, ("output",))
+                self.result.link(origin, node, self._edge(0, value))
+        return self.result
+
+    def _visit(self, op: Op) -> None:
+        origins = dict.fromkeys(self.origin[v.op] for v in op.inputs if self.origin[v.op] is not None)
+        weighted = bool(op.weights) or op.kind in STRUCTURAL
+        if weighted or len(origins) > 1:
+            self._node(op)
+        else:
+            for nested in {v.op for v in op.inputs} & self.nested:
+                self._node(self.graph.op(nested), alone=True)
+            self.origin[op.name] = next(iter(origins), None)
+            passed = [found for v in op.inputs for found in self.preprocessing.get(v.op, ())]
+            own = [op] if op.kind == "preprocessing" else []
+            self.preprocessing[op.name] = tuple({found.name: found for found in [*passed, *own]}.values())
+
+    def _node(self, op: Op, *, alone: bool = False) -> None:
+        """Makes an operation a node, unless it is part of the merge that reads it and not to stand alone."""
+        self.origin[op.name] = op.name
+        if self._is_nested(op) and not alone:
+            self.nested.add(op.name)
+            return
+        self.result.add(op.name, op.colour)
+        for position, value in enumerate(self._operands(op)):
+            origin = self.origin[value.op]
+            if origin is not None:
+                place = 0 if op.kind in COMMUTATIVE else position
+                self.result.link(origin, op.name, self._edge(place, value))
+
+    def _operands(self, op: Op) -> list[Value]:
+        """Operands, with what is nested written as one: a + (b + c), concat(concat(a, b), c).
+
+        A nested sum is taken apart only where nothing else reads it. A nested concatenation may
+        be read elsewhere too: it only places values next to each other.
+        """
+        if op.weights or op.kind not in COMMUTATIVE | {"concat"}:
+            return list(op.inputs)
+        operands: list[Value] = []
+        waiting = list(reversed(op.inputs))
+        while waiting:
+            value = waiting.pop()
+            inner = self.graph.op(value.op)
+            placed = op.kind == "concat" and _same_merge(inner, op) and self.origin[value.op] == value.op
+            if placed or value.op in self.nested:
+                waiting += reversed(inner.inputs)
+            else:
+                operands.append(value)
+        return operands
+
+    def _is_nested(self, op: Op) -> bool:
+        """Whether a merge is read by another one of its kind only."""
+        if op.kind not in COMMUTATIVE | {"concat"} or op.name in self.read_by_outputs:
+            return False
+        readers = list(self.graph.successors(op.name))
+        return len(readers) == 1 and _same_merge(op, self.graph.op(readers[0]))
+
+    def _edge(self, position: int, value: Value) -> Edge:
+        expression = expression_of(self.graph, value, self.result.colour)
+        return Edge(position, value, expression, self.preprocessing.get(value.op, ()))
+
+
+def _same_merge(inner: Op, outer: Op) -> bool:
+    """Whether two operations without weights join values in the same way."""
+    same = inner.kind == outer.kind and inner.attrs.get("axis") == outer.attrs.get("axis")
+    return same and not inner.weights and not outer.weights

@@ -1,0 +1,1 @@
+"""The answer as data: which source tensors make up each target tensor. Knows no framework."""

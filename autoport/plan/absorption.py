@@ -1,0 +1,91 @@
+"""A bias that the target lacks, carried by the means of the normalisations behind it.
+
+A batch norm computes scale * (x - mean) / sqrt(variance + epsilon) + offset. If the source adds a
+bias b to x and the target does not, the same function results from
+
+    mean' = mean - b
+
+The bias may pass through sums and pooling on its way (in a pre-activation ResNet a bias on the
+residual stream reaches every later norm on it), but it must end in batch norms only. There is no
+inverse: the way back sets the bias to zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from autoport.graph import Graph, Op, Value
+from autoport.weights.piece import Piece
+
+TRANSPARENT = {"max_pool", "avg_pool", "transpose", "slice", "dropout"}
+
+
+def find_absorptions(target: Graph, biases: Mapping[str, Piece]) -> tuple[list[Absorption], dict[str, str], set[Value]]:
+    """Follows missing biases through the target graph.
+
+    Args:
+        target: graph of the side that is written.
+        biases: source bias, by the name of the target operation that lacks it.
+
+    Returns:
+        What can be absorbed, for every bias (by path) that cannot the reason, and the values that
+        lack a bias that is absorbed further on.
+    """
+    shifts: dict[Value, dict[str, Piece]] = {}
+    found: list[Absorption] = []
+    refused: dict[str, str] = {}
+    for op in target.ops():
+        arriving = [shifts.get(value, {}) for value in op.inputs]
+        passed = _passed(target, op, arriving, found, refused)
+        if op.name in biases:
+            passed = {**passed, biases[op.name].tensor: biases[op.name]}
+        shifts.update({Value(op.name, k): passed for k in range(len(op.shapes))} if passed else {})
+    for value in target.outputs:
+        for path in shifts.get(value, {}):
+            refused.setdefault(path, "the target has no such bias, and it reaches an output of the model")
+    shifted = {value for value, shift in shifts.items() if shift.keys() - refused.keys()}
+    return [a for a in found if a.bias.tensor not in refused], refused, shifted
+
+
+def _passed(
+    target: Graph, op: Op, arriving: list[dict[str, Piece]], found: list[Absorption], refused: dict[str, str]
+) -> dict[str, Piece]:
+    """The biases that an operation hands on; absorbs or refuses the others."""
+    together = {path: piece for shift in arriving for path, piece in shift.items()}
+    if not together:
+        return {}
+    if op.kind == "batch_norm":
+        mean = op.weights["mean"].pieces[0] if "mean" in op.weights else None
+        for path, piece in together.items():
+            if mean is None or len(mean.axes) != 1 or list(piece.axes.values()) != list(mean.axes.values()):
+                refused[path] = f"the target has no such bias, and {op.path} has no mean that could take it"
+            else:
+                found.append(Absorption(mean, piece.expand(next(iter(piece.axes)), list(mean.axes.items()))))
+        return {}
+    repeated = sum(len(shift) for shift in arriving) > len(together)
+    if _transparent(target, op) and not repeated:
+        return together
+    for path in together:
+        refused[path] = f"the target has no such bias, and {op.path or op.kind} ({op.kind}) stands before any norm"
+    return {}
+
+
+def _transparent(target: Graph, op: Op) -> bool:
+    """Whether op(x + b) = op(x) + b for a constant b in every channel."""
+    if op.kind == "add":
+        shapes = {target.shape(value) for value in op.inputs}
+        return "constant" in op.attrs or len(shapes) == 1
+    zero_padded = op.kind == "max_pool" and op.attrs.get("pad_value") == 0.0
+    return op.kind in TRANSPARENT and not op.attrs.get("count_include_pad", False) and not zero_padded
+
+
+@dataclass(frozen=True)
+class Absorption:
+    """A bias that the other side lacks, carried by the mean of a normalisation behind it.
+
+    mean' = mean - bias
+    """
+
+    mean: Piece
+    bias: Piece

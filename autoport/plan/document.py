@@ -1,0 +1,256 @@
+"""A plan as a JSON document; `docs/plan-format.md` specifies it field by field."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autoport.base.whole_files import write_text
+from autoport.errors import PlanError
+from autoport.files.archive import DTYPES
+from autoport.files.side import Side
+from autoport.graph import Tensor
+from autoport.plan.plan import Entry, Plan
+from autoport.weights.algebra import Array, Part, Term, view
+from autoport.weights.piece import Piece, parse_pattern
+
+FORMAT = "autoport-plan"
+VERSION = 1
+FRAMEWORKS = ("tf", "torch")
+Json = dict[str, Any]
+
+
+def save_plan(plan: Plan, path: Path) -> None:
+    """See `Plan.save`."""
+    text = json.dumps(to_document(plan), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    write_text(path, text)
+
+
+def load_plan(path: Path) -> Plan:
+    """See `Plan.load`."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise PlanError(f"{path} is no plan: {error}") from error
+    try:
+        return from_document(document)
+    except PlanError as error:
+        raise PlanError(f"{path}: {error}") from error
+
+
+def to_document(plan: Plan) -> Json:
+    """A plan as dictionaries, lists, strings and numbers."""
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "source": _side(plan.source),
+        "target": _side(plan.target),
+        "entries": [_entry(entry) for entry in plan.entries.values()],
+        "neutral": plan.neutral,
+        "missing": plan.missing,
+        "unexpected": plan.unexpected,
+        "conflicts": plan.conflicts,
+        "refused": plan.refused,
+    }
+
+
+def _side(side: Side) -> Json:
+    tensors = [
+        {
+            "path": tensor.path,
+            "shape": list(tensor.shape),
+            "dtype": tensor.dtype,
+            "trainable": tensor.trainable,
+            "names": side.names.get(path, {}),
+        }
+        for path, tensor in side.tensors.items()
+    ]
+    kept = {path: np.ravel(values).tolist() for path, values in side.kept.items()}
+    return {
+        "framework": side.framework,
+        "model": side.model,
+        "tensors": tensors,
+        "aliases": side.aliases,
+        "kept": kept,
+    }
+
+
+def _entry(entry: Entry) -> Json:
+    return {
+        "target": entry.tensor.path,
+        "expression": entry.expression,
+        "reason": entry.reason,
+        "parts": [_part(part) for part in entry.parts],
+        "twins": [_part(part) for part in entry.twins],
+    }
+
+
+def _part(part: Part) -> Json:
+    sources = [{"tensor": t.source.tensor, **_piece(t.source), "factor": t.factor} for t in part.terms]
+    return {"into": _piece(part.target), **({"from": sources} if sources else {"fill": part.fill})}
+
+
+def _piece(piece: Piece) -> Json:
+    found: Json = {"axes": piece.pattern, "sizes": dict(piece.sizes)}
+    if piece.select:
+        found["index"] = dict(piece.select)
+    if piece.narrow:
+        found["range"] = {str(dim): list(ends) for dim, ends in piece.narrow.items()}
+    return found
+
+
+def from_document(document: Any) -> Plan:
+    """The inverse of `to_document`.
+
+    Args:
+        document: what JSON gave.
+
+    Raises:
+        PlanError: it is no plan, or contradicts itself; the message says where.
+    """
+    given = _get(document, "format", str, "document")
+    if given != FORMAT:
+        raise PlanError(f"the format is {given!r}, not {FORMAT!r}")
+    version = _get(document, "version", int, "document")
+    if version != VERSION:
+        raise PlanError(f"version {version} of the format is not known; this autoport reads version {VERSION}")
+    source, target = (_read_side(_get(document, key, dict, "document"), key) for key in ("source", "target"))
+    if source.framework == target.framework:
+        raise PlanError(f"source and target are both {source.framework}")
+    plan = Plan(source, target)
+    for number, row in enumerate(_get(document, "entries", list, "document")):
+        entry = _read_entry(row, f"entries[{number}]", source, target)
+        if plan.entries.setdefault(entry.tensor.path, entry) is not entry:
+            raise PlanError(f"entries[{number}]: there is another entry of {entry.tensor.path}")
+    for key in ("missing", "unexpected", "conflicts", "refused"):
+        setattr(plan, key, _texts(document.get(key, {}), key))
+    plan.neutral = {path: _number(value, "neutral") for path, value in _mapping(document, "neutral").items()}
+    return plan
+
+
+def _read_side(found: Json, place: str) -> Side:
+    framework = _get(found, "framework", str, place)
+    if framework not in FRAMEWORKS:
+        raise PlanError(f"{place}: the framework is {framework!r}, not one of {', '.join(FRAMEWORKS)}")
+    side = Side(framework, str(found.get("model", "")), aliases=_texts(found.get("aliases", {}), f"{place}.aliases"))
+    for number, row in enumerate(_get(found, "tensors", list, place)):
+        tensor = _read_tensor(row, f"{place}.tensors[{number}]")
+        if side.tensors.setdefault(tensor.path, tensor) is not tensor:
+            raise PlanError(f"{place}.tensors[{number}]: there is another tensor {tensor.path}")
+        side.names[tensor.path] = _texts(row.get("names", {}), f"{place}.tensors[{number}].names")
+    for path, values in _mapping(found, "kept").items():
+        side.kept[path] = _read_kept(side.tensors.get(path), values, f"{place}.kept: {path}")
+    return side
+
+
+def _read_tensor(row: Any, place: str) -> Tensor:
+    shape = tuple(_whole(size, f"{place}.shape") for size in _get(row, "shape", list, place))
+    path, dtype = (_get(row, key, str, place) for key in ("path", "dtype"))
+    if dtype not in DTYPES:
+        raise PlanError(f"{place}: {dtype!r} is no type of a weight")
+    return Tensor(path, shape, dtype, bool(row.get("trainable", True)))
+
+
+def _read_kept(tensor: Tensor | None, values: Any, place: str) -> Array:
+    if tensor is None or not isinstance(values, list) or len(values) != math.prod(tensor.shape):
+        raise PlanError(f"{place}: as many values as the tensor has elements are needed")
+    try:
+        return np.array(values, tensor.numpy_dtype).reshape(tensor.shape)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise PlanError(f"{place}: {error}") from error
+
+
+def _read_entry(row: Any, place: str, source: Side, target: Side) -> Entry:
+    path = _get(row, "target", str, place)
+    if path not in target.tensors:
+        raise PlanError(f"{place}: the target has no tensor {path!r}")
+    parts, twins = (
+        tuple(
+            _read_part(found, f"{place}.{key}[{number}]", target.tensors[path], source)
+            for number, found in enumerate(_mapping(row, key, list))
+        )
+        for key in ("parts", "twins")
+    )
+    _require_whole(target.tensors[path], parts, place)
+    return Entry(target.tensors[path], parts, twins, str(row.get("reason", "")))
+
+
+def _require_whole(tensor: Tensor, parts: Sequence[Part], place: str) -> None:
+    """Every element of a target tensor is written, and written once."""
+    covered = sum(math.prod(part.target.axes.values()) for part in parts)
+    if covered == math.prod(tensor.shape) and len(parts) > 1:
+        written = np.zeros(tensor.shape, np.bool_)
+        for part in parts:
+            view(written, part.target)[...] = True
+        covered = int(np.count_nonzero(written))
+    if covered != math.prod(tensor.shape):
+        raise PlanError(f"{place}: the parts do not fill the {tensor.shape} of {tensor.path} exactly")
+
+
+def _read_part(found: Any, place: str, tensor: Tensor, source: Side) -> Part:
+    into = _read_piece(_get(found, "into", dict, place), f"{place}.into", tensor)
+    terms = []
+    for number, row in enumerate(_mapping(found, "from", list)):
+        spot = f"{place}.from[{number}]"
+        path = _get(row, "tensor", str, spot)
+        if path not in source.tensors:
+            raise PlanError(f"{spot}: the source has no tensor {path!r}")
+        piece = _read_piece(row, spot, source.tensors[path])
+        if piece.axes != into.axes:
+            raise PlanError(f"{spot}: its axes {piece.axes} are not those of the target, {into.axes}")
+        terms.append(Term(piece, _number(row.get("factor", 1.0), f"{spot}.factor")))
+    if not terms and "fill" not in found:
+        raise PlanError(f"{place}: there is neither 'from' nor 'fill'")
+    return Part(into, tuple(terms), _number(found.get("fill", 0.0), f"{place}.fill"))
+
+
+def _read_piece(row: Any, place: str, tensor: Tensor) -> Piece:
+    pattern = _get(row, "axes", str, place)
+    sizes = {name: _whole(size, f"{place}.sizes") for name, size in _get(row, "sizes", dict, place).items()}
+    index = {name: _whole(k, f"{place}.index") for name, k in _mapping(row, "index").items()}
+    names = [name for names in parse_pattern(pattern) for name in names]
+    if len(set(names)) != len(names) or set(names) != set(sizes) or not all(map(str.isidentifier, names)):
+        raise PlanError(f"{place}: the axes {pattern!r} are not those that sizes are given for")
+    if any(name not in sizes or not 0 <= k < sizes[name] for name, k in index.items()):
+        raise PlanError(f"{place}: an index is outside of its axis")
+    try:
+        ranges = {int(dim): (int(a), int(b)) for dim, (a, b) in _mapping(row, "range").items()}
+        if any(not 0 <= a < b <= tensor.shape[dim] or dim < 0 for dim, (a, b) in ranges.items()):
+            raise ValueError("a range is outside of its dimension")
+        return Piece.of(tensor.path, pattern, tensor.shape, index, ranges, **sizes)
+    except (ValueError, TypeError, IndexError, KeyError) as error:
+        raise PlanError(f"{place}: {error}") from error
+
+
+def _get(found: Any, key: str, kind: type, place: str) -> Any:
+    value = found.get(key) if isinstance(found, dict) else None
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise PlanError(f"{place}: {key!r} is missing or no {kind.__name__}")
+    return value
+
+
+def _mapping(found: Any, key: str, kind: type = dict) -> Any:
+    return _get(found, key, kind, key) if key in found else kind()
+
+
+def _texts(found: Any, place: str) -> dict[str, str]:
+    if not isinstance(found, Mapping) or not all(isinstance(text, str) for text in found.values()):
+        raise PlanError(f"{place}: texts are expected")
+    return dict(found)
+
+
+def _number(value: Any, place: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise PlanError(f"{place}: {value!r} is no number")
+    return float(value)
+
+
+def _whole(value: Any, place: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise PlanError(f"{place}: {value!r} is no size")
+    return value

@@ -1,0 +1,1 @@
+"""The one model of rows and drawings that every view shows."""

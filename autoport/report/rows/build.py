@@ -1,0 +1,204 @@
+"""Builds the rows of a match."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from autoport.comparison.differences import Difference
+from autoport.report.rows.blocks import group_nodes
+from autoport.report.rows.drawing import Drawing, Node, Side, edges_of, nodes_of, pairs_of
+from autoport.report.rows.order import Key, Order
+from autoport.report.rows.rows import Count, Report, Row, worst
+from autoport.report.rows.tensors import Status, TensorRow, Tensors, tensor_rows
+from autoport.report.rows.unmatched import lost_rows, lost_tensors, unmatched_rows
+from autoport.verify.verification import Divergence, NodeError, Verification
+
+if TYPE_CHECKING:
+    from autoport.graph import Op
+    from autoport.result import Match
+
+Places = tuple[str, str]
+BETWEEN = "on the way between matched operations"
+# The worst first.
+SEVERITY = (
+    Status.AMBIGUOUS,
+    Status.TF_ONLY,
+    Status.TORCH_ONLY,
+    Status.DIFFERENT,
+    Status.TRANSFORMED,
+    Status.SAME,
+)
+
+
+def build_report(match: Match, verification: Verification | None = None) -> Report:
+    """Turns a match into rows.
+
+    Args:
+        match: what `autoport.match` returned.
+        verification: what `match.verify` returned, so that rows have errors and causes.
+
+    Returns:
+        The rows with their totals. The match stays as it is.
+
+    Example:
+        >>> [str(row.status) for row in build_report(match).listed]  # doctest: +SKIP
+        ['=', '=', '!']
+    """
+    lost = lost_tensors(match)
+    partner = pairs_of(match)
+    order = Order(match)
+    placed = [*_pair_rows(match, partner, set(lost), order), *unmatched_rows(match, order)]
+    placed += lost_rows(match, lost, order)
+    placed += _difference_rows(match, {_places(row) for _, row in placed}, order)
+    placed.sort(key=lambda entry: entry[0])
+    rows = _proved([row for _, row in placed], verification)
+    read = match.graph_tf.read_tensors(), match.graph_torch.read_tensors()
+    unsettled = [len([side for side, _ in lost if side == which]) for which in ("tf", "torch")]
+    return Report(
+        tuple(rows),
+        tuple(match.differences),
+        match.complete,
+        Count(len(read[0]) - unsettled[0], len(read[0])),
+        Count(len(read[1]) - unsettled[1], len(read[1])),
+        match.tf_name,
+        match.torch_name,
+        _drawing(match, partner, rows),
+        verification,
+    )
+
+
+def _pair_rows(match: Match, partner: Mapping[str, str], lost: set[Places], order: Order) -> Iterator[tuple[Key, Row]]:
+    """One row for each pair of layers, of which each may be several operations: query, key, value, out."""
+    tensors = _tensors(match, lost)
+    weighted = {pair.tf.name: pair for pair in match.pairs}
+    reasons = {pair.left: pair.reason for pair in match.matching.pairs}
+    told = _told(match.differences)
+    groups: dict[Places, list[tuple[Op, Op]]] = {}
+    for left, right in partner.items():
+        if left in match.graph_tf and right in match.graph_torch:
+            a, b = match.graph_tf.op(left), match.graph_torch.op(right)
+            groups.setdefault((str(a), str(b)), []).append((a, b))
+    for pair in match.in_training.pairs:
+        groups.setdefault((str(pair.tf), str(pair.torch)), []).append((pair.tf, pair.torch))
+        reasons[pair.tf.name] = pair.reason
+    for places, ops in groups.items():
+        pairs = [weighted[a.name] for a, _ in ops if a.name in weighted]
+        rows = tensor_rows([weight for pair in pairs for weight in pair.weights], tensors)
+        differences = tuple(told.get(places, ()))
+        why = dict.fromkeys(reasons[a.name] for a, _ in ops if a.name in reasons)
+        yield (
+            (order.key("tf", ops[0][0])[0], 0),
+            Row(
+                _pair_status(rows, differences),
+                *label(ops[0][0]),
+                *label(ops[0][1]),
+                tensors=rows,
+                reason="; ".join(why) or BETWEEN,
+                differences=differences,
+                tf_nodes=tuple(a.name for a, _ in ops if a.name in match.graph_tf),
+                torch_nodes=tuple(b.name for _, b in ops if b.name in match.graph_torch),
+            ),
+        )
+
+
+def _tensors(match: Match, lost: set[Places]) -> Tensors:
+    absorbed: dict[str, list[str]] = {}
+    absorbing: dict[str, list[str]] = {}
+    for path, entry in match.plan("torch").entries.items():
+        for term in (term for part in entry.parts for term in part.terms if term.factor != 1):
+            absorbed.setdefault(term.source.tensor, []).append(path)
+            absorbing.setdefault(path, []).append(term.source.tensor)
+    return Tensors(match.graph_tf.tensors, match.graph_torch.tensors, lost, absorbed, absorbing)
+
+
+def _pair_status(tensors: Iterable[TensorRow], differences: Iterable[Difference]) -> Status:
+    if any(not difference.training_only for difference in differences):
+        return Status.DIFFERENT
+    transformed = any(row.status is Status.TRANSFORMED for row in tensors)
+    return Status.TRANSFORMED if transformed else Status.SAME
+
+
+def _told(differences: Iterable[Difference]) -> dict[Places, list[Difference]]:
+    """Differences by the two operations of which they are told, or to which the edges lead."""
+    told: dict[Places, list[Difference]] = {}
+    for difference in differences:
+        told.setdefault((_consumer(difference.tf), _consumer(difference.torch)), []).append(difference)
+    return told
+
+
+def _consumer(place: str) -> str:
+    """The operation a place names: of an edge, written `producer -> consumer`, the consumer."""
+    return place.rpartition(" -> ")[2]
+
+
+def _difference_rows(match: Match, known: set[Places], order: Order) -> Iterator[tuple[Key, Row]]:
+    """Differences of what is no pair of rows: the number of outputs, preprocessing."""
+    ops = {str(op): op for graph in (match.graph_torch, match.graph_tf) for op in graph.ops()}
+    for places, found in _told(match.differences).items():
+        if places not in known:
+            a, b = (ops.get(place) for place in places)
+            tf, torch = label(a, places[0]), label(b, places[1])
+            nodes = (a.name,) if a and a.name in match.graph_tf else (), (b.name,) if b else ()
+            row = Row(_pair_status((), found), *tf, *torch, differences=tuple(found))
+            yield order.key("tf", a), replace(row, tf_nodes=nodes[0], torch_nodes=nodes[1])
+
+
+def label(op: Op | None, otherwise: str = "") -> Places:
+    """Path and kind of an operation, as people know them."""
+    return (op.path or op.name, op.type or op.kind) if op else (otherwise, "")
+
+
+def _places(row: Row) -> Places:
+    """Both places as differences and verification name them."""
+    return f"{row.tf} ({row.tf_kind})", f"{row.torch} ({row.torch_kind})"
+
+
+def _proved(rows: list[Row], verification: Verification | None) -> list[Row]:
+    """Rows with the errors that were measured at them."""
+    if verification is None:
+        return rows
+    errors: dict[Places, list[NodeError]] = {}
+    divergences: dict[Places, list[Divergence]] = {}
+    for error in verification.nodes:
+        errors.setdefault((error.tf, error.torch), []).append(error)
+    for divergence in verification.divergences:
+        divergences.setdefault((divergence.tf, divergence.torch), []).append(divergence)
+    known = {_places(row) for row in rows}
+    elsewhere = [
+        Row(Status.DIFFERENT, tf=places[0], torch=places[1], error=worst([*found]), divergences=tuple(found))
+        for places, found in divergences.items()
+        if places not in known
+    ]
+    proved = [_with_errors(row, errors.get(_places(row), []), divergences.get(_places(row), [])) for row in rows]
+    return proved + elsewhere
+
+
+def _with_errors(row: Row, errors: list[NodeError], divergences: list[Divergence]) -> Row:
+    status = Status.DIFFERENT if divergences and not row.one_sided else row.status
+    return replace(row, status=status, error=worst([*errors, *divergences]), divergences=tuple(divergences))
+
+
+def _drawing(match: Match, partner: Mapping[str, str], rows: list[Row]) -> Drawing:
+    tf, torch = Side(match.matching.left), Side(match.matching.right)
+    nodes, groups = group_nodes(nodes_of(tf, torch, partner))
+    spoken: dict[tuple[str, str], list[int]] = {}
+    for number, row in enumerate(rows):
+        for side, names in (("tf", row.tf_nodes), ("torch", row.torch_nodes)):
+            for name in names:
+                spoken.setdefault((side, name), []).append(number)
+    placed = []
+    for node in nodes:
+        sides = (("tf", node.tf), ("torch", node.torch))
+        found = {n for side, place in sides if place is not None for n in spoken.get((side, place.name), ())}
+        status = _node_status(node, [rows[n].status for n in sorted(found) if not rows[n].unread])
+        placed.append(replace(node, rows=tuple(sorted(found)), status=status))
+    return Drawing(tuple(placed), edges_of(nodes, tf, torch), groups)
+
+
+def _node_status(node: Node, statuses: list[Status]) -> Status | None:
+    """The worst of its rows; a matched node of which a tensor is lost differs."""
+    paired = node.tf is not None and node.torch is not None
+    found = [Status.DIFFERENT if paired and SEVERITY.index(s) < 3 else s for s in statuses]
+    return min(found, key=SEVERITY.index, default=Status.SAME if paired else None)

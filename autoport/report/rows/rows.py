@@ -1,0 +1,130 @@
+"""A match as rows: the one model that every view of a report is drawn from.
+
+Rows stand in the order of the Keras model; what only the PyTorch model has stands behind the row
+it follows there, as in a diff.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from autoport.comparison.differences import Difference
+from autoport.report.rows.drawing import Drawing
+from autoport.report.rows.tensors import Status, TensorRow
+from autoport.verify.verification import Cause, Divergence, NodeError, Verification
+
+ONE_SIDED = (Status.TF_ONLY, Status.TORCH_ONLY, Status.AMBIGUOUS)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: two matched layers, or one without a partner.
+
+    Attributes:
+        status: the worst that is to be said of it.
+        tf: path in the Keras model; empty if it has none.
+        tf_kind: the layer's class there.
+        torch: path in the PyTorch model; empty if it has none.
+        torch_kind: the module's class, or the function's name.
+        tensors: its stored tensors.
+        reason: why the two are a pair, or why there is none.
+        differences: hyper-parameters that disagree, training-only ones included.
+        unread: True for a tensor that no forward pass reads: inference does not depend on it.
+        tf_nodes: names of its operations in the Keras graph.
+        torch_nodes: names of its operations in the PyTorch graph.
+        error: the largest that verification measured at it; None if it measured none.
+        divergences: what verification found at it, with causes.
+    """
+
+    status: Status
+    tf: str = ""
+    tf_kind: str = ""
+    torch: str = ""
+    torch_kind: str = ""
+    tensors: tuple[TensorRow, ...] = ()
+    reason: str = ""
+    differences: tuple[Difference, ...] = ()
+    unread: bool = False
+    tf_nodes: tuple[str, ...] = ()
+    torch_nodes: tuple[str, ...] = ()
+    error: NodeError | None = None
+    divergences: tuple[Divergence, ...] = ()
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether it has no partner."""
+        return self.status in ONE_SIDED
+
+    @property
+    def listed(self) -> bool:
+        """Whether it stands in tables, which leave out operations without weights that are the same."""
+        return bool(self.tensors or self.differences) or self.status is not Status.SAME
+
+    @property
+    def causes(self) -> tuple[Cause, ...]:
+        """Why the two compute different things, each once."""
+        return tuple(dict.fromkeys(cause for divergence in self.divergences for cause in divergence.causes))
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many tensors of a model's forward pass are carried over, of how many."""
+
+    matched: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything a view shows.
+
+    Attributes:
+        rows: every pair of layers and everything without a partner, in the order of the Keras model.
+        differences: every disagreement, those of weightless operations included.
+        complete: whether every tensor that either forward pass reads has its partner.
+        tf_tensors: how many of the Keras model's tensors are matched.
+        torch_tensors: how many of the PyTorch model's tensors are matched.
+        tf_name: what the Keras model is called.
+        torch_name: class of the PyTorch model.
+        drawing: both graphs as one, with blocks.
+        verification: the numeric proof, if there is one.
+    """
+
+    rows: tuple[Row, ...]
+    differences: tuple[Difference, ...]
+    complete: bool
+    tf_tensors: Count
+    torch_tensors: Count
+    tf_name: str = ""
+    torch_name: str = ""
+    drawing: Drawing = field(default=Drawing(), repr=False)
+    verification: Verification | None = field(default=None, repr=False)
+
+    @property
+    def listed(self) -> tuple[Row, ...]:
+        """The rows of a table: without weightless operations that are the same."""
+        return tuple(row for row in self.rows if row.listed)
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing is wrong that could show in inference."""
+        lost = any(row.one_sided and not row.unread for row in self.rows)
+        disproved = self.verification is not None and not self.verification.ok
+        return self.complete and not lost and not disproved and all(d.training_only for d in self.differences)
+
+    @property
+    def pairs(self) -> int:
+        """Number of matched layers with tensors."""
+        return sum(bool(row.tensors) and not row.one_sided for row in self.rows)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from autoport.report.html import render_notebook
+
+        return render_notebook(self)
+
+
+def worst(errors: list[NodeError]) -> NodeError | None:
+    """The largest of several errors, what is no number being the largest."""
+    return max(errors, key=lambda e: math.inf if math.isnan(e.relative) else e.relative, default=None)

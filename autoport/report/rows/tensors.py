@@ -1,0 +1,186 @@
+"""One row for each stored tensor pair: roles that share their tensors are folded into one line.
+
+A recurrent layer reads its kernel as one role for each gate. Here those roles become one row again:
+
+    kernel_i, kernel_f, kernel_g, kernel_o     i (gate u) -> (gate u) i
+    kernel_z, kernel_r, kernel_n               i (gate u) -> (gate u) i [gate=0,1,2 -> gate=1,0,2]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from autoport.graph import Tensor
+from autoport.weights.pair import WeightPair, neutral_value
+from autoport.weights.piece import Piece, parse_pattern
+
+
+class Status(str, Enum):
+    """What a line says, as a diff says it."""
+
+    SAME = "="
+    TRANSFORMED = "~"
+    DIFFERENT = "!"
+    TF_ONLY = "-"
+    TORCH_ONLY = "+"
+    AMBIGUOUS = "?"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True)
+class TensorRow:
+    """Stored tensors that hold the same thing.
+
+    Attributes:
+        status: `SAME` for a copy or a plain transposition of one tensor, `TRANSFORMED` for more.
+        roles: what the operation reads them as: `kernel`, `bias`, `kernel_i`, ...
+        tf: tensors of the Keras model; empty where it has none.
+        torch: tensors of the PyTorch model; empty where it has none.
+        expression: the transform from Keras to PyTorch; empty where there is no partner.
+    """
+
+    status: Status
+    roles: tuple[str, ...]
+    tf: tuple[Tensor, ...]
+    torch: tuple[Tensor, ...]
+    expression: str
+
+
+@dataclass(frozen=True)
+class Tensors:
+    """What rows need to know of all the tensors of a match.
+
+    Attributes:
+        tf: tensors of the Keras model by path.
+        torch: tensors of the PyTorch model by path.
+        lost: paths, of either side, that are not carried over; they have rows of their own.
+        absorbed: by path of a Keras bias, the PyTorch tensors that carry it.
+        absorbing: by path of a PyTorch tensor, the Keras biases that it carries.
+    """
+
+    tf: Mapping[str, Tensor]
+    torch: Mapping[str, Tensor]
+    lost: Container[tuple[str, str]]
+    absorbed: Mapping[str, Sequence[str]]
+    absorbing: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class _Atom:
+    """One role, or one summand of it where both sides have equally many."""
+
+    role: str
+    tf: tuple[Piece, ...]
+    torch: tuple[Piece, ...]
+
+    @property
+    def tensors(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return _paths(self.tf), _paths(self.torch)
+
+    @property
+    def patterns(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        return tuple(p.pattern for p in self.tf), tuple(p.pattern for p in self.torch)
+
+
+def tensor_rows(weights: Iterable[WeightPair], tensors: Tensors) -> tuple[TensorRow, ...]:
+    """Rows of a pair of operations.
+
+    Args:
+        weights: its weights by role.
+        tensors: all tensors of the match.
+
+    Returns:
+        One row for each combination of stored tensors, without those that are not carried over.
+    """
+    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[_Atom]] = {}
+    for atom in _atoms(weights):
+        if not _is_lost(atom, tensors):
+            groups.setdefault(atom.tensors, []).append(atom)
+    return tuple(_row(atoms, tensors) for atoms in groups.values())
+
+
+def _atoms(weights: Iterable[WeightPair]) -> Iterable[_Atom]:
+    for pair in weights:
+        tf = pair.tf.pieces if pair.tf else ()
+        torch = pair.torch.pieces if pair.torch else ()
+        if len(tf) == len(torch):
+            yield from (_Atom(pair.role, (a,), (b,)) for a, b in zip(tf, torch, strict=True))
+        else:
+            yield _Atom(pair.role, tf, torch)
+
+
+def _is_lost(atom: _Atom, tensors: Tensors) -> bool:
+    tf, torch = atom.tensors
+    return any(("torch", path) in tensors.lost for path in torch) or (
+        not torch and any(("tf", path) in tensors.lost for path in tf)
+    )
+
+
+def _row(atoms: list[_Atom], tensors: Tensors) -> TensorRow:
+    tf, torch = atoms[0].tensors
+    absorbing = [path for carrier in torch for path in tensors.absorbing.get(carrier, ())]
+    expression, plain = _expression(atoms, tensors)
+    if absorbing:
+        source, _, target = expression.partition(" -> ")
+        expression = f"{' - '.join((source, *dict.fromkeys(absorbing)))} -> {target}"
+    return TensorRow(
+        Status.SAME if plain and not absorbing else Status.TRANSFORMED,
+        tuple(dict.fromkeys(atom.role for atom in atoms)),
+        tuple(tensors.tf[path] for path in tf),
+        tuple(tensors.torch[path] for path in torch),
+        expression,
+    )
+
+
+def _expression(atoms: list[_Atom], tensors: Tensors) -> tuple[str, bool]:
+    """The transform in one line, and whether it is a plain transposition."""
+    first = atoms[0]
+    if not first.torch:
+        carriers = ", ".join(path for tf in first.tensors[0] for path in tensors.absorbed.get(tf, ()))
+        return f"{_sum(first.tf)} -> absorbed by {carriers}", False
+    if not first.tf:
+        fills = dict.fromkeys(f"{neutral_value(atom.role) or 0.0:g}" for atom in atoms)
+        return f"{', '.join(fills)} -> {_sum(first.torch)}", False
+    narrow = any(piece.narrow for atom in atoms for piece in (*atom.tf, *atom.torch))
+    if narrow or len({atom.patterns for atom in atoms}) > 1:
+        texts = (f"{_sum(atom.tf, True)} -> {_sum(atom.torch, True)}" for atom in atoms)
+        return "; ".join(dict.fromkeys(texts)), False
+    chosen, silent = _selects(atoms)
+    single = len(first.tf) == len(first.torch) == 1
+    return f"{_sum(first.tf)} -> {_sum(first.torch)}{chosen}", single and silent and _transposes(first)
+
+
+def _selects(atoms: list[_Atom]) -> tuple[str, bool]:
+    """Which index goes where along selected axes; silent where every index stays in its place."""
+    sides = [_indices([getattr(atom, side)[0] for atom in atoms]) for side in ("tf", "torch")]
+    whole = all(sorted(set(indices)) == list(range(size)) for side in sides for indices, size in side.values())
+    if sides[0] == sides[1] and whole:
+        return "", True
+    texts = (", ".join(f"{axis}={_listed(indices)}" for axis, (indices, _) in side.items()) for side in sides)
+    return f" [{' -> '.join(filter(None, texts))}]", False
+
+
+def _indices(pieces: list[Piece]) -> dict[str, tuple[list[int], int]]:
+    return {axis: ([piece.select[axis] for piece in pieces], pieces[0].sizes[axis]) for axis in pieces[0].select}
+
+
+def _listed(indices: list[int]) -> str:
+    return ",".join(map(str, indices if len(set(indices)) > 1 else indices[:1]))
+
+
+def _transposes(atom: _Atom) -> bool:
+    """Whether both layouts have the same dimensions, in any order."""
+    tf, torch = (sorted(map(tuple, parse_pattern(pieces[0].pattern))) for pieces in (atom.tf, atom.torch))
+    return tf == torch
+
+
+def _sum(pieces: Iterable[Piece], whole: bool = False) -> str:
+    return " + ".join(str(piece) if whole else piece.pattern for piece in pieces)
+
+
+def _paths(pieces: Iterable[Piece]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(piece.tensor for piece in pieces))

@@ -1,0 +1,169 @@
+"""The JSON view, for machines and for the page of the HTML view. `docs/report.md` describes every key."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from autoport.comparison.differences import Difference
+from autoport.graph import Tensor
+from autoport.report.rows.advice import advice
+from autoport.report.rows.drawing import Drawing, Group, Node, Place
+from autoport.report.rows.rows import Count, Report, Row
+from autoport.report.rows.tensors import TensorRow
+from autoport.report.views.summary import summary
+from autoport.verify.verification import Cause, NodeError, Verification
+
+# Raised when a reader of the old form would misread the new one; keys may be added without.
+VERSION = 2
+
+
+def render_json(report: Report) -> str:
+    """A report as JSON text.
+
+    Args:
+        report: the rows of a match.
+
+    Returns:
+        The document that `docs/report.md` describes, with a newline at its end.
+
+    Example:
+        >>> json.loads(render_json(report))["version"]  # doctest: +SKIP
+        2
+    """
+    return json.dumps(as_dict(report), indent=2, allow_nan=False) + "\n"
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+    """The document as dictionaries, lists, strings, numbers and booleans."""
+    return {
+        "version": VERSION,
+        "models": {"tf": report.tf_name, "torch": report.torch_name},
+        "complete": report.complete,
+        "same": report.same,
+        "summary": {title.lower(): sentence for title, sentence in summary(report)},
+        "tensors": {"tf": _count(report.tf_tensors), "torch": _count(report.torch_tensors)},
+        "verification": _verification(report.verification) if report.verification else None,
+        "rows": [_row(row) for row in report.rows],
+        "differences": [_difference(d) for d in report.differences],
+        "graph": _graph(report.drawing),
+    }
+
+
+def _count(count: Count) -> dict[str, int]:
+    return {"matched": count.matched, "total": count.total}
+
+
+def _verification(found: Verification) -> dict[str, Any]:
+    return {
+        "ok": found.ok,
+        "dtype": found.dtype,
+        "rtol": found.rtol,
+        "absolute": _finite(found.absolute),
+        "relative": _finite(found.relative),
+        "places": len(found.nodes),
+        "notes": [*found.notes, *(f"not observable: {text}" for text in found.unobservable)],
+    }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        "status": str(row.status),
+        "listed": row.listed,
+        "tf": _path(row.tf, row.tf_kind),
+        "torch": _path(row.torch, row.torch_kind),
+        "reason": row.reason,
+        "unread": row.unread,
+        "tensors": [_tensor_row(tensor) for tensor in row.tensors],
+        "differences": [_difference(d) for d in row.differences],
+        "error": _error(row.error),
+        "causes": [_cause(cause) for cause in row.causes],
+        "diverges": bool(row.divergences),
+        "advice": advice(row),
+    }
+
+
+def _path(path: str, kind: str) -> dict[str, str] | None:
+    return {"path": path, "kind": kind} if path else None
+
+
+def _tensor_row(row: TensorRow) -> dict[str, Any]:
+    return {
+        "status": str(row.status),
+        "roles": list(row.roles),
+        "tf": _stored(row.tf),
+        "torch": _stored(row.torch),
+        "expression": row.expression,
+    }
+
+
+def _stored(tensors: Iterable[Tensor]) -> list[dict[str, Any]]:
+    return [{"path": t.path, "shape": [int(n) for n in t.shape], "dtype": t.dtype} for t in tensors]
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    return {
+        "name": difference.name,
+        "tf": {"place": difference.tf, "value": difference.tf_value},
+        "torch": {"place": difference.torch, "value": difference.torch_value},
+        "training_only": difference.training_only,
+    }
+
+
+def _error(error: NodeError | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    return {"absolute": _finite(error.absolute), "relative": _finite(error.relative)}
+
+
+def _finite(number: float) -> float | None:
+    """A number; null where the shapes do not fit, so that nothing can be measured."""
+    return number if math.isfinite(number) else None
+
+
+def _cause(cause: Cause) -> dict[str, Any]:
+    return {
+        "name": cause.name,
+        "tf": cause.tf_value,
+        "torch": cause.torch_value,
+        "evidence": cause.evidence,
+        "confirmed": cause.confirmed,
+    }
+
+
+def _graph(drawing: Drawing) -> dict[str, Any]:
+    return {
+        "groups": [_group(group) for group in drawing.groups],
+        "nodes": [_node(node) for node in drawing.nodes],
+        "edges": [
+            [e.source, e.target, "both" if e.tf and e.torch else "tf" if e.tf else "torch"] for e in drawing.edges
+        ],
+    }
+
+
+def _group(group: Group) -> dict[str, Any]:
+    return {"name": group.name, "tf": group.tf, "torch": group.torch, "kind": group.kind, "parent": group.parent}
+
+
+def _node(node: Node) -> dict[str, Any]:
+    return {
+        "tf": _place(node.tf),
+        "torch": _place(node.torch),
+        "status": None if node.status is None else str(node.status),
+        "rows": list(node.rows),
+        "group": node.group,
+    }
+
+
+def _place(place: Place | None) -> dict[str, Any] | None:
+    if place is None:
+        return None
+    return {
+        "name": place.name,
+        "path": place.path,
+        "kind": place.kind,
+        "operation": place.operation,
+        "shape": list(place.shape),
+    }

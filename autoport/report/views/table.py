@@ -1,0 +1,144 @@
+"""The terminal view: three lines of summary, the table, the differences.
+
+Nothing of a model is read as markup, nothing depends on colour, and no character beyond ASCII is
+added, so that it reads the same in a pipe.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import textwrap
+from collections.abc import Iterator
+
+from rich.box import Box
+from rich.console import Console, ConsoleRenderable
+from rich.table import Table
+from rich.text import Text
+
+from autoport.report.rows.rows import Report
+from autoport.report.rows.tensors import Status
+from autoport.report.views.folding import Heading, Line, folded
+from autoport.report.views.lines import difference_lines, legend, printable
+from autoport.report.views.summary import summary
+
+WIDTH = 80
+STYLES = {
+    Status.SAME: "",
+    Status.TRANSFORMED: "cyan",
+    Status.DIFFERENT: "yellow",
+    Status.TF_ONLY: "red",
+    Status.TORCH_ONLY: "green",
+    Status.AMBIGUOUS: "magenta",
+}
+# A line below the header and nothing else.
+HEADED = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+
+
+def print_report(report: Report, console: Console | None = None) -> None:
+    """Prints a report: in colour on a terminal unless NO_COLOR is set, as plain text elsewhere.
+
+    Args:
+        report: the rows of a match.
+        console: where to; standard output when left out.
+    """
+    console = console or Console(highlight=False)
+    if console.is_terminal or console.is_jupyter:
+        _print(report, console)
+    else:
+        console.file.write(render_table(report, console.width))
+
+
+def _print(report: Report, console: Console) -> None:
+    for part in _parts(report, console.width):
+        console.print(part)
+
+
+def render_table(report: Report, width: int = WIDTH) -> str:
+    """The same as text without colour.
+
+    Args:
+        report: the rows of a match.
+        width: columns to use.
+
+    Returns:
+        Lines without trailing blanks, with a newline at the end.
+
+    Example:
+        >>> print(render_table(report))  # doctest: +SKIP
+        Matched  5 of 5 Keras and 5 of 5 PyTorch tensors, in 2 layers
+    """
+    stream = io.StringIO()
+    # Colour is decided here, not by the environment: FORCE_COLOR is meant for the terminal.
+    _print(report, Console(file=stream, width=width, color_system=None, force_terminal=False, highlight=False))
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()) + "\n"
+
+
+def _parts(report: Report, width: int) -> Iterator[ConsoleRenderable]:
+    yield _summary(report)
+    if report.listed:
+        yield Text()
+        yield _table(report, width)
+        yield Text()
+        yield Text(legend(report), style="dim")
+    if report.differences:
+        yield Text()
+        yield _differences(report, width)
+
+
+def _summary(report: Report) -> Table:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column()
+    grid.add_column(overflow="fold")
+    for title, sentence in summary(report):
+        grid.add_row(Text(title, style="bold"), Text(sentence))
+    return grid
+
+
+def _table(report: Report, width: int) -> Table:
+    # What is left to the transforms is enough for `kernel: (h w c) o -> o (c h w)` in 80 columns.
+    place = max(12, (width - 10) * 2 // 7)
+    table = Table(box=HEADED, show_edge=False, pad_edge=False)
+    table.add_column("")
+    table.add_column("Keras", overflow="fold", max_width=place)
+    table.add_column("PyTorch", overflow="fold", max_width=place)
+    table.add_column("Tensors and differences", overflow="fold")
+    for line in folded(report):
+        status, tf, torch, said = line.cells
+        style = STYLES[line.row.status] if isinstance(line, Line) else "bold" if isinstance(line, Heading) else "dim"
+        table.add_row(Text(status), _joined(tf, place), _joined(torch, place), Text(said), style=style)
+    return table
+
+
+def _joined(place: str, width: int) -> Text:
+    """Path and kind on one line where they fit."""
+    line = place.replace("\n", " ")
+    if len(line) <= width:
+        return Text(line)
+    return Text("\n".join(part for text in place.split("\n") for part in _wrapped(text, width)))
+
+
+def _wrapped(path: str, width: int) -> Iterator[str]:
+    """A path in lines that end at separators, as far as there are any."""
+    line = ""
+    for part in re.split(r"(?<=[/._ ])", path):
+        if line and len(line) + len(part) > width:
+            yield line
+            line = ""
+        line += part
+    yield line
+
+
+def _differences(report: Report, width: int) -> Text:
+    lines = ["Differences (Keras | PyTorch)"]
+    for headline, places in difference_lines(report.differences):
+        lines.append(_hanging(headline, width, "  "))
+        lines += [_hanging(place, width, "    ") for place in places]
+    return Text("\n".join(lines))
+
+
+def _hanging(text: str, width: int, indent: str) -> str:
+    """A line of text whose continuations stand further to the right."""
+    return textwrap.fill(
+        printable(text), width, initial_indent=indent, subsequent_indent=f"{indent}    ", break_on_hyphens=False
+    )

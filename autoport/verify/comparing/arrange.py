@@ -1,0 +1,132 @@
+"""Puts a TensorFlow value into the layout that its PyTorch twin has.
+
+The names of the axes decide (`n h w c -> n c h w`, `n (h w c) -> n (c h w)`). Where a name is missing, the
+shapes do, and where several orders of axes have the right shape, the one in which the values agree best.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from einops import rearrange
+
+from autoport.graph import axes as ax
+from autoport.graph.axes import Atom, Axis
+from autoport.verify.comparing.compare import APART, Gap, Size, gap
+from autoport.weights.algebra import Array
+
+MOST_ORDERS = 24
+
+
+@dataclass(frozen=True)
+class Layouts:
+    """What is known of the axes of a value on either side, and how it lies in PyTorch.
+
+    Attributes:
+        tf: axes of the TensorFlow value.
+        torch: axes of the PyTorch value.
+        shape: of the PyTorch value.
+        moved: PyTorch axes whose positions stand in another order, with the Keras place of each.
+    """
+
+    tf: Sequence[Axis]
+    torch: Sequence[Axis]
+    shape: tuple[int, ...]
+    moved: Mapping[Atom, Sequence[int]] = field(default_factory=dict)
+
+    @property
+    def pattern(self) -> tuple[str, dict[str, int]] | None:
+        """How einops turns one into the other by names alone, with their sizes; None if the names do not say."""
+        source, target = _spelled(self.tf), _spelled(self.torch)
+        if source is None or target is None:
+            return None
+        sizes, others = ({name: size for dim in dims for name, size in dim} for dims in (source, target))
+        return (f"{_text(source)} -> {_text(target)}", sizes) if sizes.keys() == others.keys() else None
+
+    def places(self) -> Iterator[tuple[int, Array]]:
+        """Dimensions of the PyTorch value that have positions in another order, with the Keras place of each."""
+        for dim, axis in enumerate(self.torch):
+            atoms = [atom for segment in axis for atom in ax.leaves(segment)]
+            if len(axis) == 1 and any(atom in self.moved for atom in atoms):
+                places = np.arange(ax.axis_size(axis)).reshape([atom.size for atom in atoms])
+                for place, atom in enumerate(atoms):
+                    places = places.take(self.moved.get(atom, range(atom.size)), axis=place)
+                yield dim, places.ravel()
+
+
+def arrange(array: Array, layouts: Layouts, like: torch.Tensor | None, limit: float) -> tuple[torch.Tensor | None, Gap]:
+    """The TensorFlow value as PyTorch lays it out, and how far it is from PyTorch's.
+
+    Args:
+        array: the TensorFlow value.
+        layouts: the axes of both sides.
+        like: the PyTorch value; None if there is none.
+        limit: a relative error up to which values agree.
+
+    Returns:
+        No tensor if no order of axes gives the PyTorch shape.
+    """
+    named = _by_name(array, layouts)
+    if like is None:
+        first = named if named is not None else next(_by_shape(array, layouts.shape), None)
+        first = None if first is None else _moved(first, layouts)
+        return None if first is None else torch.from_numpy(first), APART
+    best: tuple[torch.Tensor | None, Gap] = None, APART
+    for candidate in itertools.chain([] if named is None else [named], _by_shape(array, tuple(like.shape))):
+        tensor = torch.from_numpy(_moved(candidate, layouts))
+        found = gap(tensor, like)
+        if best[0] is None or (found.relative < best[1].relative and (named is None or found.relative <= limit)):
+            best = tensor, found
+        if found.relative <= limit:
+            break
+    return best
+
+
+def _moved(array: Array, layouts: Layouts) -> Array:
+    """Positions along permuted axes in PyTorch's order."""
+    for dim, places in layouts.places() if layouts.moved else ():
+        array = array.take(places, axis=dim)
+    return array
+
+
+def _spelled(axes: Sequence[Axis]) -> list[list[tuple[str, int]]] | None:
+    """Names and sizes along every axis; None if one is not known, or not unique."""
+    if any(len(axis) != 1 for axis in axes):
+        return None
+    dims = [ax.spelled(axis[0]) for axis in axes]
+    names = [name for dim in dims for name, _ in dim]
+    known = all(ax.UNKNOWN not in name and name.isidentifier() for name in names)
+    return dims if known and len(set(names)) == len(names) else None
+
+
+def _by_name(array: Array, layouts: Layouts) -> Array | None:
+    found = layouts.pattern
+    if found is None or [ax.axis_size(axis) for axis in layouts.tf] != list(array.shape):
+        return None
+    pattern, sizes = found
+    arranged: Array = np.ascontiguousarray(rearrange(array, pattern, **sizes))
+    return arranged
+
+
+def _text(dims: Sequence[Sequence[tuple[str, int]]]) -> str:
+    return " ".join(f"({' '.join(name for name, _ in dim)})" for dim in dims)
+
+
+def _by_shape(array: Array, shape: Size) -> Iterator[Array]:
+    """Every order of the axes that has the shape, the order that it has first."""
+    if array.size != math.prod(shape):
+        return
+    if array.ndim != len(shape):
+        array = array.reshape([size for size in array.shape if size != 1])
+    wanted = [size for size in shape if size != 1] if array.ndim != len(shape) else list(shape)
+    if sorted(array.shape) == sorted(wanted):
+        orders = (o for o in itertools.permutations(range(array.ndim)) if [array.shape[d] for d in o] == wanted)
+        for order in itertools.islice(orders, MOST_ORDERS):
+            yield np.ascontiguousarray(array.transpose(order)).reshape(shape)
+    else:
+        yield np.ascontiguousarray(array).reshape(shape)

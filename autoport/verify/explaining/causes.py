@@ -1,0 +1,244 @@
+"""Why two values differ: what the structure says may differ there, tested by computing it the Keras way.
+
+Every known difference in the region of a divergence (weights, hyper-parameters, operations on an edge) is a
+hypothesis. Those that can be are tested together: PyTorch is run with what Keras has, and if the error
+vanishes, hypotheses are taken back one by one until only those are left that it takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import fx
+
+from autoport.comparison.differences import (
+    DEFAULTS,
+    Difference,
+    attribute_differences,
+    edge_differences,
+    edge_operations,
+    node_differences,
+)
+from autoport.graph import Op
+from autoport.matching.skeleton import Skeleton
+from autoport.verify.comparing.regions import Region, Regions
+from autoport.verify.comparing.taps import NODE, Tap
+from autoport.verify.explaining.mends import mend, nodes_of
+from autoport.verify.explaining.naming import name_operation
+from autoport.verify.explaining.patches import Order, Patch
+from autoport.verify.explaining.weights import Weights
+from autoport.verify.running.lockstep import Apart, Twins
+from autoport.verify.verification import UNKNOWN, Cause
+
+if TYPE_CHECKING:
+    from autoport.result import Match
+
+COMPUTED = "computed with Keras' value, PyTorch agrees"
+HELD = "given the tensor that belongs there, PyTorch agrees"
+LOCATED = "the values part here, between two operations"
+INSUFFICIENT = "by structure; computed with Keras' value, PyTorch still differs"
+UNCOMPARED = "both sides have one, whose values structure does not compare"
+# Operations without a partner that are listed by name.
+MOST_SHOWN = 3
+ONLY = "by structure; nothing else is known to differ here"
+
+
+@dataclass(eq=False)
+class Hypothesis:
+    """One thing that differs, and how to compute PyTorch without it.
+
+    Attributes:
+        cause: what is reported.
+        stored: tensors to be used, by path.
+        nodes: every `fx.Node` that is computed in another way.
+        op: the operation they compute.
+        values: hyper-parameters to be used.
+        patch: how it is computed, if not by other hyper-parameters.
+        confirmed_by: the evidence if it holds.
+    """
+
+    cause: Cause
+    stored: dict[str, torch.Tensor] = field(default_factory=dict)
+    nodes: tuple[fx.Node, ...] = ()
+    op: Op | None = None
+    values: dict[str, Any] = field(default_factory=dict)
+    patch: Patch | None = None
+    confirmed_by: str = COMPUTED
+
+    @property
+    def testable(self) -> bool:
+        """Whether PyTorch can be computed without the difference."""
+        return bool(self.stored or self.nodes)
+
+
+class Causes:
+    """Finds the causes of divergences."""
+
+    def __init__(self, match: Match, weights: Weights, regions: Regions, twins: Twins, taps: Sequence[Tap]) -> None:
+        self._match, self._weights, self._regions = match, weights, regions
+        self._matching, self._twins, self._taps = match.matching, twins, taps
+
+    def find(self, found: Mapping[Tap, Apart]) -> dict[Tap, tuple[Cause, ...]]:
+        """The causes of every divergence in `found`."""
+        known = {tap: list(self._hypotheses(tap)) for tap in found}
+        testable = {tap: [h for h in some if h.testable] for tap, some in known.items()}
+        after = self._try(h for some in testable.values() for h in some)
+        solved = {tap for tap in found if testable[tap] and self._agrees(after, tap)}
+        needed = self._minimal({tap: testable[tap] for tap in solved})
+        return {
+            tap: tuple(
+                replace(h.cause, evidence=_joined(h.cause.evidence, h.confirmed_by), confirmed=True)
+                for h in needed[tap]
+            )
+            if tap in solved
+            else self._unsolved(tap, known[tap], found[tap], after)
+            for tap in found
+        }
+
+    def _agrees(self, after: Mapping[Tap, Apart], tap: Tap) -> bool:
+        return tap in after and after[tap].agrees
+
+    def _minimal(self, solved: dict[Tap, list[Hypothesis]]) -> dict[Tap, list[Hypothesis]]:
+        """Takes hypotheses back that the agreement does not need, one for each tap in one run."""
+        for place in range(max((len(some) for some in solved.values()), default=0)):
+            asked = {tap: some[-1 - place] for tap, some in solved.items() if len(some) > 1 and place < len(some)}
+            if not asked:
+                break
+            left_out = set(asked.values())
+            after = self._try(h for some in solved.values() for h in some if h not in left_out)
+            for tap, hypothesis in asked.items():
+                if self._agrees(after, tap):
+                    solved[tap] = [h for h in solved[tap] if h is not hypothesis]
+        return solved
+
+    def _unsolved(
+        self, tap: Tap, known: Sequence[Hypothesis], before: Apart, after: Mapping[Tap, Apart]
+    ) -> tuple[Cause, ...]:
+        """Causes where the error does not vanish: what cannot be computed, and what makes it smaller."""
+        others = [h for h in known if not h.testable]
+        smaller = tap in after and after[tap].relative < 0.5 * before.relative
+        helping = [h for h in known if h.testable] if smaller else []
+        if not others and not helping:
+            return tuple(self._suspects(tap, known)) or (Cause(UNKNOWN),)
+        located = tap.kind != NODE and len({h.cause.name for h in others}) == 1 and not helping
+        causes = [
+            replace(h.cause, evidence=LOCATED if located else h.cause.evidence or ONLY, confirmed=located)
+            for h in others
+        ]
+        text = f"with Keras' value the error falls to {after[tap].relative:.2g}" if smaller else ""
+        causes += [replace(h.cause, evidence=text) for h in helping]
+        return tuple(causes)
+
+    def _suspects(self, tap: Tap, known: Sequence[Hypothesis]) -> Iterator[Cause]:
+        """What may be a cause where nothing that was tried makes the error smaller."""
+        for hypothesis in known:
+            yield replace(hypothesis.cause, evidence=_joined(hypothesis.cause.evidence, INSUFFICIENT))
+        for node in self._regions.of(tap).nodes:
+            ops = self._matching.left.op(node), self._matching.right.op(self._matching.partner.get(node, ""))
+            if not known and all(op is not None and op.attrs.get("masked") for op in ops):
+                yield Cause("mask", evidence=UNCOMPARED)
+
+    def _try(self, hypotheses: Iterable[Hypothesis]) -> dict[Tap, Apart]:
+        """One teacher-forced run in which all of them are taken to be true."""
+        stored: dict[str, torch.Tensor] = {}
+        values: dict[fx.Node, tuple[Op, dict[str, Any]]] = {}
+        patches: dict[fx.Node, Patch] = {}
+        for hypothesis in dict.fromkeys(hypotheses):
+            stored |= hypothesis.stored
+            for node in hypothesis.nodes:
+                if hypothesis.patch is not None:
+                    patches[node] = hypothesis.patch
+                elif hypothesis.op is not None:
+                    values.setdefault(node, (hypothesis.op, {}))[1].update(hypothesis.values)
+        for node, (op, changed) in values.items():
+            found = mend(node, op, changed)
+            if found is not None:
+                patches[node] = found
+        if not stored and not patches:
+            return {}
+        return self._twins.teacher_forced(self._taps, stored=stored, patches=patches)[0]
+
+    def _hypotheses(self, tap: Tap) -> Iterator[Hypothesis]:
+        region = self._regions.of(tap)
+        for node in region.nodes:
+            if node in self._matching.partner:
+                yield from self._of_weights(node)
+                yield from self._of_node(node)
+        alone = _listed(self._matching.left, [n for n in region.nodes if n not in self._matching.partner])
+        extra = _listed(self._matching.right, self._without_partner(region))
+        if alone or extra:
+            yield Hypothesis(Cause("operation", alone or "nothing that matches", extra or "nothing that matches"))
+        for node in region.edges:
+            yield from self._of_edges(node)
+
+    def _without_partner(self, region: Region) -> list[str]:
+        """What the PyTorch operations of a region read that has no partner."""
+        partners = [self._matching.partner[node] for node in region.nodes if node in self._matching.partner]
+        read = [source for node in partners for source, _ in self._matching.right.preds.get(node, ())]
+        return [source for source in dict.fromkeys(read) if source not in self._matching.taken]
+
+    def _of_weights(self, node: str) -> Iterator[Hypothesis]:
+        op = self._matching.right.op(self._matching.partner[node])
+        if op is None:
+            return
+        plan, missing = self._match.plan("torch"), self._match.missing("torch")
+        for path, wrong in self._weights.wrong.items():
+            if any(name == op.name for name, _ in wrong.places):
+                cause = Cause("weights", evidence=str(wrong))
+                yield Hypothesis(cause, stored={path: wrong.expected}, confirmed_by=HELD)
+        for path in op.tensors:
+            if path not in plan.entries and path in missing:
+                yield Hypothesis(Cause("weights", evidence=f"{path} was not carried: {missing[path]}"))
+
+    def _of_node(self, node: str) -> Iterator[Hypothesis]:
+        a, b = self._matching.left.op(node), self._matching.right.op(self._matching.partner[node])
+        for difference in node_differences(self._matching, node):
+            if difference.training_only or a is None or b is None:
+                continue
+            if difference.name == "operand order" and b.kind == "concat":
+                yield self._reordered(node, b, difference)
+            else:
+                yield self._attribute(a, b, difference)
+
+    def _of_edges(self, node: str) -> Iterator[Hypothesis]:
+        attributes = set()
+        for first, second in edge_operations(self._matching, node):
+            for difference in attribute_differences(first, second):
+                attributes.add(difference)
+                yield self._attribute(first, second, difference)
+        for difference in edge_differences(self._matching, node):
+            if difference not in attributes:
+                yield Hypothesis(_cause(difference))
+
+    def _attribute(self, a: Op, b: Op, difference: Difference) -> Hypothesis:
+        nodes = nodes_of(self._match.graph_torch, b)
+        value = a.attrs.get(difference.name, DEFAULTS.get(difference.name))
+        if value is None or not nodes or any(mend(node, b, {difference.name: value}) is None for node in nodes):
+            return Hypothesis(_cause(difference))
+        return Hypothesis(_cause(difference), nodes=nodes, op=b, values={difference.name: value})
+
+    def _reordered(self, node: str, b: Op, difference: Difference) -> Hypothesis:
+        """The operands of a concatenation in the order of the Keras side."""
+        expected = {place: self._matching.partner.get(source) for source, place in self._matching.left.preds[node]}
+        actual = dict(self._matching.right.preds[b.name])
+        order = [actual.get(str(expected[place]), -1) for place in sorted(expected)]
+        nodes = nodes_of(self._match.graph_torch, b)
+        if sorted(order) != list(range(len(order))):
+            return Hypothesis(_cause(difference))
+        return Hypothesis(_cause(difference), nodes=nodes, op=b, patch=Order(order))
+
+
+def _cause(difference: Difference) -> Cause:
+    return Cause(name_operation(difference), difference.tf_value, difference.torch_value)
+
+
+def _listed(side: Skeleton, nodes: Sequence[str]) -> str:
+    shown = ", ".join(str(side.op(node) or node) for node in nodes[:MOST_SHOWN])
+    return shown + (f" and {len(nodes) - MOST_SHOWN} more" if nodes[MOST_SHOWN:] else "")
+
+
+def _joined(*texts: str) -> str:
+    return "; ".join(text for text in texts if text)

@@ -1,0 +1,156 @@
+"""Compares what the PyTorch model holds with what the plan says it should hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from autoport.plan.plan import Entry
+from autoport.weights.algebra import Array, Term, assemble, view
+from autoport.weights.pair import WeightPair
+from autoport.weights.piece import Weight
+
+if TYPE_CHECKING:
+    from autoport.result import Match
+
+Read = Callable[[str], Array]
+
+
+@dataclass(frozen=True)
+class WrongTensor:
+    """A stored tensor that does not hold what it should.
+
+    Attributes:
+        path: its key in the PyTorch model.
+        expected: what it should hold, in float64.
+        difference: the largest difference.
+        places: operation and role of every weight that is wrong in it.
+        note: what it seems to hold instead, if that is known.
+    """
+
+    path: str
+    expected: torch.Tensor
+    difference: float
+    places: frozenset[tuple[str, str]]
+    note: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.path} differs by up to {self.difference:.3g}" + (f": {self.note}" if self.note else "")
+
+
+@dataclass
+class Weights:
+    """The result of the comparison.
+
+    Attributes:
+        exact: tensors that hold a rounded sum of Keras tensors, as the sum itself.
+        wrong: tensors that hold something else, by path.
+    """
+
+    exact: dict[str, torch.Tensor] = field(default_factory=dict)
+    wrong: dict[str, WrongTensor] = field(default_factory=dict)
+
+
+def compare_weights(match: Match) -> Weights:
+    """Looks at every tensor that the plan makes."""
+    plan = match.plan("torch")
+    source, target = match.store("tf"), match.store("torch")
+    result = Weights()
+    pairs = [weight for pair in match.pairs for weight in pair.weights]
+    for path, entry in plan.entries.items():
+        actual = target.read(path)
+        expected = _exact(entry, source.read)
+        rounded = expected.astype(actual.dtype)
+        if _is_sum(entry) and np.all(np.abs(actual - expected) <= _rounding(entry, source.read)):
+            result.exact[path] = torch.from_numpy(expected)
+        elif np.array_equal(rounded, actual):
+            continue
+        elif not _same_sums(path, pairs, source.read, target.read):
+            difference = float(np.abs(actual - expected).max())
+            places = _places(match, path, actual, rounded)
+            result.wrong[path] = WrongTensor(path, torch.from_numpy(expected), difference, places)
+    _explain(result, target.read)
+    return result
+
+
+def _places(match: Match, path: str, actual: Array, expected: Array) -> frozenset[tuple[str, str]]:
+    """Which weights of which PyTorch operations are wrong in a tensor."""
+    return frozenset(
+        (pair.torch.name, weight.role)
+        for pair in match.pairs
+        for weight in pair.weights
+        for piece in (weight.torch.pieces if weight.torch else ())
+        if piece.tensor == path and not np.array_equal(view(actual, piece), view(expected, piece))
+    )
+
+
+def _exact(entry: Entry, read: Read) -> Array:
+    def wide(path: str) -> Array:
+        return read(path).astype(np.float64)
+
+    return assemble(entry.tensor.shape, np.dtype(np.float64), entry.parts, wide)
+
+
+def _rounding(entry: Entry, read: Read) -> Array:
+    """How far a sum may be from what it should be because it was formed in the type of its terms."""
+
+    def size(path: str) -> Array:
+        return np.abs(read(path).astype(np.float64))
+
+    parts = [replace(part, terms=tuple(Term(t.source, abs(t.factor)) for t in part.terms)) for part in entry.parts]
+    count = max(len(part.terms) for part in parts)
+    epsilon = max(float(np.finfo(read(path).dtype).eps) for path in entry.sources)
+    return assemble(entry.tensor.shape, np.dtype(np.float64), parts, size) * (count * epsilon)
+
+
+def _is_sum(entry: Entry) -> bool:
+    return any(len(part.terms) > 1 for part in entry.parts)
+
+
+def _same_sums(path: str, pairs: list[WeightPair], read_tf: Read, read_torch: Read) -> bool:
+    """Whether a tensor is one of several whose sum counts, and the sums are right."""
+    mine = [pair for pair in pairs if pair.torch and any(piece.tensor == path for piece in pair.torch.pieces)]
+    if not mine or any(pair.torch is None or len(pair.torch.pieces) < 2 or pair.tf is None for pair in mine):
+        return False
+    return all(
+        np.allclose(_total(pair.tf, read_tf), _total(pair.torch, read_torch), rtol=2**-22, atol=1e-12)
+        for pair in mine
+        if pair.tf is not None and pair.torch is not None
+    )
+
+
+def _total(weight: Weight, read: Read) -> Array:
+    total: Array = np.sum([view(read(piece.tensor), piece).astype(np.float64) for piece in weight.pieces], axis=0)
+    return total
+
+
+def _explain(result: Weights, read: Read) -> None:
+    """Says where a wrong tensor is what belongs elsewhere, or is transposed."""
+    wrong = result.wrong
+    for path, found in list(wrong.items()):
+        actual = read(path).astype(np.float64)
+        note = _belonging(path, actual, wrong) or _transposed(actual, found.expected.numpy())
+        wrong[path] = replace(found, note=note)
+
+
+def _belonging(path: str, actual: Array, wrong: Mapping[str, WrongTensor]) -> str:
+    for other, found in wrong.items():
+        expected = found.expected.numpy()
+        if other != path and expected.shape == actual.shape and np.array_equal(expected.astype(np.float32), actual):
+            return f"it holds what belongs to {other}"
+    return ""
+
+
+def _transposed(actual: Array, expected: Array) -> str:
+    if actual.ndim < 2:
+        return ""
+    for first in range(actual.ndim):
+        for second in range(first + 1, actual.ndim):
+            turned = expected.swapaxes(first, second).astype(np.float32)
+            if turned.shape == actual.shape and np.array_equal(turned, actual.astype(np.float32)):
+                return f"its axes {first} and {second} are exchanged"
+    return ""

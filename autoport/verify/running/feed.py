@@ -1,0 +1,70 @@
+"""What both models are fed: the same random numbers, each in its own layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._pytree import tree_leaves
+
+from autoport.graph import Graph
+from autoport.keras.read import KerasReading, flat_inputs
+from autoport.pytorch.inputs import axes_of
+from autoport.pytorch.read import TorchReading
+from autoport.verify.running.replay import wide
+from autoport.weights.algebra import Array
+
+
+def draw(graph: Graph, reading: KerasReading, torch_reading: TorchReading, seed: int) -> list[Array]:
+    """Random inputs of the shapes that the models were traced on.
+
+    Floats are normal; integers that are looked up range over the whole table; other integers
+    (a mask, say) and inputs that PyTorch got in a form of its own are those it was traced on.
+    """
+    rng = np.random.default_rng(seed)
+    examples = flat_inputs(reading.inputs)
+    tensors = [leaf for leaf in tree_leaves((torch_reading.args, torch_reading.kwargs)) if hasattr(leaf, "shape")]
+    named = dict(zip([place for place, _ in torch_reading.names], tensors, strict=True))
+    if None in named:
+        return examples
+    return [_draw(example, named.get(place), _rows(graph, place), rng) for place, example in enumerate(examples)]
+
+
+def _draw(example: Array, tensor: Any, rows: int | None, rng: np.random.Generator) -> Array:
+    if rows is not None:
+        return rng.integers(0, rows, example.shape).astype(example.dtype)
+    looked_up = tensor is not None and not tensor.is_floating_point()
+    if not np.issubdtype(example.dtype, np.floating) or looked_up:
+        return example
+    return rng.standard_normal(example.shape)
+
+
+def _rows(graph: Graph, place: int) -> int | None:
+    """Number of rows of the smallest table that an input is looked up in."""
+    found = [op.name for op in graph.ops() if op.kind == "input" and op.attrs.get("position") == place]
+    sizes = []
+    while found:
+        op = graph.op(found.pop())
+        for reader in map(graph.op, graph.successors(op.name)):
+            if reader.kind == "embedding":
+                sizes += [piece.sizes.get("v", 1) for weight in reader.weights.values() for piece in weight.pieces]
+            elif reader.kind == "reshape":
+                found.append(reader.name)
+    return min(sizes, default=None)
+
+
+def torch_feed(reading: TorchReading, arrays: Sequence[Array]) -> list[torch.Tensor]:
+    """The same inputs as the PyTorch graph takes them, in the order of its placeholders."""
+    leaves = [leaf for leaf in tree_leaves((reading.args, reading.kwargs)) if hasattr(leaf, "shape")]
+    return [_placed(leaf, *named, arrays) for leaf, named in zip(leaves, reading.names, strict=True)]
+
+
+def _placed(leaf: Any, place: int | None, axes: Sequence[str], arrays: Sequence[Array]) -> torch.Tensor:
+    if place is None:
+        return wide(leaf)
+    array = arrays[place]
+    order = [axes_of(array).index(name) for name in axes]
+    tensor = torch.from_numpy(np.ascontiguousarray(array.transpose(order)))
+    return wide(tensor.to(leaf.dtype) if not leaf.is_floating_point() else tensor)

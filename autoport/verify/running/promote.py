@@ -1,0 +1,264 @@
+"""Runs a traced TensorFlow graph in float64, operation by operation, whatever it was written for.
+
+Every float enters as float64 (inputs, variables, constants as the numbers that they stand for), type
+attributes are promoted, and what has no float64 kernel is computed by `kernels`. A value is freed when
+its last reader has run, so memory stays near that of one forward pass.
+
+An operation that runs in float32 only is run so. What was rounded is computed again with other roundings, which
+show at the next tap how much rounding moves it (`rounding.py`). In float32, that is so for every operation.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework.tensor_shape_pb2 import TensorShapeProto
+from tensorflow.python.eager.context import context
+from tensorflow.python.eager.execute import quick_execute
+from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
+
+from autoport.errors import VerificationError
+from autoport.keras.unfilled import fill
+from autoport.verify.running.kernels import KERNELS
+from autoport.verify.running.numbers import meant, meant_array
+from autoport.verify.running.rounding import DRAWS, UNIT, shaken
+
+# Operations that keep what they read, or hand it on under another name.
+PASSING = {"Identity", "StopGradient", "PreventGradient", "CheckNumerics", "EnsureShape", "ReadVariableOp"}
+SKIPPED = {"NoOp", "Assert", "Placeholder", "VarHandleOp"}
+
+
+@dataclass
+class Value:
+    """A tensor of the running graph.
+
+    Attributes:
+        tensor: its value.
+        draws: the same with other roundings, if any entered it since the last tap.
+    """
+
+    tensor: Any
+    draws: tuple[Any, ...] = ()
+
+
+@dataclass
+class Promoted:
+    """A traced graph that is run in another type.
+
+    Attributes:
+        graph: the `FuncGraph`.
+        inputs: its symbolic inputs.
+        dtype: of all floats.
+        in_float32: operations that had to run in float32 although `dtype` is another.
+        tables: sizes of constants that were rounded when they were made.
+    """
+
+    graph: Any
+    inputs: Sequence[Any]
+    dtype: tf.DType = tf.float64
+    in_float32: set[str] = field(default_factory=set)
+    tables: set[str] = field(default_factory=set)
+
+    def run(
+        self, arrays: Sequence[Any], wanted: Sequence[str], *, through: bool = False
+    ) -> Iterator[tuple[str, Value]]:
+        """Yields the tensors `wanted`, by name, each when it is made.
+
+        Args:
+            arrays: one for each input.
+            wanted: names of tensors.
+            through: draw every rounding from the inputs on; otherwise only those that matter for values
+                in `dtype`, and only from one wanted tensor to the next.
+
+        Raises:
+            VerificationError: an operation can be run neither in `dtype` nor in float32.
+        """
+        self._through, self._noisy = through, through or self.dtype != tf.float64
+        self._seeds = itertools.count()
+        fed = {tensor.name: Value(self._promoted(array)) for tensor, array in zip(self.inputs, arrays, strict=True)}
+        fill(self.graph.variables)
+        with tf.device("/CPU:0"):
+            yield from self._run(self.graph, fed, wanted)
+
+    def _run(self, graph: Any, fed: Mapping[str, Value], wanted: Sequence[str]) -> Iterator[tuple[str, Value]]:
+        targets = set(wanted)
+        needed = _needed(graph, targets)
+        readers = Counter(tensor.name for op in needed for tensor in op.inputs)
+        env = {**fed, **{inner.name: self._captured(outer) for outer, inner in graph.captures if inner.name not in fed}}
+        for name in [name for name in targets if name in env]:
+            yield name, env[name]
+        for op in needed:
+            for tensor, value in zip(op.outputs, self._op(op, env), strict=False):
+                if tensor.name in targets:
+                    yield tensor.name, value
+                    value = value if self._through or graph is not self.graph else Value(value.tensor)
+                if readers[tensor.name]:
+                    env[tensor.name] = value
+            for tensor in op.inputs:
+                readers[tensor.name] -= 1
+                if not readers[tensor.name]:
+                    env.pop(tensor.name, None)
+
+    def _op(self, op: Any, env: Mapping[str, Value]) -> list[Value]:
+        if op.type in SKIPPED:
+            return [env[t.name] for t in op.outputs if t.name in env]
+        if op.type == "Const":
+            return [self._constant(tf.make_ndarray(op.get_attr("value")))]
+        read = [env[tensor.name] for tensor in op.inputs]
+        if op.type in CONTROL:
+            return CONTROL[op.type](self, op, read)
+        dtype, tensors = self.dtype, [value.tensor for value in read]
+        try:
+            made = _execute(op, tensors, dtype)
+        except Exception:  # the eager runtime raises what it likes
+            made, dtype = self._execute_narrow(op, tensors), tf.float32
+        unit = UNIT[dtype] if self._noisy or dtype != self.dtype else 0.0
+        again = range(DRAWS if unit or any(value.draws for value in read) else 0)
+        draws = [self._drawn(op, read, made, k, dtype, unit) for k in again]
+        return [
+            Value(self._promoted(tensor), tuple(self._promoted(draw[place]) for draw in draws))
+            for place, tensor in enumerate(made)
+        ]
+
+    def _drawn(
+        self, op: Any, read: Sequence[Value], made: Sequence[Any], k: int, dtype: tf.DType, unit: float
+    ) -> list[Any]:
+        """What an operation makes of the `k`-th draws of what it reads, with its own rounding drawn anew."""
+        if not op.op_def.is_stateful:
+            tensors = [value.draws[k] if value.draws else value.tensor for value in read]
+            made = _execute(op, [self._shaken(_cast(tensor, dtype), unit) for tensor in tensors], dtype)
+        return [self._shaken(tensor, unit) for tensor in made]
+
+    def _shaken(self, tensor: Any, unit: float) -> Any:
+        return shaken(tensor, unit, (next(self._seeds), 0)) if unit else tensor
+
+    def _execute_narrow(self, op: Any, tensors: Sequence[Any]) -> list[Any]:
+        try:
+            made = _execute(op, [_cast(tensor, tf.float32) for tensor in tensors], tf.float32)
+        except Exception as failure:
+            raise VerificationError(
+                f"the TensorFlow operation {op.type} ({op.name}) cannot be run: {failure}"
+            ) from failure
+        self.in_float32.add(op.type)
+        return made
+
+    def _promoted(self, tensor: Any) -> Any:
+        tensor = tensor if isinstance(tensor, tf.Tensor) else tf.convert_to_tensor(tensor)
+        return _cast(tensor, self.dtype)
+
+    def _constant(self, array: Any) -> Value:
+        """A constant as what it stands for; one that stands for nothing simple is rounded."""
+        given = tf.constant(array)
+        if given.dtype not in UNIT:
+            return Value(given)
+        wide = meant_array(array)
+        tensor, known = tf.constant(wide, self.dtype), wide != array.astype(np.float64)
+        unit = 0.0 if given.dtype == tf.float64 else UNIT[given.dtype]
+        draws = [tf.where(known, tensor, self._shaken(tensor, unit)) for _ in range(DRAWS)] if unit else []
+        draws = [draw for draw in draws if bool(tf.reduce_any(draw != tensor))]
+        if draws:
+            self.tables.add("x".join(map(str, array.shape)) or "a number")
+        return Value(tensor, tuple(draws))
+
+    def _captured(self, outer: Any) -> Value:
+        return self._constant(outer.numpy()) if outer.dtype in UNIT else Value(outer)
+
+    def call(self, name: str, arguments: Sequence[Value]) -> list[Value]:
+        """Runs a function of the graph's library."""
+        graph = self._function(name)
+        fed = {tensor.name: value for tensor, value in zip(graph.inputs, arguments, strict=True)}
+        wanted = [tensor.name for tensor in graph.outputs]
+        found = dict(self._run(graph, fed, wanted))
+        return [found[name] for name in wanted]
+
+    @cache  # noqa: B019  as long as the graph itself
+    def _function(self, name: str) -> Any:
+        definition = self.graph._get_function(name).cached_definition
+        with self.graph.as_default():
+            return function_def_to_graph(definition)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+def _cast(tensor: Any, dtype: tf.DType) -> Any:
+    """A tensor, in another float type if it is of one."""
+    return tf.cast(tensor, dtype) if tensor.dtype in UNIT and tensor.dtype != dtype else tensor
+
+
+def _needed(graph: Any, targets: set[str]) -> list[Any]:
+    """Operations that the targets depend on, in order."""
+    operations = graph.get_operations()
+    wanted, chosen = set(targets), []
+    for op in reversed(operations):
+        if any(tensor.name in wanted for tensor in op.outputs):
+            chosen.append(op)
+            wanted |= {tensor.name for tensor in op.inputs}
+    return chosen[::-1]
+
+
+def _execute(op: Any, tensors: list[Any], dtype: tf.DType) -> list[Any]:
+    """Runs an operation with all its floats in one type; one that reads resources as it stands."""
+    target = None if any(tensor.dtype == tf.resource for tensor in tensors) else dtype
+    attributes = {attr.name: _attribute(op.get_attr(attr.name), target) for attr in op.op_def.attr}
+    if target == tf.float64 and op.type in KERNELS:
+        return KERNELS[op.type](tensors, attributes)
+    flat = tuple(item for pair in attributes.items() for item in pair)
+    made: list[Any] = quick_execute(op.type, len(op.outputs), tensors, flat, context())
+    return made or []
+
+
+def _attribute(value: Any, dtype: tf.DType | None) -> Any:
+    """An attribute as the eager runtime takes it, with floats of another type."""
+    if isinstance(value, tf.DType):
+        return (dtype if dtype is not None and value in UNIT else value).as_datatype_enum
+    if isinstance(value, list):
+        return [_attribute(item, dtype) for item in value]
+    if isinstance(value, TensorShapeProto):
+        return None if value.unknown_rank else [axis.size for axis in value.dim]
+    return meant(value) if dtype is not None and isinstance(value, float) else value
+
+
+Control = Callable[[Promoted, Any, list[Value]], list[Value]]
+
+
+def _call(run: Promoted, op: Any, read: list[Value]) -> list[Value]:
+    return run.call(op.get_attr("f").name, read)
+
+
+def _while(run: Promoted, op: Any, read: list[Value]) -> list[Value]:
+    cond, body = op.get_attr("cond").name, op.get_attr("body").name
+    state = read
+    while bool(run.call(cond, state)[0].tensor):
+        state = run.call(body, state)
+    return state
+
+
+def _if(run: Promoted, op: Any, read: list[Value]) -> list[Value]:
+    branch = "then_branch" if bool(read[0].tensor) else "else_branch"
+    return run.call(op.get_attr(branch).name, read[1:])
+
+
+def _pass(run: Promoted, op: Any, read: list[Value]) -> list[Value]:
+    if op.type == "ReadVariableOp":
+        stored = tf.raw_ops.ReadVariableOp(resource=read[0].tensor, dtype=op.get_attr("dtype"))
+        return [Value(run._promoted(stored))]
+    return read[:1]
+
+
+CONTROL: Mapping[str, Control] = {
+    "PartitionedCall": _call,
+    "StatefulPartitionedCall": _call,
+    "While": _while,
+    "StatelessWhile": _while,
+    "If": _if,
+    "StatelessIf": _if,
+    **dict.fromkeys(PASSING, _pass),
+}

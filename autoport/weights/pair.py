@@ -1,0 +1,38 @@
+"""One role of two matched operations: the weights of both, in one layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autoport.weights.piece import Weight
+
+# What a weight that one side lacks is on the other: x * 1 + 0.
+NEUTRAL = {"bias": 0.0, "recurrent_bias": 0.0, "offset": 0.0, "scale": 1.0}
+
+
+def neutral_value(role: str) -> float | None:
+    """The constant that stands for an absent weight; None if there is no such constant."""
+    base = role.split("[")[0]
+    return NEUTRAL.get(base, NEUTRAL.get(base.rpartition("_")[0]))
+
+
+@dataclass(frozen=True)
+class WeightPair:
+    """One role of two matched operations.
+
+    Attributes:
+        role: `kernel`, `bias`, `scale`, ...
+        tf: what the Keras side reads; None if it lacks the weight.
+        torch: what the PyTorch side reads; None if it lacks the weight.
+    """
+
+    role: str
+    tf: Weight | None
+    torch: Weight | None
+
+    @property
+    def expression(self) -> str:
+        """The transform from Keras to PyTorch, as einops writes it."""
+        left = " + ".join(str(piece) for piece in self.tf.pieces) if self.tf else str(neutral_value(self.role))
+        right = " + ".join(str(piece) for piece in self.torch.pieces) if self.torch else "(absent)"
+        return f"{left} -> {right}"
