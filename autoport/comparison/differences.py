@@ -3,73 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from autoport.graph import Graph, Op, Value
 from autoport.graph.axes import axis_size, known_name
+from autoport.graph.vocabulary import Use
 from autoport.matching import Matching
 from autoport.matching.evidence import Edge, Expression
 from autoport.matching.skeleton import Skeleton
 from autoport.matching.ties import signature
 
-# Attributes that describe how something is stored or spelled, not what is computed.
-IGNORED = {
-    "amounts",
-    "axes",
-    "axis",
-    "binds",
-    "equation",
-    "detail",
-    "dims",
-    "fill",
-    "layout",
-    "lost",
-    "number",
-    "one_hot",
-    "outputs",
-    "position",
-    "projected",
-    "ranges",
-    "run",
-    "reads",
-    "sequence",
-    "step",
-    "stored",
-    "tokens",
-    "unordered",
-}
-# What an attribute is where an operation does not have it; None: it is not compared then.
-DEFAULTS: Mapping[str, Any] = {
-    "stride": 1,
-    "beta": 1,
-    "threshold": 20,
-    "padding": 0,
-    "dilation": 1,
-    "groups": None,
-    "kernel_size": None,
-    "num_heads": None,
-    "count_include_pad": None,
-    "pad_value": None,
-    "over": None,
-    "taken": None,
-    "recurrent_activation": None,
-    "reset_after": None,
-    "mask_zero": False,
-    "masked": False,
-    "dropout": 0.0,
-    "training": False,
-    "constant_first": False,
-    "momentum": None,
-    "low": float("-inf"),
-    "high": float("inf"),
-    "values": None,
-    "normalize": False,
-}
-# Differences that show in training only.
-TRAINING_ONLY = {"momentum"}
-MISSING = "nothing"
 WHOLE = "the Keras model", "the PyTorch model"
 OPERANDS = "operand order"
 
@@ -161,10 +106,9 @@ def _outputs(matching: Matching) -> Iterator[Difference]:
         if a in left.output_position:
             values = left.graph.outputs[left.output_position[a]], right.graph.outputs[right.output_position[b]]
             yield from _composite_axes(left.graph, right.graph, *values, what="output")
-        if left.colour[a] == ("input",):
+        places = [op.attrs.get("position") for op in (left.op(a), right.op(b)) if op is not None and op.kind.is_input]
+        if places:
             yield from _composite_axes(left.graph, right.graph, Value(a), Value(b), what="input")
-        first, second = left.op(a), right.op(b)
-        places = [op.attrs.get("position") for op in (first, second) if op is not None and op.kind == "input"]
         if len(places) == 2 and None not in places and places[0] != places[1]:
             yield Difference("inputs", *WHOLE, f"input {places[0]}", f"input {places[1]}")
 
@@ -185,13 +129,14 @@ def _composite_axes(left: Graph, right: Graph, first: Value, second: Value, *, w
 def attribute_differences(a: Op, b: Op) -> Iterator[Difference]:
     """Hyper-parameters of two operations that disagree."""
     for name in dict.fromkeys((*a.attrs, *b.attrs)):
-        if name in IGNORED:
+        declared = [op.kind.attribute(name) for op in (a, b)]
+        if any(attribute.use is not Use.COMPARED for attribute in declared):
             continue
-        values = [op.attrs.get(name, DEFAULTS.get(name, MISSING)) for op in (a, b)]
+        values = [op.attrs.get(name, attribute.default) for op, attribute in zip((a, b), declared, strict=True)]
         if None not in values and not _equal(*values):
             own = f" ({1 - values[0]:g} in Keras)" if name == "momentum" else ""
             tf_value, torch_value = _text(values[0]) + own, _text(values[1])
-            yield Difference(name, str(a), str(b), tf_value, torch_value, name in TRAINING_ONLY)
+            yield Difference(name, str(a), str(b), tf_value, torch_value, declared[0].training_only)
     yield from _roles(a, b)
 
 
@@ -205,7 +150,7 @@ def _roles(a: Op, b: Op) -> Iterator[Difference]:
 def role_conflicts(a: Op, b: Op) -> Iterator[tuple[str, str, str]]:
     """Roles of axes, with what the axis is called on either side where that differs."""
     first, second = (op.attrs.get("reads", {}) for op in (a, b))
-    if a.kind == "parameter" and sorted(first.values()) == sorted(second.values()):
+    if a.kind.is_parameter and sorted(first.values()) == sorted(second.values()):
         return  # how a table is stored is a matter of layout
     for role in sorted(first.keys() & second.keys()):
         if first[role] != second[role]:
@@ -221,7 +166,7 @@ def _shapes(matching: Matching, a: Op, b: Op) -> Iterator[Difference]:
     """Operations that make something of another size out of inputs of the same sizes."""
     graphs = matching.left.graph, matching.right.graph
     inputs = [sorted(_sizes(g.shape(v)) for v in op.inputs) for g, op in zip(graphs, (a, b), strict=True)]
-    if a.kind != "dense" and inputs[0] == inputs[1] and _sizes(a.shapes[0]) != _sizes(b.shapes[0]):
+    if not a.kind.passes_axes and inputs[0] == inputs[1] and _sizes(a.shapes[0]) != _sizes(b.shapes[0]):
         yield Difference("shape", str(a), str(b), str(a.shapes[0]), str(b.shapes[0]))
 
 

@@ -8,13 +8,9 @@ from dataclasses import dataclass
 from autoport.comparison.agreement import pair_weights
 from autoport.comparison.doubts import Doubt
 from autoport.graph import Graph, Op
-from autoport.graph.build import RNN_GATES
 from autoport.matching import Matching
 from autoport.weights.pair import WeightPair
 from autoport.weights.piece import Weight
-
-# What reads weights that are computed, or computes them.
-COMPUTED = {"weight_norm", *(f"{kind}_by_value" for kind in ("conv", "prelu", *RNN_GATES))}
 
 
 @dataclass(frozen=True)
@@ -81,8 +77,8 @@ def find_unmatched(
 
 def _reason(graph: Graph, op: Op) -> str:
     """Why an operation that outputs depend on has no partner."""
-    readers = [graph.op(name).kind for name in graph.successors(op.name)] if op.kind == "parameter" else []
-    if op.kind in COMPUTED or not COMPUTED.isdisjoint(readers):
+    readers = [graph.op(name).kind for name in graph.successors(op.name)] if op.kind.is_parameter else []
+    if any(kind.computes_weights for kind in (op.kind, *readers)):
         return (
             "a weight is computed in the forward pass; if the other model stores it, store it here, too "
             "(torch.nn.utils.parametrize.remove_parametrizations)"

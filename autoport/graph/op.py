@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autoport.graph.vocabulary import Kind, kind_of
+from autoport.graph.vocabulary import NOTHING, Kind, kind_of
 from autoport.weights.piece import Weight
 
 Shape = tuple[int, ...]
@@ -112,6 +112,11 @@ class Op:
         """Paths of the stored tensors it reads, each once, in order."""
         pieces = (piece.tensor for weight in self.weights.values() for piece in weight.pieces)
         return list(dict.fromkeys(pieces))
+
+    def parameter(self, name: str) -> Any:
+        """A hyper-parameter, or what it is where an operation does not have it; None if there is no such value."""
+        default = self.kind.attribute(name).default
+        return self.attrs.get(name, None if default == NOTHING else default)
 
     def __str__(self) -> str:
         return f"{self.path or self.name} ({self.type or self.kind})"

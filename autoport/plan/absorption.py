@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from autoport.graph import Graph, Op, Value
 from autoport.weights.piece import Piece
 
-TRANSPARENT = {"max_pool", "avg_pool", "transpose", "slice", "dropout"}
-
 
 def find_absorptions(target: Graph, biases: Mapping[str, Piece]) -> tuple[list[Absorption], dict[str, str], set[Value]]:
     """Follows missing biases through the target graph.
@@ -55,7 +53,7 @@ def _passed(
     together = {path: piece for shift in arriving for path, piece in shift.items()}
     if not together:
         return {}
-    if op.kind == "batch_norm":
+    if op.kind.has_statistics:
         mean = op.weights["mean"].pieces[0] if "mean" in op.weights else None
         for path, piece in together.items():
             if mean is None or len(mean.axes) != 1 or list(piece.axes.values()) != list(mean.axes.values()):
@@ -73,11 +71,11 @@ def _passed(
 
 def _transparent(target: Graph, op: Op) -> bool:
     """Whether op(x + b) = op(x) + b for a constant b in every channel."""
-    if op.kind == "add":
+    if op.kind.adds:
         shapes = {target.shape(value) for value in op.inputs}
         return "constant" in op.attrs or len(shapes) == 1
-    zero_padded = op.kind == "max_pool" and op.attrs.get("pad_value") == 0.0
-    return op.kind in TRANSPARENT and not op.attrs.get("count_include_pad", False) and not zero_padded
+    zero_padded = op.attrs.get("pad_value") == 0.0
+    return op.kind.passes_shifts and not op.attrs.get("count_include_pad", False) and not zero_padded
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from autoport.graph.vocabulary.attributes import shared
-from autoport.graph.vocabulary.kind import KEEPS, UNKNOWN, Attribute
+from autoport.graph.vocabulary.kind import Attribute
+from autoport.graph.vocabulary.moves import KEEPS, UNKNOWN, Motion, Moves
 from autoport.graph.vocabulary.registry import declare
 
 
@@ -20,20 +21,34 @@ def _pools(names: str, attributes: str, *own: Attribute, **traits: Any) -> None:
 _reductions("reduce_mean reduce_sum reduce_max reduce_min reduce_prod reduce_all reduce_any")
 
 _WINDOW = "layout kernel_size stride padding dilation"
-_pools("max_pool", f"{_WINDOW} pad_value", keeps_sign=True, passes_shifts=True)
-_pools("avg_pool", f"{_WINDOW} count_include_pad", Attribute("divisor_override"), keeps_sign=True, passes_shifts=True)
+_pools("max_pool", f"{_WINDOW} pad_value", is_pool=True, keeps_sign=True, passes_shifts=True)
+_pools(
+    "avg_pool",
+    f"{_WINDOW} count_include_pad",
+    Attribute("divisor_override"),
+    is_pool=True,
+    keeps_sign=True,
+    passes_shifts=True,
+)
 _pools("global_max_pool global_avg_pool", "dims over", keeps_sign=True)
 _pools("adaptive_max_pool adaptive_avg_pool", "output_size")
 _pools("resize", "mode align_corners factor")
 
 _AXES = "dims over"
-declare("softmax", "along axes", shared(_AXES), arity=(1, 1), moves=KEEPS, is_non_negative=True)
-declare("log_softmax", "along axes", shared(_AXES), arity=(1, 1), moves=KEEPS)
-declare("cumsum", "along axes", shared(f"{_AXES} reverse", Attribute("exclusive", False)), arity=(1, 1), moves=KEEPS)
+declare("softmax", "along axes", shared(_AXES), arity=(1, 1), moves=KEEPS, is_non_negative=True, ignores_shifts=True,
+        named_alone="softmax")  # fmt: skip
+declare("log_softmax", "along axes", shared(_AXES), arity=(1, 1), moves=KEEPS, named_alone="softmax")
 declare("unit_norm", "along axes", shared(f"{_AXES} epsilon"), arity=(1, 1), moves=KEEPS)
-declare("norm normalize", "along axes", shared("order"), arity=(1, 1), moves=UNKNOWN)
+declare("norm normalize", "along axes", shared("order"), arity=(1, 1), moves=KEEPS)
 
-declare("matmul", "products", shared("equation normalize"), arity=(2, 2), moves=UNKNOWN)
+declare(
+    "matmul",
+    "products",
+    shared("equation normalize"),
+    arity=(2, 2),
+    moves=Moves(Motion.KEEPS, by_operand=True),
+    is_product=True,
+)
 declare("einsum", "products", shared("subscripts"), arity=(1, None), moves=UNKNOWN)
 declare("attention", "products", shared("equation tokens num_heads scale masked dropout", Attribute("softcap"),
         Attribute("bias_k"), Attribute("add_zero_attn")), arity=(3, None), moves=KEEPS, is_attention=True)  # fmt: skip
@@ -44,5 +59,23 @@ declare("constant", "sources", shared("values run step one_hot fill number store
 declare("parameter", "sources", shared(), roles="value", moves=KEEPS)
 declare("arange zeros empty resource", "sources", shared(), moves=KEEPS)
 declare("rand rand_like randn randn_like", "sources", shared(), moves=KEEPS, is_random=True)
-declare("preprocessing", "sources", shared("", Attribute("detail", None)), arity=(1, 1), moves=KEEPS, is_silent=True)
-declare("dropout", "along axes", shared(), arity=(1, 1), moves=KEEPS, is_random=True, passes_shifts=True)
+declare(
+    "preprocessing",
+    "sources",
+    shared("", Attribute("detail", None)),
+    arity=(1, 1),
+    moves=KEEPS,
+    is_silent=True,
+    is_preprocessing=True,
+)
+declare(
+    "dropout",
+    "along axes",
+    shared(),
+    arity=(1, 1),
+    moves=KEEPS,
+    is_random=True,
+    only_in_training=True,
+    named_alone="dropout",
+    passes_shifts=True,
+)

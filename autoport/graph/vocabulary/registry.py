@@ -61,10 +61,10 @@ def kind_of(name: str) -> Kind:
 def foreign_kind(name: str) -> Kind:
     """The kind of a function that no row of a reader's table knows, by its name alone.
 
-    A kind that has attributes, weights or moves is more than its name says, so it is not taken for that.
+    A kind that has attributes or weights is more than its name says, so the function is not taken for that.
     """
     known = KINDS.get(normal_form(name))
-    if known is not None and (known.own_attributes or known.roles or not known.is_pointwise):
+    if known is not None and (known.own_attributes or known.roles):
         return kind_of(f"other_{known}")
     return kind_of(name)
 

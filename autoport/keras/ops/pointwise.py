@@ -13,7 +13,6 @@ ACTIVATIONS = {
     "Relu6": "relu6",
     "Sigmoid": "sigmoid",
     "Tanh": "tanh",
-    "Elu": "elu",
     "Selu": "selu",
     "Softplus": "softplus",
     "Softsign": "softsign",
@@ -58,6 +57,12 @@ BINARY = {
 def activation(raw: RawOp) -> Any:
     """An elementwise function of one tensor."""
     return raw.emit(ACTIVATIONS[raw.op.type])
+
+
+@op_rule("Elu")
+def elu(raw: RawOp) -> Any:
+    """`tf.nn.elu`."""
+    return raw.emit("elu", alpha=1.0)
 
 
 @op_rule("Softmax LogSoftmax")

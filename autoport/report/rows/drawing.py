@@ -11,15 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from autoport.comparison.differences import edge_operations
-from autoport.matching.evidence import COMMUTATIVE, SHAPE_ONLY
 from autoport.report.rows.tensors import Status
 
 if TYPE_CHECKING:
     from autoport.graph import Graph, Op
     from autoport.matching.skeleton import Skeleton
     from autoport.result import Match
-
-HIDDEN = SHAPE_ONLY | {"expand", "constant"}
 
 
 @dataclass(frozen=True)
@@ -129,8 +126,8 @@ class Side:
 def _drawn(op: Op, graph: Graph) -> bool:
     """Whether an operation that is no node of the skeleton is drawn: not if it is a part of a longer sum."""
     readers = [graph.op(name) for name in graph.successors(op.name)]
-    nested = op.kind in COMMUTATIVE | {"concat"} and len(op.inputs) > 1 and bool(readers)
-    return op.kind not in HIDDEN and not (nested and all(reader.kind == op.kind for reader in readers))
+    nested = op.kind.is_merge and len(op.inputs) > 1 and bool(readers)
+    return op.kind.is_drawn and not (nested and all(reader.kind == op.kind for reader in readers))
 
 
 def pairs_of(match: Match) -> dict[str, str]:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from autoport.canonical.rules.elementwise.activations import GATED
 from autoport.comparison.differences import Difference
-from autoport.comparison.doubts import REARRANGING
-from autoport.keras.layers.activation import FUNCTIONS
+from autoport.graph.vocabulary import KINDS, Kind
 
-ACTIVATIONS = {kind for kind, _ in FUNCTIONS.values()} | set(GATED.values()) | {"clamp", "hard_sigmoid_keras2", "prelu"}
-ACTIVATIONS -= {"softmax", "log_softmax"}
-AFFINE = {"add", "sub", "mul", "div"}
 # Attributes whose names say less than what they are about.
 ATTRIBUTES = {"masked": "mask"}
-# Operations that have a name of their own if only one side has them.
-OWN_NAMES = {"softmax": "softmax", "log_softmax": "softmax", "dropout": "dropout"}
 
 
 def name_operation(difference: Difference) -> str:
@@ -24,10 +17,12 @@ def name_operation(difference: Difference) -> str:
         set(text.replace("reads ", "").split(", ")) - {"nothing"}
         for text in (difference.tf_value, difference.torch_value)
     ]
-    only = sides[0] ^ sides[1]
-    for kind, name in OWN_NAMES.items():
-        if kind in only:
-            return name
-    if only and only <= AFFINE | REARRANGING and "(input)" in difference.tf:
+    only = [KINDS.get(text, Kind(text, declared=False)) for text in sides[0] ^ sides[1]]
+    alone = sorted(kind.named_alone for kind in only if kind.named_alone)
+    if alone:
+        return alone[-1]
+    prepared = [kind for kind in only if kind.is_affine or (kind.declared and kind.moves.rearranges)]
+    if only and prepared == only and "(input)" in difference.tf:
         return "preprocessing"
-    return "activation" if only & ACTIVATIONS and only <= ACTIVATIONS | AFFINE else difference.name
+    active = any(kind.is_activation for kind in only) and all(kind.is_activation or kind.is_affine for kind in only)
+    return "activation" if active else difference.name
