@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from autoport.base.framework import TwoSided
 from autoport.comparison.agreement import pair_weights
 from autoport.comparison.doubts import Doubt
 from autoport.graph import Graph, Op
@@ -18,7 +19,7 @@ COMPUTED = {"weight_norm", *(f"{kind}_by_value" for kind in ("conv", "prelu", *R
 
 
 @dataclass(frozen=True)
-class Pair:
+class Pair(TwoSided[Op]):
     """Two matched operations with weights.
 
     Attributes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from autoport.base.framework import TwoSided
 from autoport.weights.piece import Weight
 
 # What a weight that one side lacks is on the other: x * 1 + 0.
@@ -17,7 +18,7 @@ def neutral_value(role: str) -> float | None:
 
 
 @dataclass(frozen=True)
-class WeightPair:
+class WeightPair(TwoSided[Weight | None]):
     """One role of two matched operations.
 
     Attributes:
