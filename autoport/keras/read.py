@@ -16,9 +16,9 @@ from autoport.graph import Graph
 from autoport.graph.build import input_axes
 from autoport.keras.inputs import is_keras_model
 from autoport.keras.lower import lower
-from autoport.keras.rules import known_class
 from autoport.keras.store import KerasStore
 from autoport.keras.stored import stored_model
+from autoport.keras.table import known_class
 from autoport.keras.trace import Trace, trace
 
 

@@ -17,7 +17,7 @@ from torch import fx, nn
 from autoport.comparison.differences import DEFAULTS, Difference, attribute_differences, edge_operations
 from autoport.errors import TraceError
 from autoport.graph import Op
-from autoport.pytorch.lower import bare_name
+from autoport.pytorch.table import bare_name
 from autoport.pytorch.where import shown
 from autoport.verify.explaining import patches
 from autoport.verify.explaining.mends import folded, less, mend, nodes_of

@@ -10,7 +10,8 @@ from typing import Any
 
 from autoport.graph import Stored, Value
 from autoport.graph.build import RNN_GATES
-from autoport.pytorch.lower import Call, register
+from autoport.pytorch.calls import Call
+from autoport.pytorch.table import register
 
 # Gates in the order PyTorch stacks them.
 ORDER = {"lstm": "ifgo", "gru": "rzn", "simple_rnn": "h"}
