@@ -17,6 +17,7 @@ from autoport.comparison.differences import Difference, find_differences
 from autoport.comparison.doubts import Doubt, find_doubts
 from autoport.comparison.pairs import find_unmatched, pair_tensors
 from autoport.comparison.training import InTraining, match_in_training
+from autoport.facts.reasons import Code, Reason
 from autoport.files.side import Side
 from autoport.graph import Graph, Value
 from autoport.graph.store import Store
@@ -354,33 +355,33 @@ class Match:
             return KerasStore(self._variables)
         return TorchStore(dict(stored_tensors(self._torch_model)))
 
-    def missing(self, to: str = "torch") -> dict[str, str]:
+    def missing(self, to: str = "torch") -> dict[str, Reason]:
         """Tensors of the target that its forward pass reads and the plan does not write, with reasons."""
         graph, plan = self._side(to), self._decided(to)
         reasons = self._reasons(to)
         return {
-            path: plan.conflicts.get(path) or reasons.get(path, "no operation of the other model matches")
+            path: plan.conflicts.get(path) or reasons.get(path, Reason(Code.NO_PARTNER))
             for path in graph.read_tensors()
             if path not in plan.entries
         }
 
-    def unexpected(self, to: str = "torch") -> dict[str, str]:
+    def unexpected(self, to: str = "torch") -> dict[str, Reason]:
         """Tensors of the source that its forward pass reads and the plan does not use as a whole, with reasons."""
         source = "tf" if to == "torch" else "torch"
         graph, plan, reasons = self._side(source), self._decided(to), self._reasons(source)
         carried = plan.carried
         lost = {
-            path: plan.refused.get(path) or reasons.get(path, "the target has no place for it")
+            path: plan.refused.get(path) or reasons.get(path, Reason(Code.NO_PLACE))
             for path in graph.read_tensors()
             if path not in carried
         }
         partly = {path for path in reasons if 0 < carried[path] < math.prod(graph.tensors[path].shape)}
-        return lost | {path: f"only a part of it is carried over: {reasons[path]}" for path in partly}
+        return lost | {path: Reason.of(Code.PART_CARRIED, reason=reasons[path]) for path in partly}
 
     def _side(self, side: str) -> Graph:
         return self.graph_torch if side == "torch" else self.graph_tf
 
-    def _reasons(self, side: str) -> dict[str, str]:
+    def _reasons(self, side: str) -> dict[str, Reason]:
         rows = self.unmatched_torch if side == "torch" else self.unmatched_tf
         return {path: row.reason for row in rows for path in row.tensors}
 

@@ -7,9 +7,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from autoport.comparison.pairs import Pair
+from autoport.facts.places import Place
+from autoport.facts.reasons import Code, Reason, Several
 from autoport.graph import Graph, Value
 from autoport.plan.absorption import find_absorptions
 from autoport.plan.plan import Plan, build_plan
+from autoport.weights.role import Role
+
+# The places of two matched operations, and why they are a pair.
+Why = tuple[Place, Place, Reason]
 
 
 def plan_transfer(pairs: Sequence[Pair], target: Graph, to: str) -> tuple[Plan, set[Value]]:
@@ -39,13 +45,16 @@ def plan_transfer(pairs: Sequence[Pair], target: Graph, to: str) -> tuple[Plan, 
 
 def _explain(plan: Plan, pairs: Sequence[Pair]) -> None:
     """Says of every entry which operations it belongs to, and why they are a pair."""
-    roles: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    roles: dict[str, dict[Why, dict[Role, None]]] = defaultdict(lambda: defaultdict(dict))
     for pair in pairs:
-        text = f"{pair.tf} and {pair.torch}: {pair.reason}"
+        why = pair.tf.place, pair.torch.place, pair.reason
         for weight in pair.weights:
             written = weight.torch if plan.target.framework == "torch" else weight.tf
             for piece in written.pieces if written is not None else ():
-                roles[piece.tensor][text].append(weight.role)
+                roles[piece.tensor][why][weight.role] = None
     for path, entry in plan.entries.items():
-        reasons = (f"{', '.join(dict.fromkeys(found))} of {text}" for text, found in roles[path].items())
-        plan.entries[path] = replace(entry, reason="; ".join(reasons))
+        reasons = (
+            Reason.of(Code.BELONGS, roles=Several(read_as), tf=tf, torch=torch, reason=reason)
+            for (tf, torch, reason), read_as in roles[path].items()
+        )
+        plan.entries[path] = replace(entry, reasons=tuple(reasons))

@@ -12,6 +12,7 @@ import numpy as np
 
 from autoport.base.whole_files import write_text
 from autoport.errors import PlanError
+from autoport.facts.reasons import Code, Reason
 from autoport.files.archive import DTYPES
 from autoport.files.side import Side
 from autoport.graph import Tensor
@@ -22,6 +23,8 @@ from autoport.weights.piece import Piece, parse_pattern
 FORMAT = "autoport-plan"
 VERSION = 1
 FRAMEWORKS = ("tf", "torch")
+# What a plan says of tensors that it leaves out: reasons by path, in words.
+LEFT_OUT = ("missing", "unexpected", "conflicts", "refused")
 Json = dict[str, Any]
 
 
@@ -52,10 +55,7 @@ def to_document(plan: Plan) -> Json:
         "target": _side(plan.target),
         "entries": [_entry(entry) for entry in plan.entries.values()],
         "neutral": plan.neutral,
-        "missing": plan.missing,
-        "unexpected": plan.unexpected,
-        "conflicts": plan.conflicts,
-        "refused": plan.refused,
+        **{key: {path: str(reason) for path, reason in getattr(plan, key).items()} for key in LEFT_OUT},
     }
 
 
@@ -84,7 +84,7 @@ def _entry(entry: Entry) -> Json:
     return {
         "target": entry.tensor.path,
         "expression": entry.expression,
-        "reason": entry.reason,
+        "reason": "; ".join(map(str, entry.reasons)),
         "parts": [_part(part) for part in entry.parts],
         "twins": [_part(part) for part in entry.twins],
     }
@@ -127,8 +127,8 @@ def from_document(document: Any) -> Plan:
         entry = _read_entry(row, f"entries[{number}]", source, target)
         if plan.entries.setdefault(entry.tensor.path, entry) is not entry:
             raise PlanError(f"entries[{number}]: there is another entry of {entry.tensor.path}")
-    for key in ("missing", "unexpected", "conflicts", "refused"):
-        setattr(plan, key, _texts(document.get(key, {}), key))
+    for key in LEFT_OUT:
+        setattr(plan, key, {path: _quoted(text) for path, text in _texts(document.get(key, {}), key).items()})
     plan.neutral = {path: _number(value, "neutral") for path, value in _mapping(document, "neutral").items()}
     return plan
 
@@ -177,7 +177,12 @@ def _read_entry(row: Any, place: str, source: Side, target: Side) -> Entry:
         for key in ("parts", "twins")
     )
     _require_whole(target.tensors[path], parts, place)
-    return Entry(target.tensors[path], parts, twins, str(row.get("reason", "")))
+    return Entry(target.tensors[path], parts, twins, (_quoted(str(row.get("reason", ""))),))
+
+
+def _quoted(text: str) -> Reason:
+    """A reason as a file says it."""
+    return Reason.of(Code.QUOTED, text=text)
 
 
 def _require_whole(tensor: Tensor, parts: Sequence[Part], place: str) -> None:

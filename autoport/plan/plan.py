@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from autoport.facts.reasons import Code, Reason, Several
 from autoport.files.side import Side
 from autoport.graph import Graph, Tensor
 from autoport.plan.absorption import Absorption
@@ -26,14 +27,15 @@ class Entry:
         tensor: the target.
         parts: its pieces with their sources.
         twins: further parts that belong into the same places, because the target is tied and the source is not.
-        reason: why they belong together; of every operation that reads a part of it.
+        reasons: why they belong together, of every two operations that read a part of it; two entries that
+            are made alike are equal whatever the reasons.
         sources: paths of every source tensor.
     """
 
     tensor: Tensor
     parts: tuple[Part, ...]
     twins: tuple[Part, ...] = ()
-    reason: str = ""
+    reasons: tuple[Reason, ...] = field(default=(), compare=False)
 
     @property
     def sources(self) -> list[str]:
@@ -78,11 +80,11 @@ class Plan:
     source: Side
     target: Side
     entries: dict[str, Entry] = field(default_factory=dict)
-    conflicts: dict[str, str] = field(default_factory=dict)
+    conflicts: dict[str, Reason] = field(default_factory=dict)
     neutral: dict[str, float] = field(default_factory=dict)
-    refused: dict[str, str] = field(default_factory=dict)
-    missing: dict[str, str] = field(default_factory=dict)
-    unexpected: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, Reason] = field(default_factory=dict)
+    missing: dict[str, Reason] = field(default_factory=dict)
+    unexpected: dict[str, Reason] = field(default_factory=dict)
 
     @property
     def used(self) -> set[str]:
@@ -111,12 +113,16 @@ class Plan:
         refused = [entry for entry in self.entries.values() if entry.contradicts(read)]
         if not refused:
             return self
-        reasons = {e.tensor.path: f"{' and '.join(e.sources)} belong here, and differ" for e in refused}
-        lost = {path: f"{e.tensor.path} is one tensor: {reasons[e.tensor.path]}" for e in refused for path in e.sources}
+        reasons = {e.tensor.path: Reason.of(Code.SOURCES_DIFFER, sources=Several(e.sources)) for e in refused}
+        lost = {
+            path: Reason.of(Code.ONE_TENSOR, tensor=e.tensor.path, reason=reasons[e.tensor.path])
+            for e in refused
+            for path in e.sources
+        }
         for path, entry in self.entries.items():
             shared = [source for source in entry.sources if source in lost]
             if shared and path not in reasons:
-                reasons[path] = f"{shared[0]} is shared otherwise: {lost[shared[0]]}"
+                reasons[path] = Reason.of(Code.SHARED_OTHERWISE, tensor=shared[0], reason=lost[shared[0]])
         kept = {path: entry for path, entry in self.entries.items() if path not in reasons}
         return replace(self, entries=kept, conflicts=self.conflicts | reasons, refused=self.refused | lost)
 
@@ -186,7 +192,7 @@ def build_plan(pairs: Iterable[WeightPair], target: Graph, *, to: str, absorptio
         if sum(map(_extent, parts)) == math.prod(tensor.shape):
             plan.entries[path] = Entry(tensor, tuple(parts), (*others, *twins.get(path, ())))
         else:
-            plan.conflicts[path] = "only a part of the tensor has a source"
+            plan.conflicts[path] = Reason(Code.PART_MISSING)
     return plan
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from autoport.facts.reasons import Code, Reason
 from autoport.keras.read import flat_inputs
 from autoport.matching import Matching, extended, tied
 from autoport.verify.comparing.regions import Regions
@@ -43,7 +44,7 @@ def decide(match: Match, inputs: Any, rtol: float, seed: int) -> Matching:
     while open_groups and trials > 0:
         left, right = open_groups.pop()
         trials -= len(right)
-        choices = [extended(matching, left[0], other, "proved by running both models") for other in right]
+        choices = [extended(matching, left[0], other, Reason(Code.PROVED)) for other in right]
         sound = [choice for choice in choices if _holds(match, choice, inputs, rtol, seed)]
         if sound:
             matching, open_groups = sound[0], tied(sound[0])
