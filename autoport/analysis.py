@@ -21,6 +21,7 @@ from autoport.comparison.differences import Difference, find_differences
 from autoport.comparison.doubts import Doubt, find_doubts
 from autoport.comparison.pairs import Pair, Unmatched, find_unmatched, pair_tensors
 from autoport.comparison.training import InTraining, match_in_training
+from autoport.facts.reasons import Code, Reason
 from autoport.graph import Graph, Value
 from autoport.graph.store import NoStore, Store
 from autoport.matching import Matching, match_skeletons
@@ -56,7 +57,7 @@ class Analysis:
     in_training: InTraining
 
     @cached_property
-    def _paired(self) -> tuple[list[Pair], tuple[dict[str, str], dict[str, str]]]:
+    def _paired(self) -> tuple[list[Pair], tuple[dict[str, Reason], dict[str, Reason]]]:
         return pair_tensors(self.matching, self.doubts)
 
     @cached_property
@@ -113,25 +114,25 @@ class Analysis:
         doubts = {} if trusting else find_doubts(matching)
         return replace(self, matching=matching, doubts={n: doubt for n, doubt in doubts.items() if n not in proved})
 
-    def _missing(self, draft: Draft, to: Framework) -> dict[str, str]:
+    def _missing(self, draft: Draft, to: Framework) -> dict[str, Reason]:
         reasons = self._reasons(to)
         return {
-            path: draft.conflicts.get(path) or reasons.get(path, "no operation of the other model matches")
+            path: draft.conflicts.get(path) or reasons.get(path, Reason(Code.NO_PARTNER))
             for path in self.graphs[to].read_tensors()
             if path not in draft.entries
         }
 
-    def _unexpected(self, draft: Draft, to: Framework) -> dict[str, str]:
+    def _unexpected(self, draft: Draft, to: Framework) -> dict[str, Reason]:
         graph, reasons, carried = self.graphs[to.other], self._reasons(to.other), draft.carried
         lost = {
-            path: draft.refused.get(path) or reasons.get(path, "the target has no place for it")
+            path: draft.refused.get(path) or reasons.get(path, Reason(Code.NO_PLACE))
             for path in graph.read_tensors()
             if path not in carried
         }
         partly = {path for path in reasons if 0 < carried[path] < math.prod(graph.tensors[path].shape)}
-        return lost | {path: f"only a part of it is carried over: {reasons[path]}" for path in partly}
+        return lost | {path: Reason.of(Code.PART_CARRIED, reason=reasons[path]) for path in partly}
 
-    def _reasons(self, side: Framework) -> dict[str, str]:
+    def _reasons(self, side: Framework) -> dict[str, Reason]:
         return {path: row.reason for row in self.unmatched[side] for path in row.tensors}
 
 

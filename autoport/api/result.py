@@ -13,6 +13,7 @@ from autoport.analysis import Analysis, Hints, analyse
 from autoport.base.framework import Both, Framework, direction
 from autoport.comparison.differences import Difference
 from autoport.comparison.pairs import Pair, Unmatched
+from autoport.facts.reasons import Reason
 from autoport.files.stored_model import StoredModel, held, small
 from autoport.graph import Graph
 from autoport.graph.store import Store
@@ -89,11 +90,11 @@ class Match:
         """Whether every tensor that either forward pass reads has its partner."""
         return self.analysis.complete
 
-    def missing(self, to: str = "torch") -> Mapping[str, str]:
+    def missing(self, to: str = "torch") -> Mapping[str, Reason]:
         """Tensors of the target that its forward pass reads and the plan does not write, with reasons."""
         return self._transfer(to).missing
 
-    def unexpected(self, to: str = "torch") -> Mapping[str, str]:
+    def unexpected(self, to: str = "torch") -> Mapping[str, Reason]:
         """Tensors of the source that its forward pass reads and the plan does not use as a whole, with reasons."""
         return self._transfer(to).unexpected
 

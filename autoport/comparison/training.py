@@ -16,6 +16,7 @@ from autoport.comparison.differences import Difference, edge_differences, node_d
 from autoport.comparison.doubts import find_doubts
 from autoport.comparison.pairs import Pair, pair_tensors
 from autoport.errors import AutoportError
+from autoport.facts.reasons import Code, Reason
 from autoport.graph import Graph, Op
 from autoport.matching import Matching, match_skeletons
 from autoport.matching.skeleton import skeleton
@@ -63,7 +64,7 @@ def match_in_training(
     read = graphs.tf.read_tensors() | graphs.torch.read_tensors()
     found = [pair for pair in pairs if _is_new(pair, taken, read)]
     return InTraining(
-        [replace(pair, reason=f"{pair.reason}, in training mode") for pair in found],
+        [replace(pair, reason=Reason.of(Code.IN_TRAINING, reason=pair.reason)) for pair in found],
         [difference for pair in found for difference in _differences(matching, pair.tf)],
     )
 

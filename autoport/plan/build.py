@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from autoport.base.framework import Framework
 from autoport.comparison.pairs import Pair
+from autoport.facts.places import Place
+from autoport.facts.reasons import Code, Reason, Several
 from autoport.graph import Graph, Value
 from autoport.plan.absorption import Absorption, find_absorptions
 from autoport.plan.draft import Draft, place_of
@@ -15,7 +17,10 @@ from autoport.plan.entry import Entry
 from autoport.weights.algebra import Part, Term, same_part
 from autoport.weights.pair import WeightPair, neutral_value
 from autoport.weights.piece import Piece
+from autoport.weights.role import Role
 
+# The places of two matched operations, and why they are a pair.
+Why = tuple[Place, Place, Reason]
 # By the place of a target piece, what is added to it besides its source.
 Extra = Mapping[tuple[str, str], Sequence[Term]]
 
@@ -43,7 +48,7 @@ def draft_transfer(pairs: Sequence[Pair], target: Graph, to: Framework) -> tuple
         if sum(map(_extent, chosen)) == size:
             entries[path] = Entry(tensor, tuple(chosen), (*others, *twins.get(path, ())), reasons[path])
         else:
-            conflicts[path] = "only a part of the tensor has a source"
+            conflicts[path] = Reason(Code.PART_MISSING)
     neutral = _neutral(weights, to)
     return Draft(entries=entries, conflicts=conflicts, neutral=neutral, refused=refused), frozenset(shifted)
 
@@ -118,16 +123,19 @@ def _parts(weight: WeightPair, to: Framework, extra: Extra) -> list[Part]:
     return [Part(first, tuple(Term(piece) for piece in source.pieces))] + [Part(piece) for piece in others]
 
 
-def _reasons(pairs: Iterable[Pair], to: Framework) -> dict[str, str]:
+def _reasons(pairs: Iterable[Pair], to: Framework) -> dict[str, tuple[Reason, ...]]:
     """For every target tensor the operations that it belongs to, and why they are a pair."""
-    roles: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    roles: dict[str, dict[Why, dict[Role, None]]] = defaultdict(lambda: defaultdict(dict))
     for pair in pairs:
-        text = f"{pair.tf} and {pair.torch}: {pair.reason}"
+        why = pair.tf.place, pair.torch.place, pair.reason
         for weight in pair.weights:
             written = weight[to]
             for piece in written.pieces if written is not None else ():
-                roles[piece.tensor][text].append(weight.role)
+                roles[piece.tensor][why][weight.role] = None
     return {
-        path: "; ".join(f"{', '.join(dict.fromkeys(names))} of {text}" for text, names in texts.items())
-        for path, texts in roles.items()
+        path: tuple(
+            Reason.of(Code.BELONGS, roles=Several(read_as), tf=tf, torch=torch, reason=reason)
+            for (tf, torch, reason), read_as in reasons.items()
+        )
+        for path, reasons in roles.items()
     }

@@ -13,6 +13,7 @@ import numpy as np
 from autoport.base.framework import Framework
 from autoport.base.whole_files import write_text
 from autoport.errors import PlanError
+from autoport.facts.reasons import Code, Reason
 from autoport.files.archive import DTYPES
 from autoport.files.stored_model import StoredModel
 from autoport.graph import Tensor
@@ -23,7 +24,8 @@ from autoport.weights.piece import Piece, parse_pattern
 
 FORMAT = "autoport-plan"
 VERSION = 1
-REASONS = ("missing", "unexpected", "conflicts", "refused")
+# What a plan says of tensors that it leaves out: reasons by path, in words.
+LEFT_OUT = ("missing", "unexpected", "conflicts", "refused")
 Json = dict[str, Any]
 Contents = tuple[StoredModel, StoredModel, Transfer]
 
@@ -55,7 +57,7 @@ def to_document(source: StoredModel, target: StoredModel, transfer: Transfer) ->
         "target": _side(target),
         "entries": [_entry(entry) for entry in transfer.entries.values()],
         "neutral": dict(transfer.neutral),
-        **{key: dict(getattr(transfer, key)) for key in REASONS},
+        **{key: {path: str(reason) for path, reason in getattr(transfer, key).items()} for key in LEFT_OUT},
     }
 
 
@@ -84,7 +86,7 @@ def _entry(entry: Entry) -> Json:
     return {
         "target": entry.tensor.path,
         "expression": entry.expression,
-        "reason": entry.reason,
+        "reason": "; ".join(map(str, entry.reasons)),
         "parts": [_part(part) for part in entry.parts],
         "twins": [_part(part) for part in entry.twins],
     }
@@ -127,7 +129,9 @@ def from_document(document: Any) -> Contents:
         entry = _read_entry(row, f"entries[{number}]", source, target)
         if entries.setdefault(entry.tensor.path, entry) is not entry:
             raise PlanError(f"entries[{number}]: there is another entry of {entry.tensor.path}")
-    reasons = {key: _texts(document.get(key, {}), key) for key in REASONS}
+    reasons = {
+        key: {path: _quoted(text) for path, text in _texts(document.get(key, {}), key).items()} for key in LEFT_OUT
+    }
     neutral = {path: _number(value, "neutral") for path, value in _mapping(document, "neutral").items()}
     return source, target, Transfer(entries=entries, neutral=neutral, **reasons)
 
@@ -178,7 +182,12 @@ def _read_entry(row: Any, place: str, source: StoredModel, target: StoredModel) 
         for key in ("parts", "twins")
     )
     _require_whole(target.tensors[path], parts, place)
-    return Entry(target.tensors[path], parts, twins, str(row.get("reason", "")))
+    return Entry(target.tensors[path], parts, twins, (_quoted(str(row.get("reason", ""))),))
+
+
+def _quoted(text: str) -> Reason:
+    """A reason as a file says it."""
+    return Reason.of(Code.QUOTED, text=text)
 
 
 def _require_whole(tensor: Tensor, parts: Sequence[Part], place: str) -> None:

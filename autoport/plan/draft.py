@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from autoport.facts.reasons import Code, Reason, Several
 from autoport.plan.entry import Entry
 from autoport.weights.algebra import Array
 from autoport.weights.piece import Piece
@@ -26,9 +27,9 @@ class Draft:
     """
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
-    conflicts: Mapping[str, str] = field(default_factory=dict)
+    conflicts: Mapping[str, Reason] = field(default_factory=dict)
     neutral: Mapping[str, float] = field(default_factory=dict)
-    refused: Mapping[str, str] = field(default_factory=dict)
+    refused: Mapping[str, Reason] = field(default_factory=dict)
 
     @property
     def used(self) -> set[str]:
@@ -57,12 +58,16 @@ class Draft:
         refused = [entry for entry in self.entries.values() if entry.contradicts(read)]
         if not refused:
             return self
-        reasons = {e.tensor.path: f"{' and '.join(e.sources)} belong here, and differ" for e in refused}
-        lost = {path: f"{e.tensor.path} is one tensor: {reasons[e.tensor.path]}" for e in refused for path in e.sources}
+        reasons = {e.tensor.path: Reason.of(Code.SOURCES_DIFFER, sources=Several(e.sources)) for e in refused}
+        lost = {
+            path: Reason.of(Code.ONE_TENSOR, tensor=e.tensor.path, reason=reasons[e.tensor.path])
+            for e in refused
+            for path in e.sources
+        }
         for path, entry in self.entries.items():
             shared = [source for source in entry.sources if source in lost]
             if shared and path not in reasons:
-                reasons[path] = f"{shared[0]} is shared otherwise: {lost[shared[0]]}"
+                reasons[path] = Reason.of(Code.SHARED_OTHERWISE, tensor=shared[0], reason=lost[shared[0]])
         kept = {path: entry for path, entry in self.entries.items() if path not in reasons}
         return replace(self, entries=kept, conflicts={**self.conflicts, **reasons}, refused={**self.refused, **lost})
 
@@ -76,8 +81,8 @@ class Transfer(Draft):
         unexpected: tensors that the source's forward pass reads and no entry uses, with the reason.
     """
 
-    missing: Mapping[str, str] = field(default_factory=dict)
-    unexpected: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, Reason] = field(default_factory=dict)
+    unexpected: Mapping[str, Reason] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool:

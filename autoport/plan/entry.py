@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from autoport.facts.reasons import Reason
 from autoport.graph import Tensor
 from autoport.weights.algebra import Array, Part, assemble, content, view
 
@@ -19,14 +20,15 @@ class Entry:
         tensor: the target.
         parts: its pieces with their sources.
         twins: further parts that belong into the same places, because the target is tied and the source is not.
-        reason: why they belong together; of every operation that reads a part of it.
+        reasons: why they belong together, of every two operations that read a part of it; two entries that
+            are made alike are equal whatever the reasons.
         sources: paths of every source tensor.
     """
 
     tensor: Tensor
     parts: tuple[Part, ...]
     twins: tuple[Part, ...] = ()
-    reason: str = ""
+    reasons: tuple[Reason, ...] = field(default=(), compare=False)
 
     @property
     def sources(self) -> list[str]:

@@ -119,7 +119,7 @@ def render_script(plan: Plan) -> str:
         >>> print(render_script(match.plan()))  # doctest: +SKIP
     """
     if plan.missing:
-        raise IncompleteMatchError(list(plan.missing.items()), list(plan.unexpected.items()))
+        raise IncompleteMatchError(plan.missing.items(), plan.unexpected.items())
     lines = _lines(plan)
     body = "\n".join(render(fold([line(text) for text in lines])))
     imports, main, source_file, target_file = FORMS[plan.target.framework]

@@ -56,7 +56,7 @@ def apply_plan(
     """
     check_destination(path, plan.target.framework, model=False, shard_size=shard_size)
     if plan.missing:
-        raise IncompleteMatchError(list(plan.missing.items()), list(plan.unexpected.items()))
+        raise IncompleteMatchError(plan.missing.items(), plan.unexpected.items())
     with open_weights(weights, trust_code=trust_code) as archive:
         read = _reader(plan, archive)
         require_complete(plan, read)

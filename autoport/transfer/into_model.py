@@ -66,7 +66,7 @@ def require_complete(plan: Transfer, read: Callable[[str], Array]) -> None:
         if path not in plan.neutral or (read(path) != plan.neutral[path]).any()
     }
     if plan.missing or unexpected:
-        raise IncompleteMatchError(list(plan.missing.items()), list(unexpected.items()))
+        raise IncompleteMatchError(plan.missing.items(), unexpected.items())
 
 
 def check(plan: Draft, read: Callable[[str], Array]) -> None:

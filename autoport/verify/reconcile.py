@@ -16,6 +16,7 @@ from torch import fx, nn
 
 from autoport.comparison.differences import DEFAULTS, Difference, attribute_differences, edge_operations
 from autoport.errors import TraceError
+from autoport.facts.places import Place
 from autoport.graph import Op
 from autoport.pytorch.table import bare_name
 from autoport.pytorch.where import shown
@@ -253,11 +254,11 @@ def _check(result: Reconciliation, reread: Reread) -> None:
     _take_back(result, lambda difference: _where(difference) in remaining, "it was set without effect")
 
 
-def _places_that_differ(reread: Reread) -> set[tuple[str, str, str]]:
+def _places_that_differ(reread: Reread) -> set[tuple[str, Place, Place]]:
     return set(map(_where, reread()))
 
 
-def _where(difference: Difference) -> tuple[str, str, str]:
+def _where(difference: Difference) -> tuple[str, Place, Place]:
     return difference.name, difference.tf, difference.torch
 
 

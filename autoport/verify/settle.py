@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from autoport.base.framework import Framework
+from autoport.facts.reasons import Code, Reason
 from autoport.keras.read import flat_inputs
 from autoport.matching import Matching, extended, tied
 from autoport.verify.comparing.regions import Regions
@@ -53,7 +54,7 @@ def _decide(analysis: Analysis, readings: Readings, inputs: Any, rtol: float, se
     while open_groups and trials > 0:
         left, right = open_groups.pop()
         trials -= len(right)
-        choices = [extended(matching, left[0], other, "proved by running both models") for other in right]
+        choices = [extended(matching, left[0], other, Reason(Code.PROVED)) for other in right]
         sound = [choice for choice in choices if _holds(analysis, readings, choice, inputs, rtol, seed)]
         if sound:
             matching, open_groups = sound[0], tied(sound[0])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
+
+from autoport.facts.places import Place
 
 UNKNOWN = "unknown"
 
@@ -47,8 +49,8 @@ class NodeError:
         tolerance: the largest relative error that counts as rounding here: `rtol`, or what was measured.
     """
 
-    tf: str
-    torch: str
+    tf: Place
+    torch: Place
     kind: str
     absolute: float
     relative: float
@@ -115,7 +117,7 @@ class Verification:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as JSON takes it: an infinite error is null."""
-        return {**_plain(asdict(self)), "absolute": _plain(self.absolute), "relative": _plain(self.relative)}
+        return {**_plain(self), "absolute": _plain(self.absolute), "relative": _plain(self.relative)}
 
     def __str__(self) -> str:
         state = "verified" if self.ok else "not the same function"
@@ -128,8 +130,10 @@ class Verification:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, Place):
+        return str(value)
+    if is_dataclass(value):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

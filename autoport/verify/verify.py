@@ -11,6 +11,7 @@ from tensorflow import as_dtype
 
 from autoport.base.framework import Framework
 from autoport.base.progress import stage
+from autoport.facts.places import Place
 from autoport.keras.read import flat_inputs
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.taps import Tap, find_taps, output_taps
@@ -135,7 +136,7 @@ class _Run:
         """Wrong tensors that no divergence shows: rows of a table that were not looked up, say."""
         shown = {wrong.path for tap in passes.diverging for wrong, _ in self._wrong_at(tap)}
         divergences, unobservable = [], []
-        places = {pair.torch.name: (str(pair.tf), str(pair.torch)) for pair in self.analysis.pairs}
+        places = {pair.torch.name: (pair.tf.place, pair.torch.place) for pair in self.analysis.pairs}
         for path, wrong in self.weights.wrong.items():
             if path in shown:
                 continue
@@ -145,7 +146,7 @@ class _Run:
                 continue
             name = min((name for name, _ in wrong.places), default="")
             cause = Cause("weights", evidence=f"{wrong}; it does not show on these inputs")
-            at = places.get(name, (path, path))
+            at = places.get(name, (Place(path), Place(path)))
             divergences.append(Divergence(*at, "node", wrong.difference, 0.0, self.rtol, (cause,)))
         return divergences, unobservable
 
@@ -188,5 +189,5 @@ def _calibrated(held: Mapping[Tap, Apart], needing: Sequence[Tap]) -> str:
     """What is said of places at which the Keras value itself is known up to rounding only."""
     largest = max(apart.tolerance for apart in held.values())
     text = f"{len(held)} places were held to {MULTIPLE} times what float32 rounding does to the Keras value there, "
-    shown = [" and ".join(tap.places) for tap in needing[:MOST_SHOWN]] + ["..."] * (len(needing) > MOST_SHOWN)
+    shown = [" and ".join(map(str, tap.places)) for tap in needing[:MOST_SHOWN]] + ["..."] * (len(needing) > MOST_SHOWN)
     return f"{text}at most {largest:.2g}; {len(needing)} needed it" + (f": {', '.join(shown)}" if shown else "")

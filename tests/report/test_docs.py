@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from autoport.facts.reasons import SENTENCES, Code
 from autoport.report import Status, build_report
 from autoport.report.formats import EXPLORER, SUFFIXES
 from autoport.report.rows.advice import ADVICE, advice
@@ -28,6 +30,12 @@ def keys(document: Any) -> Iterator[str]:
 @pytest.mark.parametrize("name", [*ADVICE, *(status.value for status in Status), *SUFFIXES, EXPLORER])
 def test_every_status_cause_and_suffix_is_explained(name: str) -> None:
     assert f"`{name}`" in TEXT
+
+
+@pytest.mark.parametrize("code", sorted(set(Code) - {Code.BELONGS, Code.QUOTED}))
+def test_every_reason_stands_there_with_its_sentence(code: Code) -> None:
+    sentence = re.sub(r"\{(\w+)[^}]*\}", r"*\1*", SENTENCES[code])
+    assert f"| `{code}` | {sentence} |" in TEXT
 
 
 def test_every_key_of_the_json_is_explained() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autoport.facts.reasons import Code, Reason
 from autoport.report import Report, Row, Status, build_report
 from autoport.report.rows.rows import Count
 from tests.report import models
@@ -117,8 +118,7 @@ def test_gates_are_one_line_for_each_stored_tensor() -> None:
 def test_what_fits_several_partners_is_marked_as_ambiguous() -> None:
     match = models.uneven()
     match.unmatched_tf[:] = [
-        type(row)(row.op, row.tensors, "ambiguous: 2 operations of the other model fit equally well")
-        for row in match.unmatched_tf
+        type(row)(row.op, row.tensors, Reason.of(Code.SEVERAL_PARTNERS, number=2)) for row in match.unmatched_tf
     ]
     row = row_of(build_report(match.analysis), "ln")
     assert row.status is Status.AMBIGUOUS

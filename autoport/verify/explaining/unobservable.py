@@ -7,6 +7,7 @@ norm(x + b) = norm(x)                                     a norm over each chann
 from __future__ import annotations
 
 from autoport.graph import Graph, Op, Value
+from autoport.weights.role import Role
 
 SILENT = {"reshape", "transpose", "expand"}
 FUSED = {"attention", "keras_attention"}
@@ -20,7 +21,7 @@ def cannot_show(graph: Graph, name: str, role: str) -> str | None:
         name: the operation; one that only training mode runs is not in the graph.
         role: the weight's.
     """
-    if not role.startswith("bias") or name not in graph:
+    if Role.of(role).whole != "bias" or name not in graph:
         return None
     if _always(graph, Value(name), _is_key):
         return "the bias of a key adds the same to every score that a softmax compares"
