@@ -14,7 +14,7 @@ from autoport.facts.reasons import Code, Reason, Several
 from autoport.files.side import Side
 from autoport.graph import Graph, Tensor
 from autoport.plan.absorption import Absorption
-from autoport.weights.algebra import Array, Part, Term, assemble, content, same_part, view
+from autoport.weights.algebra import Array, Part, Term, assemble, content, same_part, sum_of, view
 from autoport.weights.pair import WeightPair, neutral_value
 from autoport.weights.piece import Piece
 
@@ -55,8 +55,8 @@ class Entry:
         """The transform in one line."""
         texts = []
         for part in self.parts:
-            right = " + ".join(str(term) for term in part.terms) if part.terms else f"{part.fill:g}"
-            texts.append(f"{right} -> {part.target}".replace("+ -", "- "))
+            made = sum_of(part.terms) if part.terms else f"{part.fill:g}"
+            texts.append(f"{made} -> {part.target}")
         return "; ".join(dict.fromkeys(texts))
 
 
