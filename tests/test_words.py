@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from autoport.comparison.doubts import find_doubts
+from autoport.analysis import Analysis
+from autoport.base.framework import Framework
 from autoport.facts import reasons, values
 from autoport.facts.places import Place, Port
 from autoport.facts.reasons import SENTENCES, Code, Reason
 from autoport.graph import Graph, Tensor, Value
 from autoport.graph.build import Builder
-from autoport.matching import Matching
 from autoport.report import build_report
 from autoport.report.views.folding import Fold, Heading, folded
 from autoport.report.views.json_view import as_dict
 from autoport.report.views.table import render_table
-from autoport.result import Match
+from autoport.weights.piece import Piece, Weight
 from tests.report import synthetic
 
 SOURCE = Path(reasons.__file__).parents[1]
@@ -99,7 +99,7 @@ class Chain:
 
     def graph(self) -> Graph:
         """The graph, whose layers are called by their numbers."""
-        x = self.build.emit("input", [], SHAPE, position=0)
+        x = self.build.emit("input", [], SHAPE, axes=["n", "c"], position=0)
         for number, (kind, roles) in enumerate(self.layers):
             x = self._layer(f"{self.side}{number}", kind, roles, x)
         self.build.graph.outputs = [x]
@@ -110,29 +110,28 @@ class Chain:
             branches = [self._layer(f"{path}/{act}", act, (), self._layer(path, *DENSE, x)) for act in roles]
             return self.build.emit("add", branches, SHAPE)
         self.build.path, self.build.type = path, kind.title()
-        patterns: dict[str, Any] = {}
-        for role in roles:
-            pattern = "i o" if role == "kernel" else "o" if kind == "dense" else "c"
-            tensor = Tensor(f"{path}/{role}{len(self.build.graph)}", (WIDTH,) * len(pattern.split()), "float32")
-            patterns[role] = self.build.tensor(tensor), pattern
-        attrs = {"epsilon": self.epsilon} if kind == "batch_norm" else {}
-        features = (WIDTH, WIDTH) if roles else ()
-        return self.build.emit(kind, [x], SHAPE, weights=self.build.weights(**patterns), features=features, **attrs)
+        weights = {role: self._weight(path, kind, role) for role in roles}
+        if kind == "dense":
+            return self.build.dense(x, weights["kernel"], weights.get("bias"), SHAPE)
+        if kind == "batch_norm":
+            whole = {role: Weight((piece,)) for role, piece in weights.items()}
+            return self.build.norm(kind, x, whole, dims=[1], epsilon=self.epsilon)
+        return self.build.emit(kind, [x], SHAPE)
+
+    def _weight(self, path: str, kind: str, role: str) -> Piece:
+        pattern = "i o" if role == "kernel" else "o" if kind == "dense" else "c"
+        shape = (WIDTH,) * (2 if role == "kernel" else 1)
+        tensor = Tensor(f"{path}/{role}{len(self.build.graph)}", shape, "float32")
+        return Piece.of(self.build.tensor(tensor), pattern, shape)
 
 
 DENSE, BARE = ("dense", ("kernel", "bias")), ("dense", ("kernel",))
 NORM, RELU = ("batch_norm", ("scale", "offset", "mean", "variance")), ("relu", ())
 
 
-def chains(left: list[Any], right: list[Any]) -> Callable[[], Match]:
-    """Makes a pair of chains, with another epsilon on each side."""
-
-    def make() -> Match:
-        match = synthetic.match_of(Chain("a", *left, epsilon=1e-3).graph(), Chain("b", *right).graph())
-        match._conclude(find_doubts(match.matching))
-        return match
-
-    return make
+def chains(left: list[Any], right: list[Any]) -> Callable[[], Analysis]:
+    """Analyses a pair of chains, with another epsilon on each side."""
+    return lambda: synthetic.analysis_of(Chain("a", *left, epsilon=1e-3).graph(), Chain("b", *right).graph())
 
 
 def fork(*activations: str) -> Any:
@@ -140,7 +139,7 @@ def fork(*activations: str) -> Any:
     return "fork", activations
 
 
-PAIRS: dict[str, Callable[[], Match]] = {
+PAIRS: dict[str, Callable[[], Analysis]] = {
     "an encoder of which one norm lacks": lambda: synthetic.large(120),
     "another epsilon and another activation": chains([DENSE, RELU, NORM, DENSE], [DENSE, ("tanh", ()), NORM, DENSE]),
     "a run of equal layers of which one lacks": chains([DENSE, RELU] * 5, [DENSE, RELU] * 4),
@@ -156,19 +155,18 @@ PAIRS: dict[str, Callable[[], Match]] = {
 SIDES = ("tf", "torch")
 
 
-def facts(match: Match) -> dict[str, Any]:
-    """All that a match and its report state, without their words."""
-    report = build_report(match)
+def facts(analysis: Analysis) -> dict[str, Any]:
+    """All that an analysis and its report state, without their words."""
+    report, transfer = build_report(analysis), analysis.transfer(Framework.TORCH)
     document = as_dict(report)
-    matching: Matching = match.matching
     differences = document["differences"]
     lines = [len(line.rows) if isinstance(line, Fold) else isinstance(line, Heading) for line in folded(report)]
     return {
-        "pairs": [(pair.left, pair.right, pair.reason) for pair in matching.pairs],
-        "ambiguous": matching.ambiguous,
-        "plan": {path: entry.expression for path, entry in match._plans["torch"].entries.items()},
-        "missing": match.missing(),
-        "unexpected": match.unexpected(),
+        "pairs": [(pair.left, pair.right, pair.reason) for pair in analysis.matching.pairs],
+        "ambiguous": analysis.matching.ambiguous,
+        "entries": {path: entry.expression for path, entry in transfer.entries.items()},
+        "missing": transfer.missing,
+        "unexpected": transfer.unexpected,
         "rows": [(row["status"], row["reasons"], row["listed"], row["unread"]) for row in document["rows"]],
         "differences": [[d["name"], *(d[side][key] for side in SIDES for key in ("at", "data"))] for d in differences],
         "counts": [document[key] for key in ("complete", "same", "tensors")],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+from autoport.base.framework import TwoSided
 from autoport.comparison.agreement import Refusal, pair_weights, roles_of
 from autoport.comparison.doubts import Doubt
 from autoport.facts.reasons import Code, Reason
@@ -19,7 +20,7 @@ COMPUTED = {"weight_norm", *(f"{kind}_by_value" for kind in ("conv", "prelu", *R
 
 
 @dataclass(frozen=True)
-class Pair:
+class Pair(TwoSided[Op]):
     """Two matched operations with weights.
 
     Attributes:

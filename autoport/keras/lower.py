@@ -12,9 +12,10 @@ from tensorflow.python.framework.function_def_to_graph import function_def_to_gr
 
 from autoport.graph import Graph, Op, Parameters, Stored, Tensor, Value
 from autoport.graph.build import Builder
+from autoport.keras.calls import Layer, RawOp, is_variable
 from autoport.keras.constants import fold_constants
 from autoport.keras.inside import last_reader
-from autoport.keras.rules import LAYERS, OPS, Layer, RawOp, is_variable, known_class
+from autoport.keras.table import LAYERS, OPS, known_class
 from autoport.keras.trace import BRANCHES, LayerCall, Trace
 
 # Operations that run a function.
@@ -184,6 +185,10 @@ class Lowering:
     def _scope(self, index: int) -> str:
         place = bisect_right(self.trace.scopes, index, key=lambda scope: scope[0]) - 1
         return self.trace.scopes[place][1] if place >= 0 else ""
+
+    def source(self, tensor: Any) -> Any:
+        """Where a tensor comes from: `Value`, `Stored`, or None for a constant."""
+        return self.env.get(tensor.name)
 
     def static_value(self, tensor: Any) -> Any:
         """A constant as an array, also one that was made outside of the graph; None for anything else."""

@@ -10,10 +10,13 @@ import logging
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import tensorflow as tf
 from tensorflow.python.ops.resource_variable_ops import UninitializedVariable
+
+from autoport.base.whole_files import write_whole
 
 logger = logging.getLogger(__name__)
 Made = TypeVar("Made")
@@ -119,3 +122,13 @@ def fill(variables: Iterable[Any]) -> None:
         found = unfilled(variable)
         if found is not None:
             found.assign((found.waiting or found.initial)())
+
+
+def save_model(model: Any, path: Path) -> None:
+    """Saves a model whole, by its own `save`.
+
+    Raises:
+        SaveError: the file cannot be written; an old one is as it was.
+    """
+    fill(model.variables)
+    write_whole(path, model.save, path.suffix)

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from autoport.errors import IncompleteMatchError, PlanError
-from autoport.files.side import Side
+from autoport.files.stored_model import StoredModel
 from autoport.graph import Tensor
 from autoport.graph.op import NARROW
-from autoport.plan.plan import Entry, Plan
+from autoport.plan.entry import Entry
+from autoport.plan.plan import Plan
 from autoport.script.fold import fold, line, render
 from autoport.weights.algebra import Array, Part, Term
 from autoport.weights.piece import Piece, parse_pattern
@@ -135,7 +136,7 @@ def render_script(plan: Plan) -> str:
     return head + body + "\n" + (HELPERS if needs_helpers else "") + main + TAIL
 
 
-def _label(side: Side) -> str:
+def _label(side: StoredModel) -> str:
     """A model's name, fit for a docstring."""
     name = re.sub(r"[^\w .:-]", "_", side.model)
     return f"{name or 'a model'} ({side.framework})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from autoport.base.framework import TwoSided
 from autoport.weights.piece import Weight
 from autoport.weights.role import Role
 
@@ -18,7 +19,7 @@ def neutral_value(role: str) -> float | None:
 
 
 @dataclass(frozen=True)
-class WeightPair:
+class WeightPair(TwoSided[Weight | None]):
     """One role of two matched operations.
 
     Attributes:

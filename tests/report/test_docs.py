@@ -41,15 +41,15 @@ def test_every_reason_stands_there_with_its_sentence(code: Code) -> None:
 def test_every_key_of_the_json_is_explained() -> None:
     match = models.normed(eps=1e-5)
     match.assign()
-    document = as_dict(build_report(match, match.verify()))
+    document = as_dict(build_report(match.analysis, match.verify()))
     assert {key for key in keys(document) if f"`{key}`" not in TEXT} == set()
 
 
 def test_advice_names_the_module_and_the_value() -> None:
-    report = build_report(models.normed(eps=1e-5))
+    report = build_report(models.normed(eps=1e-5).analysis)
     (row,) = (row for row in report.rows if row.torch == "norm")
     assert advice(row)[0] == "set `eps` of norm to 0.001; match.reconcile() does it"
-    one_sided = [advice(row) for row in build_report(models.uneven()).rows if row.one_sided]
+    one_sided = [advice(row) for row in build_report(models.uneven().analysis).rows if row.one_sided]
     assert all("strict=False" in text for (text,) in one_sided)
     spare = next(row for row in report.rows if row.unread)
     assert advice(spare) == ["nothing: no forward pass reads it"]

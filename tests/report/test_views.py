@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
+from autoport.api import Match
 from autoport.comparison.differences import Difference
 from autoport.facts.places import Place
 from autoport.report import build_report
@@ -17,13 +18,12 @@ from autoport.report.formats import FORMATS
 from autoport.report.views.lines import MOST_PLACES, difference_lines
 from autoport.report.views.markdown import code
 from autoport.report.views.table import print_report
-from autoport.result import Match
 from tests.report import models
 
 
 def render(match: Match, format: str) -> str:
     """A match in one of the formats."""
-    return FORMATS[format](build_report(match))
+    return FORMATS[format](build_report(match.analysis))
 
 
 COLOUR = re.compile(r"\x1b\[[\d;]*3\d")
@@ -68,7 +68,7 @@ def test_report_writes_the_same_text_into_a_pipe(capsys: pytest.CaptureFixture[s
 
 
 def test_colour_is_for_terminals_and_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
-    report = build_report(models.normed(eps=1e-5))
+    report = build_report(models.normed(eps=1e-5).analysis)
 
     def printed() -> str:
         stream = io.StringIO()

@@ -6,8 +6,9 @@ from typing import Any
 
 from autoport.graph import Value
 from autoport.graph.build import RNN_GATES
+from autoport.keras.calls import Layer
 from autoport.keras.layers.activation import activation_kind
-from autoport.keras.rules import Layer, known_class, layer_rule
+from autoport.keras.table import known_class, layer_rule
 from autoport.weights.role import Role
 
 # Gates in the order Keras stacks them, by PyTorch's letters.

@@ -10,7 +10,8 @@ from typing import Any
 
 from autoport.graph import Stored, Value
 from autoport.graph.build import RNN_GATES
-from autoport.pytorch.lower import Call, register
+from autoport.pytorch.calls import Call
+from autoport.pytorch.table import register
 from autoport.weights.piece import Piece
 from autoport.weights.role import Role
 

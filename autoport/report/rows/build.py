@@ -1,4 +1,4 @@
-"""Builds the rows of a match."""
+"""Builds the rows of a report."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from autoport.base.framework import Framework
 from autoport.comparison.differences import Difference
 from autoport.facts.places import Place
 from autoport.facts.reasons import Code, Reason
@@ -18,8 +19,9 @@ from autoport.report.rows.unmatched import Stored, lost_rows, lost_tensors, unma
 from autoport.verify.verification import Divergence, NodeError, Verification
 
 if TYPE_CHECKING:
+    from autoport.analysis import Analysis
     from autoport.graph import Graph, Op
-    from autoport.result import Match
+    from autoport.plan.draft import Transfer
 
 Places = tuple[Place, Place]
 BETWEEN = Reason(Code.ON_THE_WAY)
@@ -34,55 +36,58 @@ SEVERITY = (
 )
 
 
-def build_report(match: Match, verification: Verification | None = None) -> Report:
-    """Turns a match into rows.
+def build_report(analysis: Analysis, verification: Verification | None = None) -> Report:
+    """Turns an analysis into rows.
 
     Args:
-        match: what `autoport.match` returned.
+        analysis: of two models; `match.analysis`.
         verification: what `match.verify` returned, so that rows have errors and causes.
 
     Returns:
-        The rows with their totals. The match stays as it is.
+        The rows with their totals.
 
     Example:
-        >>> [str(row.status) for row in build_report(match).listed]  # doctest: +SKIP
+        >>> [str(row.status) for row in build_report(analysis).listed]  # doctest: +SKIP
         ['=', '=', '!']
     """
-    lost = lost_tensors(match)
-    partner = pairs_of(match)
-    order = Order(match)
-    placed = [*_pair_rows(match, partner, set(lost), order), *unmatched_rows(match, order)]
-    placed += lost_rows(match, lost, order)
-    placed += _difference_rows(match, {row.at for _, row in placed}, order)
+    transfer = analysis.transfer(Framework.TORCH)
+    lost = lost_tensors(transfer)
+    partner = pairs_of(analysis)
+    order = Order(analysis)
+    tensors = _tensors(analysis, transfer, set(lost))
+    placed = [*_pair_rows(analysis, partner, tensors, order), *unmatched_rows(analysis, order)]
+    placed += lost_rows(analysis, lost, order)
+    placed += _difference_rows(analysis, {row.at for _, row in placed}, order)
     placed.sort(key=lambda entry: entry[0])
     rows = _proved([row for _, row in placed], verification)
-    read = match.graph_tf.read_tensors(), match.graph_torch.read_tensors()
+    read = analysis.graphs.tf.read_tensors(), analysis.graphs.torch.read_tensors()
     unsettled = [len([side for side, _ in lost if side == which]) for which in ("tf", "torch")]
     return Report(
         tuple(rows),
-        tuple(match.differences),
-        match.complete,
+        tuple(analysis.differences),
+        transfer.complete,
         Count(len(read[0]) - unsettled[0], len(read[0])),
         Count(len(read[1]) - unsettled[1], len(read[1])),
-        match.tf_name,
-        match.torch_name,
-        _drawing(match, partner, rows),
+        analysis.names.tf,
+        analysis.names.torch,
+        _drawing(analysis, partner, rows),
         verification,
     )
 
 
-def _pair_rows(match: Match, partner: Mapping[str, str], lost: set[Stored], order: Order) -> Iterator[tuple[Key, Row]]:
+def _pair_rows(
+    analysis: Analysis, partner: Mapping[str, str], tensors: Tensors, order: Order
+) -> Iterator[tuple[Key, Row]]:
     """One row for each pair of layers, of which each may be several operations: query, key, value, out."""
-    tensors = _tensors(match, lost)
-    weighted = {pair.tf.name: pair for pair in match.pairs}
-    reasons = {pair.left: pair.reason for pair in match.matching.pairs}
-    told = _told(match.differences)
+    weighted = {pair.tf.name: pair for pair in analysis.pairs}
+    reasons = {pair.left: pair.reason for pair in analysis.matching.pairs}
+    told = _told(analysis.differences)
     groups: dict[Places, list[tuple[Op, Op]]] = {}
     for left, right in partner.items():
-        if left in match.graph_tf and right in match.graph_torch:
-            a, b = match.graph_tf.op(left), match.graph_torch.op(right)
+        if left in analysis.graphs.tf and right in analysis.graphs.torch:
+            a, b = analysis.graphs.tf.op(left), analysis.graphs.torch.op(right)
             groups.setdefault((a.place, b.place), []).append((a, b))
-    for pair in match.in_training.pairs:
+    for pair in analysis.in_training.pairs:
         groups.setdefault((pair.tf.place, pair.torch.place), []).append((pair.tf, pair.torch))
         reasons[pair.tf.name] = pair.reason
     for places, ops in groups.items():
@@ -100,20 +105,20 @@ def _pair_rows(match: Match, partner: Mapping[str, str], lost: set[Stored], orde
                 reasons=tuple(why) or (BETWEEN,),
                 differences=differences,
                 at=places,
-                tf_nodes=tuple(a.name for a, _ in ops if a.name in match.graph_tf),
-                torch_nodes=tuple(b.name for _, b in ops if b.name in match.graph_torch),
+                tf_nodes=tuple(a.name for a, _ in ops if a.name in analysis.graphs.tf),
+                torch_nodes=tuple(b.name for _, b in ops if b.name in analysis.graphs.torch),
             ),
         )
 
 
-def _tensors(match: Match, lost: set[Stored]) -> Tensors:
+def _tensors(analysis: Analysis, transfer: Transfer, lost: set[Stored]) -> Tensors:
     absorbed: dict[str, list[str]] = {}
     absorbing: dict[str, list[str]] = {}
-    for path, entry in match.plan("torch").entries.items():
+    for path, entry in transfer.entries.items():
         for term in (term for part in entry.parts for term in part.terms if term.factor != 1):
             absorbed.setdefault(term.source.tensor, []).append(path)
             absorbing.setdefault(path, []).append(term.source.tensor)
-    return Tensors(match.graph_tf.tensors, match.graph_torch.tensors, lost, absorbed, absorbing)
+    return Tensors(analysis.graphs.tf.tensors, analysis.graphs.torch.tensors, lost, absorbed, absorbing)
 
 
 def _pair_status(tensors: Iterable[TensorRow], differences: Iterable[Difference]) -> Status:
@@ -131,11 +136,11 @@ def _told(differences: Iterable[Difference]) -> dict[Places, list[Difference]]:
     return told
 
 
-def _difference_rows(match: Match, known: Container[Places | None], order: Order) -> Iterator[tuple[Key, Row]]:
+def _difference_rows(analysis: Analysis, known: Container[Places | None], order: Order) -> Iterator[tuple[Key, Row]]:
     """Differences of what is no pair of rows: the number of outputs, preprocessing."""
-    for places, found in _told(match.differences).items():
+    for places, found in _told(analysis.differences).items():
         if places not in known:
-            a, b = _op_at(match.graph_tf, places[0]), _op_at(match.graph_torch, places[1])
+            a, b = _op_at(analysis.graphs.tf, places[0]), _op_at(analysis.graphs.torch, places[1])
             row = Row(
                 _pair_status((), found),
                 *label(places[0]),
@@ -189,8 +194,8 @@ def _with_errors(row: Row, errors: list[NodeError], divergences: list[Divergence
     return replace(row, status=status, error=worst([*errors, *divergences]), divergences=tuple(divergences))
 
 
-def _drawing(match: Match, partner: Mapping[str, str], rows: list[Row]) -> Drawing:
-    tf, torch = Side(match.matching.left), Side(match.matching.right)
+def _drawing(analysis: Analysis, partner: Mapping[str, str], rows: list[Row]) -> Drawing:
+    tf, torch = Side(analysis.matching.left), Side(analysis.matching.right)
     nodes, groups = group_nodes(nodes_of(tf, torch, partner))
     spoken: dict[tuple[str, str], list[int]] = {}
     for number, row in enumerate(rows):

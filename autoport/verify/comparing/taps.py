@@ -6,7 +6,7 @@ pooling); what it *makes* shows its own hyper-parameters and weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -45,7 +45,7 @@ class Tap:
     reader: Any = None
 
 
-def find_taps(matching: Matching, skipped: set[Value]) -> list[Tap]:
+def find_taps(matching: Matching, skipped: Collection[Value]) -> list[Tap]:
     """Every place at which both sides hold a value of their own.
 
     Args:
@@ -72,7 +72,7 @@ def output_taps(matching: Matching) -> list[Tap]:
     return taps
 
 
-def _candidates(matching: Matching, skipped: set[Value]) -> Iterator[Tap]:
+def _candidates(matching: Matching, skipped: Collection[Value]) -> Iterator[Tap]:
     """Taps at results before taps at what is read."""
     left, right = matching.left, matching.right
     pairs = [(node, left.op(node), right.op(partner)) for node, partner in matching.partner.items()]

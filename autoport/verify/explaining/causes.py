@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import fx
 
+from autoport.base.framework import Framework
 from autoport.comparison.differences import (
     DEFAULTS,
     Difference,
@@ -35,7 +36,7 @@ from autoport.verify.running.lockstep import Apart, Twins
 from autoport.verify.verification import UNKNOWN, Cause
 
 if TYPE_CHECKING:
-    from autoport.result import Match
+    from autoport.analysis import Analysis
 
 
 @dataclass(eq=False)
@@ -69,9 +70,11 @@ class Hypothesis:
 class Causes:
     """Finds the causes of divergences."""
 
-    def __init__(self, match: Match, weights: Weights, regions: Regions, twins: Twins, taps: Sequence[Tap]) -> None:
-        self._match, self._weights, self._regions = match, weights, regions
-        self._matching, self._twins, self._taps = match.matching, twins, taps
+    def __init__(
+        self, analysis: Analysis, weights: Weights, regions: Regions, twins: Twins, taps: Sequence[Tap]
+    ) -> None:
+        self._analysis, self._weights, self._regions = analysis, weights, regions
+        self._matching, self._twins, self._taps = analysis.matching, twins, taps
 
     def find(self, found: Mapping[Tap, Apart]) -> dict[Tap, tuple[Cause, ...]]:
         """The causes of every divergence in `found`."""
@@ -177,14 +180,14 @@ class Causes:
         op = self._matching.right.op(self._matching.partner[node])
         if op is None:
             return
-        plan, missing = self._match.plan("torch"), self._match.missing("torch")
+        transfer = self._analysis.transfer(Framework.TORCH)
         for path, wrong in self._weights.wrong.items():
             if any(name == op.name for name, _ in wrong.places):
                 cause = Cause("weights", reasons=(wrong.reason,))
                 yield Hypothesis(cause, stored={path: wrong.expected}, confirmed_by=Code.AGREES_WITH_TENSOR)
         for path in op.tensors:
-            if path not in plan.entries and path in missing:
-                lost = Reason.of(Code.NOT_CARRIED, tensor=path, reason=missing[path])
+            if path in transfer.missing:
+                lost = Reason.of(Code.NOT_CARRIED, tensor=path, reason=transfer.missing[path])
                 yield Hypothesis(Cause("weights", reasons=(lost,)))
 
     def _of_node(self, node: str) -> Iterator[Hypothesis]:
@@ -208,7 +211,7 @@ class Causes:
                 yield Hypothesis(_cause(difference))
 
     def _attribute(self, a: Op, b: Op, difference: Difference) -> Hypothesis:
-        nodes = nodes_of(self._match.graph_torch, b)
+        nodes = nodes_of(self._analysis.graphs.torch, b)
         value = a.attrs.get(difference.name, DEFAULTS.get(difference.name))
         if value is None or not nodes or any(mend(node, b, {difference.name: value}) is None for node in nodes):
             return Hypothesis(_cause(difference))
@@ -219,7 +222,7 @@ class Causes:
         expected = {place: self._matching.partner.get(source) for source, place in self._matching.left.preds[node]}
         actual = dict(self._matching.right.preds[b.name])
         order = [actual.get(str(expected[place]), -1) for place in sorted(expected)]
-        nodes = nodes_of(self._match.graph_torch, b)
+        nodes = nodes_of(self._analysis.graphs.torch, b)
         if sorted(order) != list(range(len(order))):
             return Hypothesis(_cause(difference))
         return Hypothesis(_cause(difference), nodes=nodes, op=b, patch=Order(order))

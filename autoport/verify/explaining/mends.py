@@ -8,7 +8,7 @@ from typing import Any
 from torch import fx
 
 from autoport.graph import Graph, Op, Value
-from autoport.pytorch.lower import bare_name
+from autoport.pytorch.table import bare_name
 from autoport.verify.explaining.patches import (
     Arguments,
     AveragePool,

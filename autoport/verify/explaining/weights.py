@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from autoport.base.framework import Both, Framework
 from autoport.facts.reasons import Code, Reason
-from autoport.plan.plan import Entry
+from autoport.plan.entry import Entry
 from autoport.weights.algebra import Array, Term, assemble, view
 from autoport.weights.pair import WeightPair
 from autoport.weights.piece import Weight
 
 if TYPE_CHECKING:
-    from autoport.result import Match
+    from autoport.analysis import Analysis
 
 Read = Callable[[str], Array]
 
@@ -62,13 +63,13 @@ class Weights:
     wrong: dict[str, WrongTensor] = field(default_factory=dict)
 
 
-def compare_weights(match: Match) -> Weights:
+def compare_weights(analysis: Analysis) -> Weights:
     """Looks at every tensor that the plan makes."""
-    plan = match.plan("torch")
-    source, target = match.store("tf"), match.store("torch")
+    transfer = analysis.transfer(Framework.TORCH)
+    source, target = Both.of(analysis.open_store)
     result = Weights()
-    pairs = [weight for pair in match.pairs for weight in pair.weights]
-    for path, entry in plan.entries.items():
+    pairs = [weight for pair in analysis.pairs for weight in pair.weights]
+    for path, entry in transfer.entries.items():
         actual = target.read(path)
         expected = _exact(entry, source.read)
         rounded = expected.astype(actual.dtype)
@@ -78,17 +79,17 @@ def compare_weights(match: Match) -> Weights:
             continue
         elif not _same_sums(path, pairs, source.read, target.read):
             difference = float(np.abs(actual - expected).max())
-            places = _places(match, path, actual, rounded)
+            places = _places(analysis, path, actual, rounded)
             result.wrong[path] = WrongTensor(path, torch.from_numpy(expected), difference, places)
     _explain(result, target.read)
     return result
 
 
-def _places(match: Match, path: str, actual: Array, expected: Array) -> frozenset[tuple[str, str]]:
+def _places(analysis: Analysis, path: str, actual: Array, expected: Array) -> frozenset[tuple[str, str]]:
     """Which weights of which PyTorch operations are wrong in a tensor."""
     return frozenset(
         (pair.torch.name, weight.role)
-        for pair in match.pairs
+        for pair in analysis.pairs
         for weight in pair.weights
         for piece in (weight.torch.pieces if weight.torch else ())
         if piece.tensor == path and not np.array_equal(view(actual, piece), view(expected, piece))
