@@ -61,6 +61,24 @@ class Code(str, Enum):
     BIAS_REACHES_OUTPUT = "bias_reaches_output"
     BIAS_WITHOUT_MEAN = "bias_without_mean"
     BIAS_BEFORE_NORM = "bias_before_norm"
+    # What shows that something is the cause of a divergence, and what a wrong tensor holds.
+    AGREES_WITH_VALUE = "agrees_with_value"
+    AGREES_WITH_TENSOR = "agrees_with_tensor"
+    LOCATED = "located"
+    NOT_LOCATED = "not_located"
+    SMALLER_ERROR = "smaller_error"
+    STILL_DIFFERS = "still_differs"
+    NOTHING_ELSE = "nothing_else"
+    VALUES_UNCOMPARED = "values_uncompared"
+    NOT_CARRIED = "not_carried"
+    WRONG_TENSOR = "wrong_tensor"
+    WRONG_BECAUSE = "wrong_because"
+    HOLDS_ANOTHER = "holds_another"
+    AXES_EXCHANGED = "axes_exchanged"
+    UNSEEN = "unseen"
+    # Why a weight cannot show.
+    KEY_BIAS = "key_bias"
+    REMOVED_BIAS = "removed_bias"
     # Why a tensor of a plan belongs where it does, and what a file of a plan says itself.
     BELONGS = "belongs"
     QUOTED = "quoted"
@@ -114,6 +132,22 @@ SENTENCES: dict[Code, str] = {
     Code.BIAS_REACHES_OUTPUT: "the target has no such bias, and it reaches an output of the model",
     Code.BIAS_WITHOUT_MEAN: "the target has no such bias, and {norm} has no mean that could take it",
     Code.BIAS_BEFORE_NORM: "the target has no such bias, and {operation} stands before any norm",
+    Code.AGREES_WITH_VALUE: "computed with Keras' value, PyTorch agrees",
+    Code.AGREES_WITH_TENSOR: "given the tensor that belongs there, PyTorch agrees",
+    Code.LOCATED: "the values part here, between two operations",
+    Code.NOT_LOCATED: "every place by itself agrees, so it is not located",
+    Code.SMALLER_ERROR: "with Keras' value the error falls to {error:.2g}",
+    Code.STILL_DIFFERS: "by structure; computed with Keras' value, PyTorch still differs",
+    Code.NOTHING_ELSE: "by structure; nothing else is known to differ here",
+    Code.VALUES_UNCOMPARED: "both sides have one, whose values structure does not compare",
+    Code.NOT_CARRIED: "{tensor} was not carried: {reason}",
+    Code.WRONG_TENSOR: "{tensor} differs by up to {difference:.3g}",
+    Code.WRONG_BECAUSE: "{wrong}: {reason}",
+    Code.HOLDS_ANOTHER: "it holds what belongs to {tensor}",
+    Code.AXES_EXCHANGED: "its axes {first} and {second} are exchanged",
+    Code.UNSEEN: "it does not show on these inputs",
+    Code.KEY_BIAS: "the bias of a key adds the same to every score that a softmax compares",
+    Code.REMOVED_BIAS: "the norm behind it works on each channel by itself and removes a bias",
     Code.BELONGS: "{roles} of {tf} and {torch}: {reason}",
     Code.QUOTED: "{text}",
 }

@@ -5,10 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
 from autoport.facts.places import Place
+
+# Operations that are listed by name.
+MOST_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,17 @@ class Read:
 
     def __str__(self) -> str:
         return f"reads {', '.join(map(str, self.places)) or text(None)}"
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """Operations that one side computes and the other does not."""
+
+    places: tuple[Place, ...]
+
+    def __str__(self) -> str:
+        shown = ", ".join(map(str, self.places[:MOST_SHOWN])) or "nothing that matches"
+        return shown + (f" and {len(self.places) - MOST_SHOWN} more" if self.places[MOST_SHOWN:] else "")
 
 
 @dataclass(frozen=True)
@@ -77,7 +92,7 @@ def frozen(value: Any) -> Any:
     """
     if isinstance(value, (list, tuple)):
         return tuple(map(frozen, value))
-    return value
+    return value if isinstance(value, Hashable) else str(value)
 
 
 def text(value: Any) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from autoport.facts.reasons import Reason
 from autoport.graph import Tensor
-from autoport.weights.algebra import Array, Part, assemble, content, view
+from autoport.weights.algebra import Array, Part, assemble, content, sum_of, view
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,6 @@ class Entry:
         """The transform in one line."""
         texts = []
         for part in self.parts:
-            right = " + ".join(str(term) for term in part.terms) if part.terms else f"{part.fill:g}"
-            texts.append(f"{right} -> {part.target}".replace("+ -", "- "))
+            made = sum_of(part.terms) if part.terms else f"{part.fill:g}"
+            texts.append(f"{made} -> {part.target}")
         return "; ".join(dict.fromkeys(texts))

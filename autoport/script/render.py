@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -233,11 +234,12 @@ def _value(plan: Plan, part: Part) -> str:
     if not part.terms:
         return repr(part.fill)
     terms = []
-    for term in part.terms:
+    for number, term in enumerate(part.terms):
+        sign = ("-" if term.factor < 0 else "") if number == 0 else (" - " if term.factor < 0 else " + ")
+        factor = "" if abs(term.factor) == 1 else f"{abs(term.factor)!r} * "
         read = f"view(read({json.dumps(_key(plan, term.source.tensor))}), {_place(term.source)})"
-        factor = {1.0: "", -1.0: "-"}.get(term.factor, f"{term.factor!r} * ")
-        terms.append(f"{factor}{read}")
-    return " + ".join(terms).replace("+ -", "- ")
+        terms.append(f"{sign}{factor}{read}")
+    return "".join(terms)
 
 
 def _place(piece: Piece) -> str:
@@ -251,5 +253,6 @@ def _place(piece: Piece) -> str:
     return ", ".join(given)
 
 
-def _literal(found: object) -> str:
-    return repr(dict(found)).replace("'", '"')  # type: ignore[call-overload]
+def _literal(found: Mapping[Any, Any]) -> str:
+    """A dictionary in Python, by names or numbers."""
+    return "{" + ", ".join(f"{json.dumps(key)}: {value!r}" for key, value in found.items()) + "}"

@@ -12,6 +12,7 @@ from tensorflow import as_dtype
 from autoport.base.framework import Framework
 from autoport.base.progress import stage
 from autoport.facts.places import Place
+from autoport.facts.reasons import Code, Reason
 from autoport.keras.read import flat_inputs
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.taps import Tap, find_taps, output_taps
@@ -29,7 +30,7 @@ from autoport.verify.verification import UNKNOWN, Cause, Divergence, NodeError, 
 if TYPE_CHECKING:
     from autoport.analysis import Analysis
 
-UNLOCATED = (Cause(UNKNOWN, evidence="every place by itself agrees, so it is not located"),)
+UNLOCATED = (Cause(UNKNOWN, reasons=(Reason(Code.NOT_LOCATED),)),)
 # Places that are listed by name.
 MOST_SHOWN = 3
 
@@ -140,12 +141,13 @@ class _Run:
         for path, wrong in self.weights.wrong.items():
             if path in shown:
                 continue
-            reasons = [cannot_show(self.analysis.graphs.torch, name, role) for name, role in wrong.places]
-            if reasons and all(reasons):
-                unobservable.append(f"{wrong} ({reasons[0]})")
+            codes = [cannot_show(self.analysis.graphs.torch, name, role) for name, role in wrong.places]
+            certain = [code for code in codes if code is not None]
+            if certain and len(certain) == len(codes):
+                unobservable.append(f"{wrong} ({Reason(certain[0])})")
                 continue
             name = min((name for name, _ in wrong.places), default="")
-            cause = Cause("weights", evidence=f"{wrong}; it does not show on these inputs")
+            cause = Cause("weights", reasons=(wrong.reason, Reason(Code.UNSEEN)))
             at = places.get(name, (Place(path), Place(path)))
             divergences.append(Divergence(*at, "node", wrong.difference, 0.0, self.rtol, (cause,)))
         return divergences, unobservable

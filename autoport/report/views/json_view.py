@@ -138,6 +138,7 @@ def _cause(cause: Cause) -> dict[str, Any]:
         "tf": cause.tf_value,
         "torch": cause.torch_value,
         "evidence": cause.evidence,
+        "reasons": [as_json(reason) for reason in cause.reasons],
         "confirmed": cause.confirmed,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from autoport.comparison.differences import Difference
@@ -127,12 +127,17 @@ def difference_lines(differences: Iterable[Difference]) -> list[tuple[str, list[
         For each combination of name and values a headline and one line for each place; of many
         places only the first, because the rows mark all of them.
     """
-    groups: dict[str, list[str]] = {}
+    groups: dict[Hashable, list[Difference]] = {}
     for d in differences:
-        note = ", in training only" if d.training_only else ""
-        headline = f"{d.name}: {d.tf_value} in Keras, {d.torch_value} in PyTorch{note}"
-        groups.setdefault(headline, []).append(f"{d.tf} | {d.torch}")
-    return [(f"{headline}, at {counted(len(places), 'place')}", _first(places)) for headline, places in groups.items()]
+        groups.setdefault((d.name, d.values, d.training_only), []).append(d)
+    return [(_headline(alike), _first([f"{d.tf} | {d.torch}" for d in alike])) for alike in groups.values()]
+
+
+def _headline(alike: Sequence[Difference]) -> str:
+    d = alike[0]
+    note = ", in training only" if d.training_only else ""
+    values = f"{d.tf_value} in Keras, {d.torch_value} in PyTorch"
+    return f"{d.name}: {values}{note}, at {counted(len(alike), 'place')}"
 
 
 def _first(places: list[str]) -> list[str]:
