@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 from torch import fx, nn
-from torch.utils._pytree import tree_leaves, tree_map
 
 import autoport.pytorch.functions  # noqa: F401  fills the table
 from autoport.errors import InputError, TraceError
 from autoport.graph import Graph
 from autoport.pytorch.inputs import Named, candidates, named_axes, placed_like
+from autoport.pytorch.internals import tree_leaves, tree_map
 from autoport.pytorch.lower import lower
 from autoport.pytorch.trace import holds_values, trace
 
