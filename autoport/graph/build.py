@@ -15,6 +15,7 @@ from autoport.graph.emitter import Emitter
 from autoport.graph.op import Shape, Value
 from autoport.graph.vocabulary import kind_of
 from autoport.weights.piece import Piece, Weight
+from autoport.weights.role import Role
 
 INPUT_AXES: Mapping[int, tuple[str, ...]] = {
     1: ("n",),
@@ -163,8 +164,8 @@ class Builder(Emitter):
         """
         roles = {role: Weight(tuple(pieces)) for role, pieces in weights.items() if pieces}
         gate = kind_of(kind).gates[0]
-        recurrent = roles[f"recurrent_kernel_{gate}"].pieces[0]
-        kernel = roles[f"kernel_{gate}"].pieces[0]
+        recurrent = roles[Role("recurrent_kernel", gate)].pieces[0]
+        kernel = roles[Role("kernel", gate)].pieces[0]
         features = (kernel.sizes.get("i", 1), recurrent.sizes.get("u", 1), attrs["reverse"])
         last = len(out[0]) - 1
         attrs |= {"binds": {"i": (0, last)}, "outputs": {"u": last, "r": last}}

@@ -11,7 +11,7 @@ from typing import Any
 from autoport.graph.vocabulary.moves import UNKNOWN, Moves
 
 # What an operation without an attribute has there, where nothing else is declared.
-NOTHING = "nothing"
+NOTHING = object()
 
 
 class Use(Enum):
@@ -136,11 +136,6 @@ class Kind(str):
     def __new__(cls, name: str, *args: Any, **kwargs: Any) -> Kind:
         """The text."""
         return super().__new__(cls, name)
-
-    def __reduce__(self) -> tuple[Callable[[str], Kind], tuple[str]]:
-        from autoport.graph.vocabulary.registry import kind_of
-
-        return kind_of, (self.name,)
 
     @property
     def is_recurrent(self) -> bool:

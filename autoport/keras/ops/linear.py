@@ -6,7 +6,8 @@ from typing import Any
 
 from autoport.graph.einsum import lower_einsum
 from autoport.graph.equations import product_equation
-from autoport.keras.rules import RawOp, op_rule
+from autoport.keras.calls import RawOp
+from autoport.keras.table import op_rule
 
 
 @op_rule("MatMul BatchMatMulV2 BatchMatMul BatchMatMulV3")

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from autoport.graph import Value
-from autoport.keras.rules import RawOp, op_rule
+from autoport.keras.calls import RawOp
+from autoport.keras.table import op_rule
 
 # The inputs behind the data, with what they are where a layer has no such weight.
 ROLES = {"scale": 1.0, "offset": 0.0, "mean": None, "variance": None}

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from autoport.graph import Value
-from autoport.keras.rules import RawOp, op_rule, static_axes
+from autoport.keras.calls import RawOp, static_axes
+from autoport.keras.table import op_rule
 
 
 @op_rule("Reshape Squeeze ExpandDims")

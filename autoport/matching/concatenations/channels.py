@@ -13,6 +13,7 @@ from autoport.canonical.axes.layout import NUMBERED
 from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
 from autoport.graph.axes import Atom
+from autoport.weights.role import Role
 
 
 class LostError(Exception):
@@ -171,4 +172,4 @@ class _Walk:
 
 def in_segment(role: str, segment: int | None) -> bool:
     """Whether a weight lies along one segment of what an operation reads; see `autoport.canonical.axes.layout`."""
-    return segment is None or role.partition("[")[2].startswith(f"{segment}]")
+    return segment is None or Role.of(role).parts[:1] == ((segment,),)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from autoport.graph import Value
-from autoport.pytorch.lower import Call, register
+from autoport.pytorch.calls import Call
+from autoport.pytorch.table import register
 
 # torch name -> (vocabulary name, {parameter: default}); the parameters follow the input in order.
 ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {

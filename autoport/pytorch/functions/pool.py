@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from autoport.graph.build import SPATIAL
-from autoport.pytorch.lower import Call, register, spatial
+from autoport.pytorch.calls import Call, spatial
+from autoport.pytorch.table import register
 
 
 @register("max_pool1d max_pool2d max_pool3d", "input kernel_size stride padding dilation ceil_mode")

@@ -9,8 +9,8 @@ from torch import fx
 
 from autoport.graph import Graph, Op, Value
 from autoport.graph.vocabulary import Kind
-from autoport.pytorch.lower import bare_name
-from autoport.verify.explaining.patches import (
+from autoport.pytorch.table import bare_name
+from autoport.verify.running.patches import (
     Arguments,
     AveragePool,
     Convolution,
@@ -53,10 +53,9 @@ def mend(node: fx.Node, op: Op, values: Attrs) -> Patch | None:
 def _takes(function: Any, kind: Kind, name: str) -> bool:
     """Whether a function has a parameter for an attribute, and is not the last of several that spell the operation."""
     argument = kind.attribute(name).argument
-    # The table does not name the parameters of an activation.
-    return argument is not None and (
-        bare_name(function) == kind if kind.is_activation else argument in parameters(function)
-    )
+    if kind.is_activation:  # the table does not name their parameters
+        return argument is not None and bare_name(function) == kind
+    return argument in parameters(function)
 
 
 def _conv(node: fx.Node, op: Op, attrs: Attrs) -> Patch | None:
