@@ -226,8 +226,13 @@ def _is_told(expression: Expression) -> bool:
     held = by_dim(op.attrs.get(op.kind.moves.dims or ""))
     along = op.attrs.get(op.kind.moves.named or "") is not None or (held is not None and None not in held.values())
     alone = op.kind.is_join or op.kind.moves.motion is not Motion.ALONG
-    vectors = all(max(shape, default=1) == prod(shape) for shape in (c.shapes[0] for c in _constants(expression)))
-    return (along or alone) and vectors and None not in _told(expression)
+    return (along or alone) and all(map(_is_ordered, _constants(expression))) and None not in _told(expression)
+
+
+def _is_ordered(constant: Op) -> bool:
+    """Whether the text of a constant's values tells their order: of one axis it does, and equal ones have none."""
+    shape = constant.shapes[0] if constant.shapes else ()
+    return max(shape, default=1) == prod(shape) or constant.attrs.get("fill") is not None
 
 
 def _told(expression: Expression) -> list[str | None]:

@@ -28,6 +28,9 @@ ACTIVATIONS = {
     "Square": "square",
     "Reciprocal": "reciprocal",
     "LogicalNot": "not",
+    "IsFinite": "isfinite",
+    "IsInf": "isinf",
+    "IsNan": "isnan",
     "Sin": "sin",
     "Cos": "cos",
 }
