@@ -342,8 +342,9 @@ class Match:
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         from autoport.report import build_report
+        from autoport.report.html import render_notebook
 
-        return build_report(self.analysis)._repr_html_()
+        return render_notebook(build_report(self.analysis))
 
     def __repr__(self) -> str:
         state = "complete" if self.complete else "incomplete"

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import sys
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.checkpoint.graph_view import ObjectGraphView
-from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
-from tensorflow.python.trackable.trackable_utils import object_path_to_string
 
 from autoport.base.exclusive import exclusive
 from autoport.base.framework import Framework
@@ -22,6 +18,7 @@ from autoport.files.hdf5 import KERAS, LEGACY, VARIABLE, legacy_name, variable_n
 from autoport.files.stored_model import StoredModel
 from autoport.graph import Graph, Tensor
 from autoport.keras.inputs import is_keras_model
+from autoport.keras.internals import inner_variables, resource_variable, save_weights, weights_store
 
 logger = logging.getLogger(__name__)
 Named = Iterator[tuple[Any, str]]
@@ -52,8 +49,7 @@ def file_names(model: Any, variables: dict[str, Any]) -> dict[str, dict[str, str
 
 def _identities(variable: Any) -> list[int]:
     """A variable of Keras 3, or one of mixed precision, holds one of TensorFlow, and either may be met."""
-    inner = getattr(variable, "_value", None), getattr(variable, "_variable", None)
-    return [id(variable), *(id(found) for found in inner if found is not None)]
+    return [id(variable), *map(id, inner_variables(variable))]
 
 
 def _attempted(layout: str, spelled: Callable[[Any], Named], model: Any) -> list[tuple[Any, str]]:
@@ -70,22 +66,23 @@ def _in_keras_files(model: Any) -> Named:
     if not is_keras_model(model):
         return iter(())
     modern = isinstance(model, sys.modules["keras"].layers.Layer) if "keras" in sys.modules else False
-    library = importlib.import_module(f"{'keras' if modern else 'tf_keras'}.src.saving.saving_lib")
-    notes = _notes(library.H5IOStore)
+    package = "keras" if modern else "tf_keras"
+    notes = _notes(weights_store(package))
     with _variables_for_values():
-        library._save_state(model, notes, None, "", set())
+        save_weights(package, model, notes)
     return iter([(value, name) for value, name in notes.found if not name.startswith("optimizer/")])
 
 
 @contextmanager
 def _variables_for_values() -> Iterator[None]:
     """Keras 2 stores what `numpy` gives for a variable, which here is the variable."""
-    original = BaseResourceVariable.numpy
-    BaseResourceVariable.numpy = lambda variable: variable
+    variables = resource_variable()
+    original = variables.numpy
+    variables.numpy = lambda variable: variable
     try:
         yield
     finally:
-        BaseResourceVariable.numpy = original
+        variables.numpy = original
 
 
 def _notes(store: Any) -> Any:
@@ -136,12 +133,22 @@ def _in_checkpoints(model: Any) -> Named:
 def _by_attributes(model: Any) -> Named:
     """By the attributes that lead from a module to the variable."""
     root = getattr(model, "loaded", model)
-    if is_keras_model(root) or not isinstance(root, tf.Module | tf.__internal__.tracking.AutoTrackable):
+    if is_keras_model(root):
         return
-    objects, paths = ObjectGraphView(root)._breadth_first_traversal()
-    for found in objects:
-        if isinstance(found, tf.Variable):
-            yield found, object_path_to_string(paths[found])
+    places, waiting = {id(root): ""}, deque([root])
+    while waiting:
+        owner = waiting.popleft()
+        if isinstance(owner, tf.Variable):
+            yield owner, places[id(owner)]
+        for name, child in tf.train.TrackableView.children(owner).items():
+            if id(child) not in places:
+                places[id(child)] = f"{places[id(owner)]}/{_escaped(name)}".lstrip("/")
+                waiting.append(child)
+
+
+def _escaped(name: str) -> str:
+    """An attribute as checkpoints spell it, where `/` lies between attributes."""
+    return name.replace(".", "..").replace("/", ".S")
 
 
 def _name(variable: Any) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from autoport.keras.calls import Layer, RawOp
+from autoport.keras.internals import nested_layers
 
 LayerRule = Callable[[Layer], Any]
 OpRule = Callable[[RawOp], Any]
@@ -38,7 +39,7 @@ def known_class(layer: Any) -> str | None:
     """Name of the built-in class whose `call` a layer runs, if the table has a row for it."""
     for cls in type(layer).__mro__:
         if cls.__name__ in LAYERS and cls.__module__.split(".")[0] in ("keras", "tf_keras"):
-            plain = type(layer).call is cls.call and not any(map(_is_altered, layer._flatten_layers()))  # type: ignore[attr-defined]
+            plain = type(layer).call is cls.call and not any(map(_is_altered, nested_layers(layer)))  # type: ignore[attr-defined]
             return cls.__name__ if plain else None
     return None
 

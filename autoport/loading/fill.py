@@ -27,6 +27,7 @@ def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:
         FileError: the file is damaged.
         MismatchError: it holds other weights; the model is as it was.
     """
+    from autoport.keras.internals import nested_layers
     from autoport.keras.stored import file_names
     from autoport.keras.unfilled import unfilled
 
@@ -56,7 +57,7 @@ def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:
                 variables[key].assign(archive.read(stored))
         if waiting:
             weakref.finalize(model, stack.pop_all().close)
-    for layer in model._flatten_layers() if hasattr(model, "_flatten_layers") else ():
+    for layer in nested_layers(model):
         if layer.weights and hasattr(layer, "finalize_state"):  # Normalization computes with copies of its weights
             layer.finalize_state()
 

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from torch.utils._pytree import tree_leaves
-
 from autoport.graph import Stored, Value
 from autoport.graph.build import Builder
-from autoport.pytorch.trace import TensorMeta
+from autoport.pytorch.internals import tree_leaves
+from autoport.pytorch.recorder import TensorMeta
 
 
 class Context(Protocol):

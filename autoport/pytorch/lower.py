@@ -10,13 +10,12 @@ from typing import Any
 
 import torch
 from torch import fx, nn
-from torch._subclasses.fake_tensor import FakeTensor
-from torch.utils._pytree import tree_map
 
 from autoport.graph import Graph, Parameters, Stored, Tensor, Value
 from autoport.graph.build import Builder
 from autoport.pytorch.calls import Call
 from autoport.pytorch.inputs import Named
+from autoport.pytorch.internals import is_fake, tree_map
 from autoport.pytorch.table import TABLE, bare_name, parameter_names
 from autoport.pytorch.trace import stored_tensors
 
@@ -114,7 +113,7 @@ class Lowering:
         return value
 
     def _constant(self, tensor: torch.Tensor, path: str | None = None) -> Value:
-        held = not tensor.is_meta and not isinstance(tensor, FakeTensor)
+        held = not tensor.is_meta and not is_fake(tensor)
         plain = tensor.detach().cpu() if held else None
         if plain is not None and plain.is_floating_point():
             plain = plain.float()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from autoport.pytorch.calls import Call
+from autoport.pytorch.internals import parameters_of
 
 Rule = Callable[[Call], Any]
 TABLE: dict[str, tuple[Rule, tuple[str, ...]]] = {}
@@ -33,15 +34,14 @@ def register(names: str, parameters: str = "") -> Callable[[Rule], Rule]:
 
 def parameter_names(func: Any, parameters: tuple[str, ...]) -> tuple[str, ...]:
     """Names of positional arguments; operators of exported programs say themselves which they are."""
-    schema = getattr(func, "_schema", None)
-    if schema is None or not parameters:
+    names = parameters_of(func)
+    if names is None or not parameters:
         return parameters
-    names = [argument.name for argument in schema.arguments]
     return (parameters[0], *names[1:]) if names and names[0] == "self" else tuple(names)
 
 
 def bare_name(func: Any) -> str:
     """A function's name without the underscores of its spellings."""
     name = str(getattr(func, "__name__", func))
-    name = name.partition(".")[0] if hasattr(func, "_schema") else name
+    name = name if parameters_of(func) is None else name.partition(".")[0]
     return name if name == "_getitem" else name.strip("_")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import autoport
 from autoport.base.framework import Both
+from autoport.base.version import VERSION
 from autoport.graph.store import Store
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def certificate(analysis: Analysis, reconciled: Sequence[str], verification: Ver
     """See `Match.certificate`."""
     stores = Both.of(analysis.open_store)
     return {
-        "autoport": autoport.__version__,
+        "autoport": VERSION,
         "versions": {"python": platform.python_version(), **_versions()},
         "models": {"tf": analysis.names.tf, "torch": analysis.names.torch},
         "weights": {

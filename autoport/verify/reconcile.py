@@ -20,9 +20,9 @@ from autoport.facts.places import Place
 from autoport.graph import Op
 from autoport.pytorch.table import bare_name
 from autoport.pytorch.where import shown
-from autoport.verify.explaining import patches
 from autoport.verify.explaining.mends import folded, less, mend, nodes_of
-from autoport.verify.explaining.patches import Call, Patch
+from autoport.verify.running import patches
+from autoport.verify.running.patches import Call, Patch
 
 if TYPE_CHECKING:
     from autoport.analysis import Analysis
@@ -88,7 +88,7 @@ class Reconciliation:
         """Python that does the same to another instance, called `model`."""
         code = "\n".join(change.code for change in self.changes)
         used = sorted(name for name in patches.PRINTED if f"{name}(" in code)
-        lines = [f"from autoport.verify.explaining.patches import {', '.join(used)}"] if used else []
+        lines = [f"from autoport.verify.running.patches import {', '.join(used)}"] if used else []
         lines += ["from math import inf"] if "inf" in code else []
         return "\n".join([*lines, code, ""]) if code else ""
 

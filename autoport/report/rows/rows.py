@@ -127,12 +127,6 @@ class Report:
         """Number of matched layers with tensors."""
         return sum(bool(row.tensors) and not row.one_sided for row in self.rows)
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from autoport.report.html import render_notebook
-
-        return render_notebook(self)
-
 
 def label(place: Place) -> tuple[str, str]:
     """What a row calls a place: path and kind; of an edge, those of its consumer."""

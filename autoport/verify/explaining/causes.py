@@ -30,9 +30,9 @@ from autoport.verify.comparing.regions import Region, Regions
 from autoport.verify.comparing.taps import NODE, Tap
 from autoport.verify.explaining.mends import mend, nodes_of
 from autoport.verify.explaining.naming import name_operation
-from autoport.verify.explaining.patches import Order, Patch
 from autoport.verify.explaining.weights import Weights
 from autoport.verify.running.lockstep import Apart, Twins
+from autoport.verify.running.patches import Order, Patch
 from autoport.verify.verification import UNKNOWN, Cause
 
 if TYPE_CHECKING:

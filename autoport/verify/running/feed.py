@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils._pytree import tree_leaves
 
 from autoport.graph import Graph
 from autoport.keras.read import KerasReading, flat_inputs
 from autoport.pytorch.inputs import axes_of
+from autoport.pytorch.internals import tree_leaves
 from autoport.pytorch.read import TorchReading
 from autoport.verify.running.replay import wide
 from autoport.weights.algebra import Array
