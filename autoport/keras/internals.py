@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from copy import deepcopy
 from typing import Any
 
 
@@ -78,14 +79,21 @@ def library_function(graph: Any, name: str) -> Any:
     return graph._get_function(name)
 
 
-def function_body(function: Any, shapes: Sequence[Any] | None = None) -> Any:
+def function_body(function: Any, shapes: Sequence[Any] = ()) -> Any:
     """The graph that such a function runs, for inputs of certain shapes, if any are given.
 
-    The public `import_graph_def` drops what the inputs and outputs are.
+    The public `import_graph_def` does not say what the inputs and outputs are.
+
+    Args:
+        function: what `library_function` gave.
+        shapes: of all inputs, None for a variable; otherwise those that the function was traced with.
     """
     from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
-    return function_def_to_graph(function.cached_definition, input_shapes=shapes)
+    definition = deepcopy(function.cached_definition)
+    for index in range(len(shapes)):  # shapes that are written down there come before those that are given
+        definition.arg_attr[index].attr.pop("_output_shapes", None)
+    return function_def_to_graph(definition, input_shapes=shapes or None)
 
 
 def inlined(function: Any) -> Any:

@@ -230,11 +230,13 @@ def called_body(op: Any, lowering: Lowering) -> tuple[Any, list[Any]] | None:
     function = library_function(op.graph, name)
     if function is None:
         return None
-    shapes = [lowering.shape_of(t) if t.dtype != tf.resource else () for t in arguments]
-    if -1 in {size for shape in shapes for size in shape}:
+    shapes = [None if t.dtype == tf.resource else lowering.shape_of(t) for t in arguments]
+    if -1 in {size for shape in shapes for size in shape or ()}:
         return function.graph, arguments
     with op.graph.as_default():
-        return function_body(function, list(map(tf.TensorShape, shapes))), arguments
+        return function_body(
+            function, [None if shape is None else tf.TensorShape(shape) for shape in shapes]
+        ), arguments
 
 
 def _unknown(raw: RawOp) -> Any:
