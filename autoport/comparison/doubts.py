@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoport.comparison.differences import matched_edges, role_conflicts
+from autoport.facts.reasons import Code, Reason
 from autoport.graph import Op
 from autoport.graph.build import RNN_GATES
 from autoport.matching import Matching
 from autoport.matching.evidence import COMMUTATIVE, Edge, Expression
 from autoport.matching.skeleton import Skeleton
+from autoport.weights.role import Role
 
 # Contracted operations that may move channels to other places.
 REARRANGING = {
@@ -54,18 +56,18 @@ class Doubt:
     """Why weights of a pair of operations are refused.
 
     Attributes:
-        reason: for people.
+        reason: why.
         roles: the weights that are; all of them if it is None.
         provable: whether equal numbers in equal places would settle it.
     """
 
-    reason: str
+    reason: Reason
     roles: frozenset[str] | None = None
     provable: bool = True
 
-    def concerns(self, role: str) -> bool:
-        """Whether it is a doubt about a weight; parts of one are `kernel[0]`, `kernel[1]`."""
-        return self.roles is None or role.split("[")[0] in self.roles
+    def concerns(self, role: Role) -> bool:
+        """Whether it is a doubt about a weight, or about the one that it is a part of."""
+        return self.roles is None or role.whole in self.roles
 
 
 def find_doubts(matching: Matching) -> dict[str, Doubt]:
@@ -89,16 +91,15 @@ def _unfollowed(a: Op, b: Op) -> Doubt | None:
     """The doubt about axes along which the order of features is not known."""
     lost = {*a.attrs.get("lost", ()), *b.attrs.get("lost", ())}
     if lost:
-        return Doubt("the order of its features cannot be followed to it", _along(lost, a, b))
+        return Doubt(Reason(Code.ORDER_LOST), _along(lost, a, b))
     unordered = set(a.attrs.get("unordered", ())) & set(b.attrs.get("unordered", ()))
-    reason = "the order in which its input was flattened is known on neither side"
-    return Doubt(reason, _along(unordered, a, b)) if unordered else None
+    return Doubt(Reason(Code.ORDER_UNKNOWN), _along(unordered, a, b)) if unordered else None
 
 
 def _along(axes: set[str], *ops: Op) -> frozenset[str]:
     """Roles of the weights that have one of the axes."""
     weights = [(role, weight) for op in ops for role, weight in op.weights.items()]
-    return frozenset(role.split("[")[0] for role, weight in weights if axes & weight.axes.keys())
+    return frozenset(Role.of(role).whole for role, weight in weights if axes & weight.axes.keys())
 
 
 def _lone_norm(matching: Matching, node: str) -> Doubt | None:
@@ -107,7 +108,7 @@ def _lone_norm(matching: Matching, node: str) -> Doubt | None:
     for mine, theirs in (behind, behind[::-1]):
         norms = [op for op in mine if op.kind == "batch_norm"]
         if norms and not theirs:
-            return Doubt(f"{norms[0]} behind it has no partner, and may be folded into it", provable=False)
+            return Doubt(Reason.of(Code.LONE_NORM, norm=norms[0].place), provable=False)
     return None
 
 
@@ -117,7 +118,7 @@ def _lone_bias(matching: Matching, node: str) -> Doubt | None:
     for mine, theirs in (before, before[::-1]):
         biased = [op for op in mine if "bias" in op.weights]
         if biased and theirs and not any("bias" in op.weights for op in theirs):
-            reason = f"the bias of {biased[0]} in front of it has no partner, and may be part of it"
+            reason = Reason.of(Code.LONE_BIAS, biased=biased[0].place)
             return Doubt(reason, frozenset({"mean"}), provable=False)
     return None
 
@@ -133,24 +134,24 @@ def _open(matching: Matching, side: Skeleton, direction: str, node: str) -> list
     return [op for op in found if op is not None]
 
 
-def _origins(matching: Matching) -> Iterator[tuple[str, str, bool]]:
+def _origins(matching: Matching) -> Iterator[tuple[str, Reason, bool]]:
     """Nodes that see or make another order of channels than their partners do, and whether it is passed on."""
     left, right, partner = matching.left, matching.right, matching.partner
     for node in left.nodes:
         a, b = left.op(node), right.op(partner[node]) if node in partner else None
         for source, *edges in matched_edges(matching, node) if node in partner else ():
             if _rearranged(*edges):
-                reason = "what lies between it and its neighbour arranges channels differently"
+                reason = Reason(Code.REARRANGED)
                 yield source, reason, False
                 # Of queries and keys only products go on.
                 yield node, reason, a is None or a.kind != "attention" or edges[0].position > 1
         if a is None or b is None:
             continue
         if node in matching.orders.lost:
-            yield node, f"{a} and {b} put their operands in another order", True
+            yield node, Reason.of(Code.OTHER_OPERANDS, tf=a.place, torch=b.place), True
         roles = [role for role, *_ in role_conflicts(a, b) if role not in WITHOUT_WEIGHTS]
         if a.weights and roles:
-            yield node, f"its axis {roles[0]} lies along another axis of the data", True
+            yield node, Reason.of(Code.OTHER_AXIS, axis=roles[0]), True
 
 
 def _rearranged(a: Edge, b: Edge) -> bool:

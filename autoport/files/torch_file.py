@@ -37,7 +37,7 @@ def open_torch(path: Path, *, trust_code: bool = False) -> Archive:
         name: Header(tuple(tensor.shape), require_dtype(str(tensor.dtype).removeprefix("torch."), f"{path}: {name}"))
         for name, tensor in tensors.items()
     }
-    return Archive(path, headers, {LAYOUT: {name: name for name in headers}}, lambda name: _array(tensors[name]))
+    return Archive(path, headers, {LAYOUT: {name: name for name in headers}}, lambda name: as_array(tensors[name]))
 
 
 def _load(path: Path, trust_code: bool) -> Any:
@@ -66,8 +66,9 @@ def _tensors(found: Any, prefix: str = "", depth: int = 0) -> Any:
             yield from _tensors(value, f"{prefix}{key}.", depth + 1)
 
 
-def _array(tensor: Any) -> Array:
-    plain = tensor.detach()
+def as_array(tensor: Any) -> Array:
+    """A tensor of PyTorch as an array; bfloat16, which numpy lacks, as float32."""
+    plain = tensor.detach().cpu()
     plain = plain.float() if plain.dtype == torch.bfloat16 else plain
     array: Array = plain.numpy()
     return array

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autoport.facts.places import Place
 from autoport.weights.piece import Weight
 
 Shape = tuple[int, ...]
@@ -99,5 +100,10 @@ class Op:
         pieces = (piece.tensor for weight in self.weights.values() for piece in weight.pieces)
         return list(dict.fromkeys(pieces))
 
+    @property
+    def place(self) -> Place:
+        """Where it is, as people know it."""
+        return Place(self.path or self.name, self.type or self.kind, name=self.name, operation=self.kind)
+
     def __str__(self) -> str:
-        return f"{self.path or self.name} ({self.type or self.kind})"
+        return str(self.place)

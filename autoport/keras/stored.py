@@ -12,8 +12,11 @@ from typing import Any
 import tensorflow as tf
 
 from autoport.base.exclusive import exclusive
+from autoport.base.framework import Framework
 from autoport.files.checkpoint import OBJECT
 from autoport.files.hdf5 import KERAS, LEGACY, VARIABLE, legacy_name, variable_name
+from autoport.files.stored_model import StoredModel
+from autoport.graph import Graph, Tensor
 from autoport.keras.inputs import is_keras_model
 from autoport.keras.internals import inner_variables, resource_variable, save_weights, weights_store
 
@@ -158,3 +161,23 @@ _SPELLINGS: dict[str, Callable[[Any], Named]] = {
     VARIABLE: _in_checkpoints,
     OBJECT: _by_attributes,
 }
+
+
+def stored_model(name: str, graph: Graph, model: Any, variables: dict[str, Any]) -> StoredModel:
+    """The Keras or TensorFlow model as files know it.
+
+    Args:
+        name: shown to people.
+        graph: the model as it was read.
+        model: the model.
+        variables: its variables by path; what only files hold is added.
+    """
+    names = file_names(model, variables)
+    added = {path: variable_tensor(path, variable) for path, variable in variables.items() if path not in graph.tensors}
+    return StoredModel(Framework.TF, name, {**graph.tensors, **added}, names, dict(graph.aliases))
+
+
+def variable_tensor(path: str, variable: Any) -> Tensor:
+    """A variable of TensorFlow or Keras as a plan knows it."""
+    dtype = getattr(variable.dtype, "name", variable.dtype)
+    return Tensor(path, tuple(int(size) for size in variable.shape), str(dtype), trainable=False)

@@ -10,10 +10,12 @@ import logging
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import tensorflow as tf
 
+from autoport.base.whole_files import write_whole
 from autoport.keras.internals import inner_variables, rename_handle, scratch_graph, uninitialized_variable
 
 UninitializedVariable: Any = uninitialized_variable()
@@ -117,3 +119,13 @@ def fill(variables: Iterable[Any]) -> None:
         found = unfilled(variable)
         if found is not None:
             found.assign((found.waiting or found.initial)())
+
+
+def save_model(model: Any, path: Path) -> None:
+    """Saves a model whole, by its own `save`.
+
+    Raises:
+        SaveError: the file cannot be written; an old one is as it was.
+    """
+    fill(model.variables)
+    write_whole(path, model.save, path.suffix)

@@ -13,6 +13,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from autoport.facts.places import Place, Port
 from autoport.graph import Graph, Op, Value
 from autoport.matching.evidence import COMMUTATIVE, Edge, expression_of
 
@@ -59,6 +60,15 @@ class Skeleton:
     def op(self, node: str) -> Op | None:
         """The operation of a node; None for an output of the model."""
         return self.graph.op(node) if node in self.graph else None
+
+    def place(self, node: str) -> Place:
+        """Where a node is, as people know it."""
+        op = self.op(node)
+        return Place(port=Port("output", self.output_position[node]), name=node) if op is None else op.place
+
+    def edge(self, source: str, node: str) -> Place:
+        """The way from one node to another that reads it."""
+        return replace(self.place(node), producer=self.place(source))
 
     def uses(self, node: str) -> list[tuple[str, Edge]]:
         """The uses of other nodes by a node, in the order of its operands, each with the node that is used."""

@@ -18,6 +18,7 @@ from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
 from autoport.graph.axes import Axis
 from autoport.weights.piece import Piece, Weight
+from autoport.weights.role import Role
 
 Axes = tuple[Axis, ...]
 Rule = Callable[[Graph, Op, Sequence[Axes]], Axes]
@@ -306,7 +307,7 @@ def _expanded(role: str, weight: Weight, name: str, data: Axis) -> dict[str, Wei
         pieces = tuple(
             _part(piece, name, start, stop, len(data)).expand(name, ax.spelled(segment)) for piece in weight.pieces
         )
-        result[role if len(data) == 1 else f"{role}[{number}]"] = replace(weight, pieces=pieces)
+        result[role if len(data) == 1 else Role.of(role).part(number)] = replace(weight, pieces=pieces)
         start = stop
     return result
 

@@ -14,6 +14,7 @@ from autoport.canonical.axes.unify import ELEMENTWISE
 from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
 from autoport.graph.axes import Atom
+from autoport.weights.role import Role
 
 # Operations that treat every channel alike and keep its place.
 ALIKE = {
@@ -179,4 +180,4 @@ class _Walk:
 
 def in_segment(role: str, segment: int | None) -> bool:
     """Whether a weight lies along one segment of what an operation reads; see `autoport.canonical.axes.layout`."""
-    return segment is None or role.partition("[")[2].startswith(f"{segment}]")
+    return segment is None or Role.of(role).parts[:1] == ((segment,),)

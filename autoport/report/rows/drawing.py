@@ -15,9 +15,9 @@ from autoport.matching.evidence import COMMUTATIVE, SHAPE_ONLY
 from autoport.report.rows.tensors import Status
 
 if TYPE_CHECKING:
+    from autoport.analysis import Analysis
     from autoport.graph import Graph, Op
     from autoport.matching.skeleton import Skeleton
-    from autoport.result import Match
 
 HIDDEN = SHAPE_ONLY | {"expand", "constant"}
 
@@ -133,12 +133,12 @@ def _drawn(op: Op, graph: Graph) -> bool:
     return op.kind not in HIDDEN and not (nested and all(reader.kind == op.kind for reader in readers))
 
 
-def pairs_of(match: Match) -> dict[str, str]:
+def pairs_of(analysis: Analysis) -> dict[str, str]:
     """Matched operations by name, also those without weights on the way between two matched ones."""
-    found = dict(match.matching.partner)
+    found = dict(analysis.matching.partner)
     taken = set(found.values())
-    for node in match.matching.partner:
-        for a, b in edge_operations(match.matching, node):
+    for node in analysis.matching.partner:
+        for a, b in edge_operations(analysis.matching, node):
             if a.inputs and b.inputs and a.name not in found and b.name not in taken:
                 found[a.name] = b.name
                 taken.add(b.name)

@@ -9,7 +9,7 @@ from torch import fx
 
 from autoport.graph import Graph, Op, Value
 from autoport.pytorch.table import bare_name
-from autoport.verify.explaining.patches import (
+from autoport.verify.running.patches import (
     Arguments,
     AveragePool,
     Convolution,

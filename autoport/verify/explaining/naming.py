@@ -5,6 +5,8 @@ from __future__ import annotations
 from autoport.canonical.rules.elementwise.activations import GATED
 from autoport.comparison.differences import Difference
 from autoport.comparison.doubts import REARRANGING
+from autoport.facts.places import Place
+from autoport.facts.values import Operations
 from autoport.keras.layers.activation import FUNCTIONS
 
 ACTIVATIONS = {kind for kind, _ in FUNCTIONS.values()} | set(GATED.values()) | {"clamp", "hard_sigmoid_keras2", "prelu"}
@@ -18,16 +20,17 @@ OWN_NAMES = {"softmax": "softmax", "log_softmax": "softmax", "dropout": "dropout
 
 def name_operation(difference: Difference) -> str:
     """The name of a difference; operations on an edge are called by what they are for."""
-    if difference.name != "operation":
+    here, there = difference.values
+    if not (isinstance(here, Operations) and isinstance(there, Operations)):
         return ATTRIBUTES.get(difference.name, difference.name)
-    sides = [
-        set(text.replace("reads ", "").split(", ")) - {"nothing"}
-        for text in (difference.tf_value, difference.torch_value)
-    ]
-    only = sides[0] ^ sides[1]
+    only = set(here.kinds) ^ set(there.kinds)
     for kind, name in OWN_NAMES.items():
         if kind in only:
             return name
-    if only and only <= AFFINE | REARRANGING and "(input)" in difference.tf:
+    if only and only <= AFFINE | REARRANGING and _reads_input(difference.tf):
         return "preprocessing"
     return "activation" if only & ACTIVATIONS and only <= ACTIVATIONS | AFFINE else difference.name
+
+
+def _reads_input(place: Place) -> bool:
+    return place.producer is not None and place.producer.operation == "input"

@@ -6,13 +6,15 @@ norm(x + b) = norm(x)                                     a norm over each chann
 
 from __future__ import annotations
 
+from autoport.facts.reasons import Code
 from autoport.graph import Graph, Op, Value
+from autoport.weights.role import Role
 
 SILENT = {"reshape", "transpose", "expand"}
 FUSED = {"attention", "keras_attention"}
 
 
-def cannot_show(graph: Graph, name: str, role: str) -> str | None:
+def cannot_show(graph: Graph, name: str, role: str) -> Code | None:
     """The reason why a weight of an operation cannot show; None if it can.
 
     Args:
@@ -20,12 +22,12 @@ def cannot_show(graph: Graph, name: str, role: str) -> str | None:
         name: the operation; one that only training mode runs is not in the graph.
         role: the weight's.
     """
-    if not role.startswith("bias") or name not in graph:
+    if Role.of(role).whole != "bias" or name not in graph:
         return None
     if _always(graph, Value(name), _is_key):
-        return "the bias of a key adds the same to every score that a softmax compares"
+        return Code.KEY_BIAS
     if _always(graph, Value(name), _is_removed):
-        return "the norm behind it works on each channel by itself and removes a bias"
+        return Code.REMOVED_BIAS
     return None
 
 

@@ -15,8 +15,8 @@ from torch import fx
 
 from autoport.errors import VerificationError
 from autoport.pytorch.internals import is_fake, tree_map
-from autoport.verify.explaining.patches import Patch
 from autoport.verify.running.numbers import meant_array
+from autoport.verify.running.patches import Patch
 
 FLOATS = {torch.float64, torch.float32, torch.float16, torch.bfloat16}
 CASTS = {torch.Tensor.double, torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16}
