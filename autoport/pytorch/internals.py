@@ -71,15 +71,6 @@ def memory_of(tensor: torch.Tensor) -> int:
     return memory
 
 
-def offset_in_file(tensor: torch.Tensor) -> int:
-    """Where in a file, in bytes, the values of a tensor are that `torch.load` read under fake tensors.
-
-    `torch.serialization` documents how room is saved for values, but not how it is found again.
-    """
-    offset: int = tensor.untyped_storage()._checkpoint_offset
-    return offset
-
-
 def parameters_of(operator: Any) -> list[str] | None:
     """Names of the parameters of an operator such as `torch.ops.aten.add.Tensor`; None for any other function.
 

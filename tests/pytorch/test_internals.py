@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
-import numpy as np
 import pytest
 import torch
-from torch.serialization import skip_data
 
 from autoport.pytorch import internals
 from tests.internals import Check, functions_of, never, run
@@ -78,22 +73,6 @@ def memory_of() -> None:
         assert internals.memory_of(tensor) != internals.memory_of(tensor.clone())
 
 
-def offset_in_file() -> None:
-    values = torch.tensor([1.5, 2.5, 3.5])
-    with TemporaryDirectory() as folder:
-        place = Path(folder) / "state.pt"
-        torch.save({"other": torch.zeros(7), "values": values}, place)
-        with internals.fake_tensor_mode()():
-            state = torch.load(place, weights_only=True)
-        start = internals.offset_in_file(state["values"])
-        assert np.frombuffer(place.read_bytes()[start : start + 12], np.float32).tolist() == values.tolist()
-        with internals.fake_tensor_mode()():
-            empty = {"values": torch.empty(3)}
-        with skip_data(materialize_fake_tensors=True):
-            torch.save(empty, place)
-        assert torch.load(place)["values"].shape == (3,)
-
-
 def parameters_of() -> None:
     assert internals.parameters_of(torch.ops.aten.add.Tensor) == ["self", "other", "alpha"]
     assert internals.parameters_of(torch.add) is None
@@ -109,7 +88,6 @@ CHECKS: dict[str, Check] = {
         tree_leaves,
         in_transform,
         memory_of,
-        offset_in_file,
         parameters_of,
     )
 }
