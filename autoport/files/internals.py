@@ -1,9 +1,13 @@
-"""What files use of PyTorch that is not public; `pytorch/internals.py` has the rest."""
+"""What files use of PyTorch and TensorFlow that is not public.
+
+`pytorch/internals.py` and `keras/internals.py` have the rest; files stand below both and import neither.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 
 def save_room(tensors: Mapping[str, tuple[tuple[int, ...], str]], place: Path) -> dict[str, int]:
@@ -30,3 +34,13 @@ def save_room(tensors: Mapping[str, tuple[tuple[int, ...], str]], place: Path) -
     with FakeTensorMode():
         room = torch.load(place, weights_only=True)
     return {name: tensor.untyped_storage()._checkpoint_offset for name, tensor in room.items()}
+
+
+def objects_of_checkpoint(data: bytes) -> Any:
+    """The objects that a checkpoint of TensorFlow was made of, with the names of their variables.
+
+    `tf.train.load_checkpoint` gives them as bytes, and `tf.train.list_variables` other names.
+    """
+    from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
+
+    return TrackableObjectGraph.FromString(data).nodes
