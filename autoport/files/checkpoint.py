@@ -13,7 +13,7 @@ import tensorflow as tf
 from autoport.errors import FileError
 from autoport.files.archive import DTYPES, Archive, Header
 from autoport.files.hdf5 import VARIABLE, variable_name
-from autoport.files.internals import objects_of_checkpoint
+from autoport.internals.keras import objects_of_checkpoint
 from autoport.weights.algebra import Array
 
 OBJECT = "object"

@@ -12,7 +12,7 @@ import torch
 
 from autoport.errors import FileError
 from autoport.files.archive import Archive, Header, Output, narrowed, require_dtype, stream
-from autoport.files.internals import save_room
+from autoport.internals.pytorch import save_room
 from autoport.weights.algebra import Array
 
 LAYOUT = "state_dict"

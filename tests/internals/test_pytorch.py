@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
 import pytest
 import torch
 
-from autoport.pytorch import internals
-from tests.internals import Check, functions_of, never, run
+from autoport.internals import pytorch as internals
+from tests.internals.moved import Check, functions_of, never, run
 
 PACKAGES = "torch"
 
@@ -73,6 +77,20 @@ def memory_of() -> None:
         assert internals.memory_of(tensor) != internals.memory_of(tensor.clone())
 
 
+def save_room() -> None:
+    """What is written at an offset is the tensor that PyTorch reads."""
+    values = np.array([1.5, 2.5, 3.5], np.float32)
+    with TemporaryDirectory() as folder:
+        place = Path(folder) / "state.pt"
+        offsets = internals.save_room({"other": ((7, 2), "int64"), "values": ((3,), "float32")}, place)
+        with place.open("r+b") as file:
+            file.seek(offsets["values"])
+            file.write(values.tobytes())
+        state = torch.load(place)
+    assert state["values"].tolist() == values.tolist()
+    assert (state["other"].shape, state["other"].dtype) == ((7, 2), torch.int64)
+
+
 def parameters_of() -> None:
     assert internals.parameters_of(torch.ops.aten.add.Tensor) == ["self", "other", "alpha"]
     assert internals.parameters_of(torch.add) is None
@@ -88,6 +106,7 @@ CHECKS: dict[str, Check] = {
         tree_leaves,
         in_transform,
         memory_of,
+        save_room,
         parameters_of,
     )
 }
@@ -103,5 +122,5 @@ def test_an_internal_that_has_gone_is_named_with_its_use_and_the_version(monkeyp
     with pytest.raises(pytest.fail.Exception) as failure:
         run(internals, "in_transform", CHECKS, PACKAGES)
     text = str(failure.value)
-    assert f"autoport.pytorch.internals.in_transform no longer works with torch {torch.__version__}" in text
+    assert f"autoport.internals.pytorch.in_transform no longer works with torch {torch.__version__}" in text
     assert "Whether `torch.func` transforms what is being called" in text

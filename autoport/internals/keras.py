@@ -1,7 +1,7 @@
-"""What autoport uses of Keras and TensorFlow that is not public, in one place: an upgrade may move any of it.
+"""Private API of Keras and TensorFlow.
 
 Every function imports what it needs when it is called, so a move breaks only what needs it, and nothing is loaded
-before. `tests/keras/test_internals.py` uses each for real and names the one that moved.
+before. `tests/internals/test_keras.py` uses each for real and names the one that moved.
 """
 
 from __future__ import annotations
@@ -180,3 +180,13 @@ def forget_shapes(node: Any) -> None:
     """Drops the shapes and places that a node of a `GraphDef` was written down with, which hold for it no more."""
     for name in ("_output_shapes", "_class"):
         node.attr.pop(name, None)
+
+
+def objects_of_checkpoint(data: bytes) -> Any:
+    """The objects that a checkpoint of TensorFlow was made of, with the names of their variables.
+
+    `tf.train.load_checkpoint` gives them as bytes, and `tf.train.list_variables` other names.
+    """
+    from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
+
+    return TrackableObjectGraph.FromString(data).nodes

@@ -13,8 +13,8 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
-from autoport.keras import internals
-from tests.internals import Check, functions_of, never, run
+from autoport.internals import keras as internals
+from tests.internals.moved import Check, functions_of, never, run
 
 PACKAGES = "keras tf_keras tensorflow"
 BOTH: tuple[Any, ...] = (keras, tf_keras)
@@ -218,6 +218,16 @@ def forget_shapes() -> None:
     assert product.shape == (5,)
 
 
+def objects_of_checkpoint() -> None:
+    module = tf.Module()
+    module.weight = tf.Variable([1.0, 2.0], name="called")
+    with TemporaryDirectory() as folder:
+        reader = tf.train.load_checkpoint(tf.train.Checkpoint(module=module).write(f"{folder}/checkpoint"))
+        objects = internals.objects_of_checkpoint(reader.get_tensor("_CHECKPOINTABLE_OBJECT_GRAPH"))
+    attributes = [(a.full_name, a.checkpoint_key) for node in objects for a in node.attributes]
+    assert ("called", "module/weight/.ATTRIBUTES/VARIABLE_VALUE") in attributes
+
+
 CHECKS: dict[str, Check] = {
     check.__name__: check
     for check in (
@@ -239,6 +249,7 @@ CHECKS: dict[str, Check] = {
         saved_model_document,
         argument_name,
         forget_shapes,
+        objects_of_checkpoint,
     )
 }
 
@@ -253,5 +264,5 @@ def test_an_internal_that_has_gone_is_named_with_its_use_and_the_version(monkeyp
     with pytest.raises(pytest.fail.Exception) as failure:
         run(internals, "nested_layers", CHECKS, PACKAGES)
     text = str(failure.value)
-    assert f"autoport.keras.internals.nested_layers no longer works with keras {keras.__version__}" in text
+    assert f"autoport.internals.keras.nested_layers no longer works with keras {keras.__version__}" in text
     assert "A layer of either Keras and all layers inside of it" in text
