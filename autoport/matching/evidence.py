@@ -15,6 +15,8 @@ from typing import Any
 from autoport.graph import Graph, Op, Value
 from autoport.graph.vocabulary import kind_of
 
+SOURCE = "input"
+
 
 @dataclass(frozen=True)
 class Expression:
@@ -35,6 +37,11 @@ class Expression:
     def __post_init__(self) -> None:
         text = "|".join((self.label, *(operand.structure for operand in self.operands)))
         object.__setattr__(self, "structure", blake2b(text.encode(), digest_size=16).hexdigest())
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is the value that the edge starts from."""
+        return self.label == SOURCE
 
     @property
     def is_constant(self) -> bool:
@@ -102,7 +109,7 @@ def expression_of(graph: Graph, value: Value, nodes: Mapping[str, Any]) -> Expre
 def _expression(op: Op, value: Value, is_node: bool, operands: tuple[Expression, ...]) -> Expression:
     """The expression of one value over those of its operands."""
     if is_node:
-        return Expression(f"state {value.output}" if op.kind.is_recurrent and value.output else "input")
+        return Expression(f"state {value.output}" if op.kind.is_recurrent and value.output else SOURCE)
     if not op.inputs:
         return Expression("constant", op=op) if op.kind == "constant" else CONSTANT
     if op.kind.is_silent:

@@ -46,5 +46,6 @@ _between_features("pixel_shuffle pixel_unshuffle depth_to_space space_to_depth",
 declare("roll_flat", ORDERS, shared("", Attribute("shift")), arity=(1, 1), moves=UNKNOWN)
 _BY_VALUE = "cumsum_by_value flip_by_value pad_by_value roll_by_value transpose_by_value one_hot_of_values"
 declare(f"gather_flat nonzero windows {_BY_VALUE}", ORDERS, shared(), arity=(1, None), moves=UNKNOWN)
+declare("view_as_complex view_as_real", SHAPES, shared(), arity=(1, 1), moves=KEEPS)
 declare("after_write tensor_scatter_update", ORDERS, shared(), arity=(2, 3), moves=UNKNOWN)
 declare("one_hot", ORDERS, shared(), arity=(1, 1), moves=KEEPS, is_non_negative=True)

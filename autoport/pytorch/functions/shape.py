@@ -310,7 +310,8 @@ def cumsum(call: Call) -> Any:
     return call.emit("cumsum", [call.value("input")], dims=(call.get("dim", 0) % len(call.out),))
 
 
-REDUCTIONS = {"mean": "mean", "sum": "sum", "amax": "max", "amin": "min", "max": "max", "min": "min"}
+REDUCTIONS = {"mean": "mean", "sum": "sum", "amax": "max", "amin": "min", "max": "max", "min": "min", "prod": "prod"}
+REDUCTIONS |= {"all": "all", "any": "any"}
 
 
 @register(" ".join(REDUCTIONS), "input dim keepdim")
