@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from tensorflow import as_dtype
 
-from autoport.base.framework import Framework
 from autoport.base.progress import stage
+from autoport.facts.framework import Framework
 from autoport.facts.places import Place
 from autoport.facts.reasons import Code, Reason
 from autoport.keras.read import flat_inputs
