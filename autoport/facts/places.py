@@ -64,4 +64,15 @@ class Place:
         return f"{self.path} ({self.kind})" if self.kind else self.path or MODELS[self.model]
 
 
+@dataclass(frozen=True)
+class Matched:
+    """Two places, one in either model, that belong together."""
+
+    tf: Place
+    torch: Place
+
+    def __str__(self) -> str:
+        return f"{self.tf} and {self.torch}"
+
+
 WHOLE = Place(model="tf"), Place(model="torch")
