@@ -13,9 +13,9 @@ from torch import fx, nn
 
 from autoport.graph import Graph, Parameters, Stored, Tensor, Value
 from autoport.graph.build import Builder
+from autoport.internals.pytorch import is_fake, tree_map
 from autoport.pytorch.calls import Call
 from autoport.pytorch.inputs import Named
-from autoport.pytorch.internals import is_fake, tree_map
 from autoport.pytorch.table import TABLE, bare_name, parameter_names
 from autoport.pytorch.trace import stored_tensors
 
