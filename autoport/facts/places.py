@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from autoport.facts.framework import Both, Framework
+from autoport.facts.framework import Both, Framework, TwoSided
 
 MODELS = Both("the Keras model", "the PyTorch model")
 
@@ -64,6 +64,17 @@ class Place:
         if self.port is not None:
             return str(self.port)
         return f"{self.path} ({self.kind})" if self.kind else self.path or (MODELS[self.model] if self.model else "")
+
+
+@dataclass(frozen=True)
+class Matched(TwoSided[Place]):
+    """Two places, one in either model, that belong together."""
+
+    tf: Place
+    torch: Place
+
+    def __str__(self) -> str:
+        return f"{self.tf} and {self.torch}"
 
 
 WHOLE = Place(model=Framework.TF), Place(model=Framework.TORCH)
