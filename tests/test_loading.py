@@ -182,7 +182,7 @@ def test_a_file_that_fails_is_named_and_can_be_mended(folder: Path, code: str, s
 
 def test_a_keras_file_that_is_none_is_named(folder: Path) -> None:
     (folder / "text.keras").write_text("nothing")
-    with pytest.raises(FileError, match=r"text\.keras is no \.keras file, or damaged"):
+    with pytest.raises(FileError, match=r"text\.keras is not a \.keras file, or it is damaged"):
         load_keras("text.keras")
 
 

@@ -14,7 +14,7 @@ from autoport.comparison.differences import Difference
 from autoport.comparison.pairs import Pair, Unmatched
 from autoport.facts.framework import Both, Framework, direction
 from autoport.facts.reasons import Reason
-from autoport.files.stored_model import StoredModel, held, small
+from autoport.files.stored_model import StoredModel, read_unwritten, select_small
 from autoport.graph import Graph
 from autoport.graph.store import Store
 from autoport.plan.draft import Transfer
@@ -114,7 +114,7 @@ class Match:
         """
         transfer = self._transfer(to)
         source, target = self._stored_models.toward(direction(to))
-        kept = small(held(target, transfer.entries, self._open(direction(to))))
+        kept = select_small(read_unwritten(target, transfer.entries, self._open(direction(to))))
         return Plan.of(source, replace(target, kept=kept), transfer)
 
     @cached_property
@@ -192,7 +192,9 @@ class Match:
             save_model(self.readings.tf.model, place)
             return
         plan, source, target = self.plan(to), self._open(side.other), self._open(side)
-        write_transfer(plan, source.read, held(plan.target, plan.entries, target), place, shard_size=shard_size)
+        write_transfer(
+            plan, source.read, read_unwritten(plan.target, plan.entries, target), place, shard_size=shard_size
+        )
 
     def verify(self, inputs: Any = None, *, dtype: str = "float64", rtol: float = 1e-9, seed: int = 0) -> Verification:
         """Runs both models side by side and says whether, where and why they differ.

@@ -19,7 +19,7 @@ from autoport.errors import IncompleteMatchError, TransferError
 from autoport.graph import Tensor
 from autoport.graph.store import Store
 from autoport.plan.draft import Draft, Transfer
-from autoport.weights.algebra import Array, _flat_slabs, all_finite, assemble, ranges, slabs
+from autoport.weights.algebra import Array, all_finite, assemble, flat_slabs, ranges, slabs
 
 logger = logging.getLogger(__name__)
 SLAB_BYTES = 2**20  # what fits into memory that is in use already; fresh pages cost more than the arithmetic
@@ -103,7 +103,7 @@ def _check_finite(path: str, value: Array) -> None:
 def _check_exact(path: str, value: Array, target: Tensor) -> None:
     if np.can_cast(value.dtype, target.numpy_dtype) and target.dtype != "bfloat16":
         return
-    if not all(_is_exact(slab, target) for slab in _flat_slabs(value)):
+    if not all(_is_exact(slab, target) for slab in flat_slabs(value)):
         raise TransferError(
             f"{target.path} is {target.dtype} and cannot hold the {value.dtype} values of {path} exactly; "
             "convert one model to the type of the other first; nothing was assigned"
