@@ -193,7 +193,7 @@ def test_shapes_are_sizes_between_crosses_or_commas(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "2xx3", "axb", "2x-3", "2x0x3", "2.5x3", "2x3x"])
 def test_what_is_no_shape_is_named(text: str) -> None:
-    with pytest.raises(InputError, match="is no shape"):
+    with pytest.raises(InputError, match="is not a shape"):
         parse_shape(text)
 
 

@@ -35,9 +35,9 @@ class Match:
     Made by `autoport.match`. Nothing of either model changes before `assign` is called.
 
     Attributes:
-        analysis: everything that was found, as data.
+        analysis: the result, as data.
         readings: both models as they were read.
-        reconciled: what `reconcile` has done.
+        reconciled: results of `reconcile`, in order.
     """
 
     def __init__(self, readings: Readings, hints: Hints = ()) -> None:
@@ -137,11 +137,11 @@ class Match:
         if strict:
             require_complete(transfer, read)
         check(transfer, read)
-        made = {path: torch.from_numpy(produce(transfer, path, read)) for path in transfer.entries}
+        values = {path: torch.from_numpy(produce(transfer, path, read)) for path in transfer.entries}
         result = {}
         for path, tensor in self.readings.torch.model.state_dict().items():
-            found = made.get(self.graph_torch.aliases.get(path, path))
-            result[path] = tensor.detach().clone() if found is None else found.to(tensor.dtype)
+            value = values.get(self.graph_torch.aliases.get(path, path))
+            result[path] = tensor.detach().clone() if value is None else value.to(tensor.dtype)
         return result
 
     def assign(self, to: str = "torch", *, strict: bool = True) -> None:
@@ -291,16 +291,16 @@ class Match:
         return result
 
     def current(self) -> Match:
-        """This match; made anew if the PyTorch model computes something else than when it was read."""
+        """This match, or a new one if the PyTorch model no longer computes what it did when it was read."""
         from autoport.keras.read import read
         from autoport.pytorch.read import reread
         from autoport.verify.running.readings import Readings
 
-        for known in (self, self._latest or self):
-            tf, before = known.readings
+        for candidate in (self, self._latest or self):
+            tf, before = candidate.readings
             torch = reread(before.model, before)
             if torch is before:
-                return known
+                return candidate
         self._latest = Match(Readings(read(tf.model, tf.inputs), torch), self._hints)
         return self._latest
 
@@ -329,13 +329,13 @@ class Match:
         from autoport.report.formats import render, write
         from autoport.report.views.table import print_report
 
-        found = build_report(self.analysis, verification)
+        result = build_report(self.analysis, verification)
         if output is not None:
-            write(found, Path(output))
+            write(result, Path(output))
         elif format is None:
-            print_report(found)
+            print_report(result)
         else:
-            return render(found, format)
+            return render(result, format)
         return None
 
     def __str__(self) -> str:
