@@ -96,7 +96,7 @@ class Analysis:
 
         Where one target tensor has two sources, their current values decide.
         """
-        draft = self.draft(to).decided(self.open_store(to.other).read)
+        draft = self.draft(to).without_conflicts(self.open_store(to.other).read)
         return Transfer(**vars(draft), missing=self._missing(draft, to), unexpected=self._unexpected(draft, to))
 
     @property
@@ -124,13 +124,13 @@ class Analysis:
         }
 
     def _unexpected(self, draft: Draft, to: Framework) -> dict[str, Reason]:
-        graph, reasons, carried = self.graphs[to.other], self._reasons(to.other), draft.carried
+        graph, reasons, elements_used = self.graphs[to.other], self._reasons(to.other), draft.elements_used
         lost = {
             path: draft.refused.get(path) or reasons.get(path, Reason(Code.NO_PLACE))
             for path in graph.read_tensors()
-            if path not in carried
+            if path not in elements_used
         }
-        partly = {path for path in reasons if 0 < carried[path] < math.prod(graph.tensors[path].shape)}
+        partly = {path for path in reasons if 0 < elements_used[path] < math.prod(graph.tensors[path].shape)}
         return lost | {path: Reason.of(Code.PART_CARRIED, reason=reasons[path]) for path in partly}
 
     def _reasons(self, side: Framework) -> dict[str, Reason]:
