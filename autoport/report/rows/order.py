@@ -1,4 +1,4 @@
-"""Where rows stand: places in the Keras graph, to which PyTorch operations are tied by their pairs."""
+"""The order of rows: places in the Keras graph; a PyTorch operation has the place of its pair."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
     from autoport.analysis import Analysis
     from autoport.graph import Graph, Op
 
-# Place of a row: that of an operation in the Keras graph, then matched rows before one-sided ones.
+# Sort key of a row: the place of an operation in the Keras graph; at one place matched rows come first.
 Key = tuple[float, int]
 
 
-class Order:
+class RowOrder:
     """The order of the rows of a report.
 
     Attributes:
-        places: for either side, by name, the place of a Keras operation, and that of the Keras operation that a
-            PyTorch operation stands at or behind.
+        places: on either side, by name of an operation, its place in the Keras graph; for PyTorch that of its pair,
+            or of the last pair in front of it.
     """
 
     def __init__(self, analysis: Analysis) -> None:
@@ -37,7 +37,7 @@ class Order:
         return tied
 
     def key(self, side: Framework, op: Op | None) -> Key:
-        """Place of a one-sided row; what nothing reads stands last."""
+        """Sort key of a one-sided row; tensors that nothing reads come last."""
         place = self.places[side].get(op.name) if op else None
         return (float("inf") if place is None else place, 1 if side is Framework.TF else 2)
 
