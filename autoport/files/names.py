@@ -65,7 +65,7 @@ def resolve(side: StoredModel, wanted: Collection[str], archive: Archive) -> dic
         return {}
     raise MismatchError(
         f"{archive.path} lacks tensors that the plan reads:\n"
-        + _listed([f"{path} {list(side.tensors[path].shape)}" for path in fewest or wanted])
+        + _list_rows([f"{path} {list(side.tensors[path].shape)}" for path in fewest or wanted])
     )
 
 
@@ -104,7 +104,8 @@ def _prefixes(names: Iterable[str], file_keys: Names) -> Iterator[str]:
 def _by_rank(names: Iterable[str], file_keys: Names) -> Names | None:
     """Keys of layers that have other counters, but in the same order: `conv2d_12` for `conv2d`."""
     ours, theirs = (
-        {ranked: name for name, ranked in _ranked(spellings).items()} for spellings in (list(names), list(file_keys))
+        {ranked: name for name, ranked in _rank_counters(spellings).items()}
+        for spellings in (list(names), list(file_keys))
     )
     return (
         {ours.get(ranked, name): file_keys[name] for ranked, name in theirs.items()}
@@ -113,7 +114,7 @@ def _by_rank(names: Iterable[str], file_keys: Names) -> Names | None:
     )
 
 
-def _ranked(names: Collection[str]) -> dict[str, str]:
+def _rank_counters(names: Collection[str]) -> dict[str, str]:
     """Names in which the rank of a layer among its kind replaces its counter."""
     counters: dict[str, set[int]] = defaultdict(set)
     for name in names:
@@ -121,11 +122,11 @@ def _ranked(names: Collection[str]) -> dict[str, str]:
             counters[base].add(number)
     ranks = {(base, n): rank for base, numbers in counters.items() for rank, n in enumerate(sorted(numbers))}
 
-    def ranked(part: str) -> str:
+    def rank_counter(part: str) -> str:
         base, number = _counter(part)
         return f"{base}#{ranks[base, number]}"
 
-    return {name: "/".join([*map(ranked, name.split("/")[:-1]), name.split("/")[-1]]) for name in names}
+    return {name: "/".join([*map(rank_counter, name.split("/")[:-1]), name.split("/")[-1]]) for name in names}
 
 
 def _counter(part: str) -> tuple[str, int]:
@@ -140,7 +141,7 @@ def _check_shapes(side: StoredModel, keys: Names, archive: Archive) -> None:
         if archive.headers[key].shape != side.tensors[path].shape
     ]
     if wrong:
-        raise MismatchError(f"{archive.path} holds tensors of other shapes:\n" + _listed(wrong))
+        raise MismatchError(f"{archive.path} holds tensors of other shapes:\n" + _list_rows(wrong))
 
 
 def _check_rest(reading: Names, expected: Collection[str], archive: Archive) -> None:
@@ -151,9 +152,9 @@ def _check_rest(reading: Names, expected: Collection[str], archive: Archive) -> 
         if name not in expected and not TRAINING.search(name)
     ]
     if rest:
-        raise MismatchError(f"{archive.path} holds tensors that the plan does not know:\n" + _listed(rest))
+        raise MismatchError(f"{archive.path} holds tensors that the plan does not know:\n" + _list_rows(rest))
 
 
-def _listed(rows: list[str]) -> str:
+def _list_rows(rows: list[str]) -> str:
     more = [f"... and {len(rows) - SHOWN} more"] if len(rows) > SHOWN else []
     return "\n".join(f"  {row}" for row in rows[:SHOWN] + more)

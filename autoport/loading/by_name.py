@@ -180,7 +180,7 @@ def _call(thing: Any, name: Name, role: str) -> Any:
     try:
         return thing(*(name.args or ()), **name.kwargs)
     except (Exception, SystemExit) as error:  # the user's code may raise anything
-        raise LoadError(f"{role} {name.text}: calling {label} raised {_described(error)}") from error
+        raise LoadError(f"{role} {name.text}: calling {label} raised {_describe(error)}") from error
 
 
 def _look_up(module: ModuleType, name: Name, role: str) -> Any:
@@ -209,7 +209,7 @@ def _import(where: str, role: str) -> ModuleType:
             raise LoadError(f"{role}: there is no module {error.name!r}{_near_module(error.name)}") from error
         raise LoadError(f"{role}: importing {where} needs {error.name!r}, which is not installed") from error
     except (Exception, SystemExit) as error:  # the user's code may raise anything
-        raise LoadError(f"{role}: importing {where} raised {_described(error)}") from error
+        raise LoadError(f"{role}: importing {where} raised {_describe(error)}") from error
 
 
 def _import_file(path: Path, role: str) -> ModuleType:
@@ -237,7 +237,7 @@ def _import_file(path: Path, role: str) -> ModuleType:
     return module
 
 
-def _described(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" (at {frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {error}{place}"

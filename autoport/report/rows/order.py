@@ -25,16 +25,16 @@ class RowOrder:
 
     def __init__(self, analysis: Analysis) -> None:
         places = {op.name: number for number, op in enumerate(analysis.graphs.tf.ops())}
-        self.places = Both(places, self._tied(analysis, places))
+        self.places = Both(places, self._torch_places(analysis, places))
         self._readers = analysis.graphs.map(lambda graph: dict(_readers(graph)))
 
-    def _tied(self, analysis: Analysis, places: Mapping[str, int]) -> dict[str, int]:
+    def _torch_places(self, analysis: Analysis, places: Mapping[str, int]) -> dict[str, int]:
         partner = {pair.torch.name: places[pair.tf.name] for pair in analysis.pairs if pair.tf.name in places}
-        tied, last = {}, -1
+        torch_places, last = {}, -1
         for op in analysis.graphs.torch.ops():
             last = partner.get(op.name, last)
-            tied[op.name] = last
-        return tied
+            torch_places[op.name] = last
+        return torch_places
 
     def key(self, side: Framework, op: Op | None) -> Key:
         """Sort key of a one-sided row; tensors that nothing reads come last."""
