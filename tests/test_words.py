@@ -36,6 +36,7 @@ FOREIGN = {
     "keras/": "names, types and data formats of Keras and TensorFlow; layouts",
     "pytorch/": "names of functions, methods and types of PyTorch; source files",
     "base/whole_files.py": "replaces files, not texts",
+    "graph/vocabulary/": "its own tables, names of functions of both frameworks",
     "graph/einsum.py": "equations of users",
     "graph/build.py": "layouts, in einops notation",
     "weights/piece.py": "layouts, in einops notation",

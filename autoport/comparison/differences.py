@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,67 +11,12 @@ from autoport.facts.places import WHOLE, Place, Port
 from autoport.facts.values import Along, Momentum, Operations, Preprocessing, Read, frozen, text
 from autoport.graph import Graph, Op, Value
 from autoport.graph.axes import axis_size, known_name
+from autoport.graph.vocabulary import NOTHING, Use
 from autoport.matching import Matching
 from autoport.matching.evidence import Edge, Expression
 from autoport.matching.ties import signature
 
-# Attributes that describe how something is stored or spelled, not what is computed.
-IGNORED = {
-    "amounts",
-    "axes",
-    "axis",
-    "binds",
-    "equation",
-    "detail",
-    "dims",
-    "fill",
-    "layout",
-    "lost",
-    "number",
-    "one_hot",
-    "outputs",
-    "position",
-    "projected",
-    "ranges",
-    "run",
-    "reads",
-    "sequence",
-    "step",
-    "stored",
-    "tokens",
-    "unordered",
-}
-# What an attribute is where an operation does not have it; None: it is not compared then.
-DEFAULTS: Mapping[str, Any] = {
-    "stride": 1,
-    "beta": 1,
-    "threshold": 20,
-    "padding": 0,
-    "dilation": 1,
-    "groups": None,
-    "kernel_size": None,
-    "num_heads": None,
-    "count_include_pad": None,
-    "pad_value": None,
-    "over": None,
-    "taken": None,
-    "recurrent_activation": None,
-    "reset_after": None,
-    "mask_zero": False,
-    "masked": False,
-    "dropout": 0.0,
-    "training": False,
-    "constant_first": False,
-    "momentum": None,
-    "low": float("-inf"),
-    "high": float("inf"),
-    "values": None,
-    "normalize": False,
-}
-# Differences that show in training only.
-TRAINING_ONLY = {"momentum"}
 OPERANDS = "operand order"
-MISSING = object()
 
 
 @dataclass(frozen=True)
@@ -171,10 +116,9 @@ def _outputs(matching: Matching) -> Iterator[Difference]:
                 yield Difference("outputs", *WHOLE, (Port("output", numbers[0]), Port("output", numbers[1])))
             values = left.graph.outputs[numbers[0]], right.graph.outputs[numbers[1]]
             yield from _composite_axes(left.graph, right.graph, *values, what="output")
-        if left.colour[a] == ("input",):
+        places = [op.attrs.get("position") for op in (left.op(a), right.op(b)) if op is not None and op.kind.is_input]
+        if places:
             yield from _composite_axes(left.graph, right.graph, Value(a), Value(b), what="input")
-        first, second = left.op(a), right.op(b)
-        places = [op.attrs.get("position") for op in (first, second) if op is not None and op.kind == "input"]
         ports = [Port("input", place) for place in places if place is not None]
         if len(ports) == 2 and ports[0] != ports[1]:
             yield Difference("inputs", *WHOLE, (ports[0], ports[1]))
@@ -197,14 +141,15 @@ def _composite_axes(left: Graph, right: Graph, first: Value, second: Value, *, w
 def attribute_differences(a: Op, b: Op) -> Iterator[Difference]:
     """Hyper-parameters of two operations that disagree."""
     for name in dict.fromkeys((*a.attrs, *b.attrs)):
-        if name in IGNORED:
+        declared = [op.kind.attribute(name) for op in (a, b)]
+        if any(attribute.use is not Use.COMPARED for attribute in declared):
             continue
-        values = [op.attrs.get(name, DEFAULTS.get(name, MISSING)) for op in (a, b)]
+        values = [op.attrs.get(name, attribute.default) for op, attribute in zip((a, b), declared, strict=True)]
         if None not in values and not _equal(*values):
-            here, there = (None if value is MISSING else frozen(value) for value in values)
+            here, there = (None if value is NOTHING else frozen(value) for value in values)
             if name == "momentum":
                 here = Momentum(a.attrs[name])
-            yield Difference(name, a.place, b.place, (here, there), name in TRAINING_ONLY)
+            yield Difference(name, a.place, b.place, (here, there), declared[0].training_only)
     yield from _roles(a, b)
 
 
@@ -218,7 +163,7 @@ def _roles(a: Op, b: Op) -> Iterator[Difference]:
 def role_conflicts(a: Op, b: Op) -> Iterator[tuple[str, str, str]]:
     """Roles of axes, with what the axis is called on either side where that differs."""
     first, second = (op.attrs.get("reads", {}) for op in (a, b))
-    if a.kind == "parameter" and sorted(first.values()) == sorted(second.values()):
+    if a.kind.is_parameter and sorted(first.values()) == sorted(second.values()):
         return  # how a table is stored is a matter of layout
     for role in sorted(first.keys() & second.keys()):
         if first[role] != second[role]:
@@ -234,7 +179,7 @@ def _shapes(matching: Matching, a: Op, b: Op) -> Iterator[Difference]:
     """Operations that make something of another size out of inputs of the same sizes."""
     graphs = matching.left.graph, matching.right.graph
     inputs = [sorted(_sizes(g.shape(v)) for v in op.inputs) for g, op in zip(graphs, (a, b), strict=True)]
-    if a.kind != "dense" and inputs[0] == inputs[1] and _sizes(a.shapes[0]) != _sizes(b.shapes[0]):
+    if not a.kind.passes_axes and inputs[0] == inputs[1] and _sizes(a.shapes[0]) != _sizes(b.shapes[0]):
         yield Difference("shape", a.place, b.place, (a.shapes[0], b.shapes[0]))
 
 
@@ -287,4 +232,4 @@ def _edges(places: tuple[Place, Place], a: Edge, b: Edge) -> Iterator[Difference
 def _operations(expression: Expression) -> Operations:
     """Operations in order; a value that nothing computes on the way by what it is."""
     kinds = tuple(op.kind for op in expression.ops() if op.inputs)
-    return Operations(kinds or (() if expression.label == "input" else (expression.label,)))
+    return Operations(kinds or (() if expression.is_source else (expression.label,)))

@@ -10,13 +10,9 @@ from autoport.comparison.doubts import Doubt
 from autoport.facts.framework import TwoSided
 from autoport.facts.reasons import Code, Reason
 from autoport.graph import Graph, Op
-from autoport.graph.build import RNN_GATES
 from autoport.matching import Matching
 from autoport.weights.pair import WeightPair
 from autoport.weights.piece import Weight
-
-# What reads weights that are computed, or computes them.
-COMPUTED = {"weight_norm", *(f"{kind}_by_value" for kind in ("conv", "prelu", *RNN_GATES))}
 
 
 @dataclass(frozen=True)
@@ -83,8 +79,8 @@ def find_unmatched(
 
 def _code(graph: Graph, op: Op) -> Code:
     """Why an operation that outputs depend on has no partner."""
-    readers = [graph.op(name).kind for name in graph.successors(op.name)] if op.kind == "parameter" else []
-    computed = op.kind in COMPUTED or not COMPUTED.isdisjoint(readers)
+    readers = [graph.op(name).kind for name in graph.successors(op.name)] if op.kind.is_parameter else []
+    computed = any(kind.computes_weights for kind in (op.kind, *readers))
     return Code.COMPUTED if computed else Code.NO_PARTNER
 
 

@@ -76,7 +76,7 @@ def _unread(graph: Graph) -> bool:
 
 def _without_dropout(graph: Graph) -> Graph:
     for op in list(graph.ops()):
-        if op.kind == "dropout":
+        if op.kind.only_in_training:
             graph.bypass(op.name, op.inputs[0])
     return graph
 

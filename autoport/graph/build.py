@@ -13,11 +13,9 @@ from typing import Any
 
 from autoport.graph.emitter import Emitter
 from autoport.graph.op import Shape, Value
+from autoport.graph.vocabulary import kind_of
 from autoport.weights.piece import Piece, Weight
 from autoport.weights.role import Role
-
-# Gates of recurrent cells, by PyTorch's letters.
-RNN_GATES: Mapping[str, str] = {"lstm": "ifgo", "gru": "zrn", "simple_rnn": "h"}
 
 INPUT_AXES: Mapping[int, tuple[str, ...]] = {
     1: ("n",),
@@ -155,7 +153,7 @@ class Builder(Emitter):
             **attrs: hyper-parameters.
         """
         roles = {role: Weight(tuple(pieces)) for role, pieces in weights.items() if pieces}
-        gate = RNN_GATES[kind][0]
+        gate = kind_of(kind).gates[0]
         recurrent = roles[Role("recurrent_kernel", gate)].pieces[0]
         kernel = roles[Role("kernel", gate)].pieces[0]
         features = (kernel.sizes.get("i", 1), recurrent.sizes.get("u", 1), attrs["reverse"])

@@ -6,16 +6,17 @@ Both readers call these, so equal operations look equal.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoport.graph.constants import LARGEST_CONSTANT, ON_NUMBERS, consecutive, counted_by, digest, is_one_hot
+from autoport.graph.constants import LARGEST_CONSTANT, consecutive, counted_by, digest, is_one_hot
 from autoport.graph.equations import Equation
 from autoport.graph.graph import Graph
 from autoport.graph.op import Op, Shape, Tensor, Value
+from autoport.graph.vocabulary import check, kind_of
 from autoport.weights.piece import Piece, Weight
 
 
@@ -48,7 +49,7 @@ class Emitter:
         """Appends one operation.
 
         Args:
-            kind: its name in the vocabulary.
+            kind: its name in the vocabulary, or what a framework calls it.
             inputs: values it consumes.
             *shapes: shape of each output.
             weights: what it reads, by role.
@@ -58,9 +59,11 @@ class Emitter:
         Returns:
             The first output.
         """
+        kind = kind_of(kind)
+        check(kind, attrs, weights or ())
         numbers = [self.number(value) for value in inputs]
-        if kind in ON_NUMBERS and numbers and None not in numbers and not shapes[0]:
-            return self._computed(kind, [float(n) for n in numbers if n is not None], attrs)
+        if kind.on_numbers and numbers and None not in numbers and not shapes[0]:
+            return self._computed(kind.on_numbers, [float(n) for n in numbers if n is not None], attrs)
         base = f"{self.path or 'model'}:{kind}"
         self._count[base] += 1
         name = base if self._count[base] == 1 else f"{base}#{self._count[base]}"
@@ -78,12 +81,12 @@ class Emitter:
         self.latest.append(op)
         return self.graph.add_op(op)
 
-    def _computed(self, kind: str, numbers: list[float], attrs: Mapping[str, Any]) -> Value:
+    def _computed(self, function: Callable[..., Any], numbers: list[float], attrs: Mapping[str, Any]) -> Value:
         """Arithmetic on numbers, of which the result is a number."""
         if "constant" in attrs:
             numbers.insert(0 if attrs.get("constant_first") else 1, attrs["constant"])
         with np.errstate(all="ignore"):
-            return self.constant(np.asarray(ON_NUMBERS[kind](*numbers)), ())
+            return self.constant(np.asarray(function(*numbers)), ())
 
     def tensor(self, tensor: Tensor) -> str:
         """Registers a stored tensor and returns its path."""
@@ -113,7 +116,10 @@ class Emitter:
         if ranges is None:
             return self.emit("slice", [x], out, ranges=None)
         shape = list(self.graph.shape(x))
-        ranges = {dim: taken for dim, taken in ranges.items() if taken != (0, shape[dim], 1)}
+        mirrored = [dim for dim, taken in ranges.items() if taken == (shape[dim] - 1, -1, -1)]
+        x = self.flip(x, mirrored) if mirrored else x
+        whole = {dim: (0, shape[dim], 1) for dim in ranges}
+        ranges = {dim: taken for dim, taken in ranges.items() if taken != whole[dim] and dim not in mirrored}
         for dim, taken in ranges.items():
             shape[dim] = len(range(*taken))
         y = self.emit("slice", [x], tuple(shape), ranges=dict(ranges)) if ranges else x
@@ -149,6 +155,28 @@ class Emitter:
         wide = [n for part in parts for n in part[order]]
         copied = self.emit("expand", [self.emit("reshape", [x], tuple(narrow))], tuple(wide))
         return self.emit("reshape", [copied], out)
+
+    def flip(self, x: Value, dims: Sequence[int]) -> Value:
+        """A tensor in reverse order along dimensions."""
+        shape = self.graph.shape(x)
+        return self.emit("flip", [x], shape, dims=tuple(sorted({dim % len(shape) for dim in dims})))
+
+    def roll(self, x: Value, shifts: Sequence[int], dims: Sequence[int]) -> Value:
+        """A tensor shifted along dimensions, around the end; shifts along the same dimension add up."""
+        shape = self.graph.shape(x)
+        total: dict[int, int] = {}
+        for dim, shift in zip(dims, shifts, strict=True):
+            place = dim % len(shape)
+            total[place] = (total.get(place, 0) + shift) % (shape[place] or 1)
+        total = {dim: shift for dim, shift in total.items() if shift}
+        return self.emit("roll", [x], shape, shifts=total) if total else x
+
+    def take(self, x: Value, index: Value, dim: int, out: Shape) -> Value:
+        """Positions along a dimension, by number; consecutive ones are a slice."""
+        run = self.run(index)
+        if run is not None and len(self.graph.shape(index)) == 1:
+            return self.slice(x, {dim: (*run, 1)}, out)
+        return self.emit("gather" if dim else "lookup", [x, index], out, axis=dim)
 
     def stack(self, values: Sequence[Value], axis: int, out: Shape) -> Value:
         """Values side by side along an axis of their own."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autoport.facts.places import Place
+from autoport.graph.vocabulary import NOTHING, Kind, kind_of
 from autoport.weights.piece import Weight
 
 Shape = tuple[int, ...]
@@ -68,13 +69,26 @@ class Parameters(dict[str, Value]):
         return self[path]
 
 
+class _KindField:
+    """An attribute that turns the name of a kind into the kind."""
+
+    def __get__(self, op: Op | None, owner: type[Op]) -> Kind:
+        if op is None:
+            raise AttributeError("an operation has a kind, its class does not")
+        kind: Kind = op.__dict__["kind"]
+        return kind
+
+    def __set__(self, op: Op, name: str) -> None:
+        op.__dict__["kind"] = kind_of(name)
+
+
 @dataclass
 class Op:
     """One operation in the shared vocabulary.
 
     Args:
         name: unique key within its graph.
-        kind: the operation, for example `conv`, `dense`, `add`, `max_pool`.
+        kind: the operation, for example `conv`, `dense`, `add`, `max_pool`; set by its name.
         path: the layer or module it was called in, shown to people.
         inputs: the values it consumes, in order.
         shapes: one shape for each output.
@@ -85,8 +99,8 @@ class Op:
     """
 
     name: str
-    kind: str
-    path: str
+    kind: _KindField = _KindField()
+    path: str = ""
     inputs: tuple[Value, ...] = ()
     shapes: tuple[Shape, ...] = ()
     weights: dict[str, Weight] = field(default_factory=dict)
@@ -100,10 +114,16 @@ class Op:
         pieces = (piece.tensor for weight in self.weights.values() for piece in weight.pieces)
         return list(dict.fromkeys(pieces))
 
+    def parameter(self, name: str) -> Any:
+        """A hyper-parameter, or what it is where an operation does not have it; None if there is no such value."""
+        default = self.kind.attribute(name).default
+        return self.attrs.get(name, None if default is NOTHING else default)
+
     @property
     def place(self) -> Place:
         """Where it is, as people know it."""
-        return Place(self.path or self.name, self.type or self.kind, name=self.name, operation=self.kind)
+        kind = str(self.kind)
+        return Place(self.path or self.name, self.type or kind, name=self.name, operation=kind)
 
     def __str__(self) -> str:
         return str(self.place)

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from autoport.graph import Graph, Op, Parameters, Stored, Tensor, Value
 from autoport.graph.build import Builder
+from autoport.graph.vocabulary import foreign_kind
 from autoport.keras.calls import Layer, RawOp, is_variable
 from autoport.keras.graphs.bodies import called_body
 from autoport.keras.graphs.constants import fold_constants
@@ -214,7 +215,7 @@ class Lowering:
 
 
 def _unknown(raw: RawOp) -> Any:
-    return raw.emit(raw.op.type)
+    return raw.emit(foreign_kind(raw.op.type))
 
 
 def lower(trace: Trace, variables: Sequence[Any], input_axes: Sequence[Sequence[str]]) -> tuple[Graph, dict[str, Any]]:

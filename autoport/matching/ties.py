@@ -15,17 +15,12 @@ import networkx as nx
 import numpy as np
 
 from autoport.facts.reasons import Code, Reason
+from autoport.graph import Op
 from autoport.matching.evidence import Edge
 from autoport.matching.keys import keys_around, numbered
 from autoport.matching.matching import Matching
 from autoport.matching.places import Keys, Places
 from autoport.matching.skeleton import Skeleton
-
-# Hyper-parameters that change the function, with the number at which an operation may as well not have them.
-FINE_ATTRS = {
-    "stride": 1, "dilation": 1, "padding": 0, "kernel_size": 1, "groups": 1, "epsilon": None, "activation": None,
-    "reset_after": None,
-}  # fmt: skip
 
 Evidence = Callable[[Skeleton, str], Hashable]
 
@@ -35,8 +30,9 @@ def attributes(graph: Skeleton, node: str) -> Hashable:
     op = graph.op(node)
     if op is None:
         return ()
-    found = ((name, op.attrs.get(name, plain), plain) for name, plain in FINE_ATTRS.items())
-    return tuple((name, str(value)) for name, value, plain in found if set(np.ravel(np.asarray(value))) != {plain})
+    telling = sorted((a for a in op.kind.attributes.values() if a.tells_apart), key=lambda attribute: attribute.name)
+    found = ((attribute, op.attrs.get(attribute.name, attribute.plain)) for attribute in telling)
+    return tuple((a.name, str(value)) for a, value in found if set(np.ravel(np.asarray(value))) != {a.plain})
 
 
 def _edges(graph: Skeleton, node: str) -> Hashable:
@@ -48,9 +44,14 @@ def _edges(graph: Skeleton, node: str) -> Hashable:
 
 def signature(edge: Edge) -> str:
     """What was contracted onto an edge, in one text."""
-    names = (*FINE_ATTRS, "taken", "over")
-    facts = [sorted((k, str(v)) for k, v in op.attrs.items() if k in names) for op in edge.expression.ops()]
+    facts = [sorted((k, str(v)) for k, v in op.attrs.items() if _tells(op, k)) for op in edge.expression.ops()]
     return f"{edge.expression.structure} {facts}"
+
+
+def _tells(op: Op, name: str) -> bool:
+    """Whether an attribute tells operations apart, or holds the axes that they work along."""
+    attributes = op.kind.attributes
+    return op.kind.attribute(name).tells_apart or any(other.by_dim == name for other in attributes.values())
 
 
 def positions(graph: Skeleton, node: str) -> Hashable:
@@ -58,7 +59,7 @@ def positions(graph: Skeleton, node: str) -> Hashable:
     if node in graph.output_position:
         return graph.output_position[node]
     op = graph.op(node)
-    return op.attrs.get("position") if op is not None and op.kind == "input" else None
+    return op.attrs.get("position") if op is not None and op.kind.is_input else None
 
 
 EVIDENCE: tuple[tuple[Code, Evidence], ...] = (

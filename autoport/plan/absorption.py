@@ -19,9 +19,6 @@ from autoport.facts.reasons import Code, Reason
 from autoport.graph import Graph, Op, Value
 from autoport.weights.piece import Piece
 
-# Kinds of which op(x + b) = op(x) + b for a constant b in every channel.
-SHIFT_PRESERVING = {"max_pool", "avg_pool", "transpose", "slice", "dropout"}
-
 
 def find_absorptions(
     target: Graph, biases: Mapping[str, Piece]
@@ -59,7 +56,7 @@ def _pass_on(
     biases = {path: piece for shift in incoming for path, piece in shift.items()}
     if not biases:
         return {}
-    if op.kind == "batch_norm":
+    if op.kind.has_statistics:
         mean = op.weights["mean"].pieces[0] if "mean" in op.weights else None
         for path, piece in biases.items():
             if mean is None or len(mean.axes) != 1 or list(piece.axes.values()) != list(mean.axes.values()):
@@ -77,11 +74,11 @@ def _pass_on(
 
 def _passes_shift(target: Graph, op: Op) -> bool:
     """Whether op(x + b) = op(x) + b for a constant b in every channel."""
-    if op.kind == "add":
+    if op.kind.adds:
         shapes = {target.shape(value) for value in op.inputs}
         return "constant" in op.attrs or len(shapes) == 1
-    zero_padded = op.kind == "max_pool" and op.attrs.get("pad_value") == 0.0
-    return op.kind in SHIFT_PRESERVING and not op.attrs.get("count_include_pad", False) and not zero_padded
+    zero_padded = op.attrs.get("pad_value") == 0.0
+    return op.kind.passes_shifts and not op.attrs.get("count_include_pad", False) and not zero_padded
 
 
 @dataclass(frozen=True)

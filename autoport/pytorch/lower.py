@@ -13,6 +13,7 @@ from torch import fx, nn
 
 from autoport.graph import Graph, Parameters, Stored, Tensor, Value
 from autoport.graph.build import Builder
+from autoport.graph.vocabulary import foreign_kind
 from autoport.internals.pytorch import is_fake, tree_map
 from autoport.pytorch.calls import Call
 from autoport.pytorch.inputs import Named
@@ -122,7 +123,7 @@ class Lowering:
 
 
 def _unknown(call: Call) -> Any:
-    return call.emit(call.name)
+    return call.emit(foreign_kind(call.name))
 
 
 def _tensor(path: str, tensor: torch.Tensor) -> Tensor:

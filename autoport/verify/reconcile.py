@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import fx, nn
 
-from autoport.comparison.differences import DEFAULTS, Difference, attribute_differences, edge_operations
+from autoport.comparison.differences import Difference, attribute_differences, edge_operations
 from autoport.errors import TraceError
 from autoport.facts.places import Place
 from autoport.graph import Op
@@ -27,20 +27,6 @@ if TYPE_CHECKING:
     from autoport.analysis import Analysis
 
 Reread = Callable[[], Sequence[Difference]]
-# Attribute of an operation -> attribute of the module.
-ATTRIBUTES = {
-    "epsilon": "eps",
-    "momentum": "momentum",
-    "negative_slope": "negative_slope",
-    "approximate": "approximate",
-    "alpha": "alpha",
-    "beta": "beta",
-    "count_include_pad": "count_include_pad",
-    "stride": "stride",
-    "dilation": "dilation",
-    "padding": "padding",
-    "align_corners": "align_corners",
-}
 SHARED = "the module is called elsewhere, too, where it needs another value"
 # Differences that change the sizes of what follows.
 SIZES = {"stride", "dilation", "padding"}
@@ -137,7 +123,7 @@ def _places(analysis: Analysis) -> list[_Place]:
         for node in nodes_of(analysis.graphs.torch, b) or (None,):
             path = node.meta["nn_module_stack"][-1][0] if node is not None else b.path
             place = found.setdefault((b.name, node), _Place(b, node, path))
-            place.values.setdefault(difference.name, a.attrs.get(difference.name, DEFAULTS.get(difference.name)))
+            place.values.setdefault(difference.name, a.parameter(difference.name))
             place.differences.setdefault(difference.name, difference)
     return list(found.values())
 
@@ -161,9 +147,9 @@ def _reconcile_place(result: Reconciliation, model: nn.Module, place: _Place) ->
         wanted = _as_attribute(module, place, name, value)
         if wanted is None:
             rest[name] = value
-        elif getattr(module, ATTRIBUTES[name]) == wanted:
+        elif getattr(module, _member(place, name)) == wanted:
             continue
-        elif (place.path, ATTRIBUTES[name]) in {change.at for change in result.changes}:
+        elif (place.path, _member(place, name)) in {change.at for change in result.changes}:
             result.left.append(f"{place.differences[name]} ({SHARED})")
         else:
             result.changes.append(_set(module, place, name, wanted))
@@ -171,10 +157,14 @@ def _reconcile_place(result: Reconciliation, model: nn.Module, place: _Place) ->
         _compute_otherwise(result, model, place, rest)
 
 
+def _member(place: _Place, name: str) -> str:
+    """What a module calls a hyper-parameter; empty if it has none."""
+    return place.op.kind.attribute(name).member or ""
+
+
 def _as_attribute(module: nn.Module, place: _Place, name: str, value: Any) -> Any:
     """What the module's attribute has to be; None if no attribute can express it."""
-    attribute = ATTRIBUTES.get(name, "")
-    before = getattr(module, attribute, None)
+    before = getattr(module, _member(place, name), None)
     if before is None or value is None or (name == "padding" and "kernel_size" not in place.op.attrs):
         return None
     if name == "padding":
@@ -188,7 +178,7 @@ def _as_attribute(module: nn.Module, place: _Place, name: str, value: Any) -> An
 
 
 def _set(module: nn.Module, place: _Place, name: str, value: Any) -> Change:
-    path, attribute = place.path, ATTRIBUTES[name]
+    path, attribute = place.path, _member(place, name)
     before = getattr(module, attribute)
     setattr(module, attribute, value)
     return Change(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autoport.graph import Value
-from autoport.graph.build import RNN_GATES
+from autoport.graph.vocabulary import kind_of
 from autoport.keras.calls import Layer
 from autoport.keras.layers.activation import activation_kind
 from autoport.keras.table import known_class, layer_rule
@@ -51,7 +51,7 @@ def _cell(call: Layer, layer: Any, x: Value) -> Value:
     gates = ORDER[kind]
     cell = layer.cell
     weights: dict[str, list[Any]] = {}
-    for gate in RNN_GATES[kind]:
+    for gate in kind_of(kind).gates:
         select, sizes = {"gate": gates.index(gate)}, {"gate": len(gates)}
         weights[Role("kernel", gate)] = [call.piece(cell.kernel, "i (gate u)", select, **sizes)]
         weights[Role("recurrent_kernel", gate)] = [call.piece(cell.recurrent_kernel, "r (gate u)", select, **sizes)]

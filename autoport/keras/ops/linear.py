@@ -37,5 +37,7 @@ def gather(raw: RawOp) -> Any:
         if axis is None:
             return raw.emit("gather", [0, 1])
         axis = int(axis) % len(raw.build.graph.shape(raw.data(0)))
-        return raw.emit("gather" if axis or raw.op.get_attr("batch_dims") else "lookup", [0, 1], axis=axis)
+        if raw.op.get_attr("batch_dims"):
+            return raw.emit("gather", [0, 1], axis=axis)
+        return raw.build.take(raw.data(0), raw.data(1), axis, raw.out)
     return raw.build.embedding(raw.data(1), raw.build.piece(path, "v c"), raw.out)

@@ -25,10 +25,18 @@ def fused_batch_norm(raw: RawOp) -> Any:
     if raw.op.get_attr("is_training") and lacking == {"scale", "offset"} and dim == 1 and raw.out[0] == 1:
         return _rows(raw, epsilon)
     if raw.op.get_attr("is_training") or any(path is None and role not in lacking for role, path in paths.items()):
-        return raw.emit(raw.op.type)
+        return raw.emit("batch_norm_by_value")
     weights = raw.build.weights(**{role: (path, "c") for role, path in paths.items()})
     found = raw.build.norm("batch_norm", raw.data(0), weights, dims=[dim], epsilon=epsilon)
     return [found, *(Value(found.op, 1) for _ in raw.op.outputs[1:])]
+
+
+@op_rule("LRN")
+def local_response_norm(raw: RawOp) -> Any:
+    """`tf.nn.local_response_normalization`: alpha counts for each channel, in PyTorch for their mean."""
+    size = 2 * raw.op.get_attr("depth_radius") + 1
+    alpha, beta, shift = (round(float(raw.op.get_attr(name)), 12) for name in ("alpha", "beta", "bias"))
+    return raw.emit("local_response_norm", size=size, alpha=alpha * size, beta=beta, shift=shift)
 
 
 def _all(array: Any, number: float) -> bool:

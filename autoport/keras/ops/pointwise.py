@@ -14,7 +14,6 @@ ACTIVATIONS = {
     "Relu6": "relu6",
     "Sigmoid": "sigmoid",
     "Tanh": "tanh",
-    "Elu": "elu",
     "Selu": "selu",
     "Softplus": "softplus",
     "Softsign": "softsign",
@@ -29,6 +28,9 @@ ACTIVATIONS = {
     "Square": "square",
     "Reciprocal": "reciprocal",
     "LogicalNot": "not",
+    "IsFinite": "isfinite",
+    "IsInf": "isinf",
+    "IsNan": "isnan",
     "Sin": "sin",
     "Cos": "cos",
 }
@@ -43,6 +45,7 @@ BINARY = {
     "Minimum": "minimum",
     "Pow": "pow",
     "FloorDiv": "floor_divide",
+    "SquaredDifference": "squared_difference",
     "Equal": "eq",
     "NotEqual": "ne",
     "Greater": "gt",
@@ -60,17 +63,29 @@ def activation(raw: RawOp) -> Any:
     return raw.emit(ACTIVATIONS[raw.op.type])
 
 
-@op_rule("Softmax LogSoftmax")
+@op_rule("Elu")
+def elu(raw: RawOp) -> Any:
+    """`tf.nn.elu`."""
+    return raw.emit("elu", alpha=1.0)
+
+
+SOFTMAX = {"Softmax": "softmax", "LogSoftmax": "log_softmax"}
+
+
+@op_rule(" ".join(SOFTMAX))
 def softmax(raw: RawOp) -> Any:
     """Softmax along the last dimension."""
-    kind = "softmax" if raw.op.type == "Softmax" else "log_softmax"
-    return raw.emit(kind, dims=(len(raw.out) - 1,))
+    return raw.emit(SOFTMAX[raw.op.type], dims=(len(raw.out) - 1,))
 
 
 @op_rule("LeakyRelu")
 def leaky_relu(raw: RawOp) -> Any:
     """`tf.nn.leaky_relu`."""
     return raw.emit("leaky_relu", negative_slope=float(raw.op.get_attr("alpha")))
+
+
+# What it is with a zero.
+RECTIFIED = {"Maximum": "relu"}
 
 
 @op_rule(" ".join(BINARY))
@@ -86,8 +101,8 @@ def binary(raw: RawOp) -> Any:
         return raw.emit(kind)
     place = numbers[0]
     value = float(np.ravel(constants[place])[0])
-    if kind == "maximum" and value == 0:
-        return raw.emit("relu", [1 - place])
+    if value == 0 and raw.op.type in RECTIFIED:
+        return raw.emit(RECTIFIED[raw.op.type], [1 - place])
     return raw.emit(kind, [1 - place], constant=value, constant_first=place == 0)
 
 

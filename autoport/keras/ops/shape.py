@@ -124,7 +124,7 @@ def slice_(raw: RawOp) -> Any:
     return raw.build.slice(raw.data(0), ranges, raw.out)
 
 
-REDUCTIONS = {"Mean": "mean", "Sum": "sum", "Max": "max", "Min": "min", "Prod": "prod"}
+REDUCTIONS = {"Mean": "mean", "Sum": "sum", "Max": "max", "Min": "min", "Prod": "prod", "All": "all", "Any": "any"}
 
 
 @op_rule(" ".join(REDUCTIONS))
@@ -138,11 +138,11 @@ def reduce(raw: RawOp) -> Any:
 
 @op_rule("Cumsum")
 def cumsum(raw: RawOp) -> Any:
-    """`tf.cumsum`; one that counts otherwise is another operation."""
-    usual = not raw.op.get_attr("exclusive") and not raw.op.get_attr("reverse")
-    if not usual or raw.constant(1) is None:
-        return raw.emit("Cumsum", [0])
-    return raw.emit("cumsum", [0], dims=(int(raw.constant(1)) % len(raw.out),))
+    """`tf.cumsum`."""
+    if raw.constant(1) is None:
+        return raw.emit("cumsum_by_value", [0])
+    otherwise = {name: True for name in ("exclusive", "reverse") if raw.op.get_attr(name)}
+    return raw.emit("cumsum", [0], dims=(int(raw.constant(1)) % len(raw.out),), **otherwise)
 
 
 @op_rule("Pad PadV2 MirrorPad")
@@ -162,8 +162,25 @@ def pad(raw: RawOp) -> Any:
 @op_rule("DepthToSpace")
 def depth_to_space(raw: RawOp) -> Any:
     """`tf.nn.depth_to_space`: channels are `(r r c)`."""
-    last = raw.op.get_attr("data_format").decode() == "NHWC"
-    return raw.emit("depth_to_space" if last else "DepthToSpace", factor=raw.op.get_attr("block_size"))
+    return raw.emit("depth_to_space", factor=raw.op.get_attr("block_size"))
+
+
+@op_rule("SpaceToDepth")
+def space_to_depth(raw: RawOp) -> Any:
+    """`tf.nn.space_to_depth`: channels become `(r r c)`."""
+    return raw.emit("space_to_depth", factor=raw.op.get_attr("block_size"))
+
+
+@op_rule("Where")
+def nonzero(raw: RawOp) -> Any:
+    """`tf.where(condition)`: the places where it holds."""
+    return raw.emit("nonzero")
+
+
+@op_rule("VarHandleOp")
+def resource(raw: RawOp) -> Any:
+    """A variable that a function makes for itself."""
+    return raw.emit("resource")
 
 
 @op_rule("SelectV2 Select")
@@ -177,7 +194,7 @@ def one_hot(raw: RawOp) -> Any:
     """`tf.one_hot`, with ones in rows of zeros along the last dimension."""
     values = [raw.constant(k) for k in (2, 3)]
     usual = values == [1, 0] and raw.op.get_attr("axis") == -1
-    return raw.emit("one_hot" if usual else "OneHot", [0])
+    return raw.emit("one_hot" if usual else "one_hot_of_values", [0])
 
 
 @op_rule("Roll")
@@ -185,9 +202,17 @@ def roll(raw: RawOp) -> Any:
     """`tf.roll`."""
     shift, axes = raw.constant(1), raw.constant(2)
     if shift is None or axes is None:
-        return raw.emit("roll", [0])
-    dims = tuple(int(axis) % len(raw.out) for axis in np.ravel(axes))
-    return raw.emit("roll", [0], shifts=tuple(int(s) for s in np.ravel(shift)), dims=dims)
+        return raw.emit("roll_by_value", [0])
+    return raw.build.roll(raw.data(0), [int(s) for s in np.ravel(shift)], [int(axis) for axis in np.ravel(axes)])
+
+
+@op_rule("ReverseV2")
+def flip(raw: RawOp) -> Any:
+    """`tf.reverse`."""
+    axes = raw.constant(1)
+    if axes is None:
+        return raw.emit("flip_by_value", [0])
+    return raw.build.flip(raw.data(0), [int(axis) for axis in np.ravel(axes)])
 
 
 @op_rule("Tile BroadcastTo")

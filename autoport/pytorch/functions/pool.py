@@ -82,6 +82,23 @@ def pixel_shuffle(call: Call) -> Any:
     return call.emit("pixel_shuffle", [call.value("input")], factor=call.get("upscale_factor"))
 
 
+@register("pixel_unshuffle", "input downscale_factor")
+def pixel_unshuffle(call: Call) -> Any:
+    """`F.pixel_unshuffle`: channels become `(c r r)`."""
+    return call.emit("pixel_unshuffle", [call.value("input")], factor=call.get("downscale_factor"))
+
+
+@register("channel_shuffle native_channel_shuffle", "input groups")
+def channel_shuffle(call: Call) -> Any:
+    """`F.channel_shuffle`: channels are `(g m)` and become `(m g)`."""
+    (batch, channels, *space), groups = call.out, call.get("groups")
+    unfolded = (batch, groups, channels // groups, *space)
+    order = (0, 2, 1, *range(3, len(unfolded)))
+    turned = tuple(unfolded[dim] for dim in order)
+    y = call.build.emit("reshape", [call.value("input")], unfolded)
+    return call.build.emit("reshape", [call.build.emit("transpose", [y], turned, order=order)], call.out)
+
+
 # PyTorch's bicubic kernel is Keys' with a = -0.75, TensorFlow's has a = -0.5.
 RESIZE_MODES = {"bicubic": "bicubic (a=-0.75)"}
 

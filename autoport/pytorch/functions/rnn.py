@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from autoport.graph import Stored, Value
-from autoport.graph.build import RNN_GATES
+from autoport.graph.vocabulary import kind_of
 from autoport.pytorch.calls import Call
 from autoport.pytorch.table import register
 from autoport.weights.piece import Piece
@@ -64,7 +64,7 @@ def _cell(call: Call, x: Value, paths: list[str], initial: list[Value], *, rever
     build = call.build
     units = build.graph.tensors[weight_hh].shape[1]
     weights: dict[str, list[Piece]] = {}
-    for gate in RNN_GATES[kind]:
+    for gate in kind_of(kind).gates:
         select = {"gate": gates.index(gate)}
         weights[Role("kernel", gate)] = [build.piece(weight_ih, "(gate u) i", select, gate=len(gates))]
         weights[Role("recurrent_kernel", gate)] = [build.piece(weight_hh, "(gate u) r", select, gate=len(gates))]

@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING
 
 from autoport.comparison.differences import edge_operations
 from autoport.facts.framework import Both, Framework, TwoSided
-from autoport.matching.evidence import COMMUTATIVE, SHAPE_ONLY
 from autoport.report.rows.tensors import Status
 
 if TYPE_CHECKING:
     from autoport.analysis import Analysis
     from autoport.graph import Graph, Op
     from autoport.matching.skeleton import Skeleton
-
-HIDDEN = SHAPE_ONLY | {"expand", "constant"}
 
 
 @dataclass(frozen=True)
@@ -124,7 +121,7 @@ class DrawnModel:
             passed[op.name] = [op.name] if op.name in kept else sources
             if op.name in kept:
                 shape = tuple(int(size) for size in op.shapes[0]) if op.shapes else ()
-                self.ops[op.name] = DrawnOp(op.name, op.path, op.type or op.kind, op.kind, shape)
+                self.ops[op.name] = DrawnOp(op.name, op.path, op.type or str(op.kind), str(op.kind), shape)
                 self.reads[op.name] = sources
         for name, number in skeleton.output_position.items():
             value = graph.outputs[number]
@@ -136,8 +133,8 @@ class DrawnModel:
 def _drawn(op: Op, graph: Graph) -> bool:
     """Whether an operation outside of the skeleton is drawn: not if it is a part of a longer sum."""
     readers = [graph.op(name) for name in graph.successors(op.name)]
-    nested = op.kind in COMMUTATIVE | {"concat"} and len(op.inputs) > 1 and bool(readers)
-    return op.kind not in HIDDEN and not (nested and all(reader.kind == op.kind for reader in readers))
+    nested = op.kind.is_merge and len(op.inputs) > 1 and bool(readers)
+    return op.kind.is_drawn and not (nested and all(reader.kind == op.kind for reader in readers))
 
 
 def pairs_of(analysis: Analysis) -> dict[str, str]:

@@ -14,7 +14,6 @@ from autoport.comparison.differences import wiring
 from autoport.facts.places import Place
 from autoport.graph import Graph, Op, Value
 from autoport.matching import Matching
-from autoport.matching.evidence import COMMUTATIVE, SHAPE_ONLY
 from autoport.verify.comparing.arrange import Layouts
 
 NODE, EDGE, OUTPUT = "node", "edge", "output"
@@ -91,7 +90,7 @@ def _candidates(matching: Matching, skipped: Collection[Value]) -> Iterator[Tap]
 
 def _operands(matching: Matching, a: Op, b: Op) -> list[tuple[Value, Value]]:
     """What two matched operations read, where it is known which is which."""
-    commutes = a.kind in COMMUTATIVE and len(a.inputs) > 1
+    commutes = a.kind.is_commutative and len(a.inputs) > 1
     if commutes or len(a.inputs) != len(b.inputs) or any(wiring(matching, a, b)):
         return []
     return list(zip(a.inputs, b.inputs, strict=True))
@@ -101,7 +100,7 @@ def _known(graph: Graph, value: Value) -> Value:
     """The value, or the first thing that only changes its shape, that was one thing on its side."""
     while value not in graph.origins:
         readers = list(graph.successors(value.op))
-        if len(readers) != 1 or graph.op(readers[0]).kind not in SHAPE_ONLY:
+        if len(readers) != 1 or not graph.op(readers[0]).kind.is_shape_only:
             break
         value = Value(readers[0])
     return value

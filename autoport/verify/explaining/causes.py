@@ -15,7 +15,6 @@ import torch
 from torch import fx
 
 from autoport.comparison.differences import (
-    DEFAULTS,
     Difference,
     attribute_differences,
     edge_differences,
@@ -195,7 +194,7 @@ class Causes:
         for difference in node_differences(self._matching, node):
             if difference.training_only or a is None or b is None:
                 continue
-            if difference.name == "operand order" and b.kind == "concat":
+            if difference.name == "operand order" and b.kind.is_join:
                 yield self._reordered(node, b, difference)
             else:
                 yield self._attribute(a, b, difference)
@@ -212,7 +211,7 @@ class Causes:
 
     def _attribute(self, a: Op, b: Op, difference: Difference) -> Hypothesis:
         nodes = nodes_of(self._analysis.graphs.torch, b)
-        value = a.attrs.get(difference.name, DEFAULTS.get(difference.name))
+        value = a.parameter(difference.name)
         if value is None or not nodes or any(mend(node, b, {difference.name: value}) is None for node in nodes):
             return Hypothesis(_cause(difference))
         return Hypothesis(_cause(difference), nodes=nodes, op=b, values={difference.name: value})

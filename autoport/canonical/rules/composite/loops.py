@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autoport.canonical.queries.routing import become_mixture, chosen_by
-from autoport.canonical.queries.tracing import POINTWISE
 from autoport.canonical.queries.views import stored_view
 from autoport.graph import Graph, Op, Value
 
@@ -67,7 +66,7 @@ def _turn(graph: Graph, add: Op) -> _Turn | None:
     """What an addition adds, if it is what one expert makes of the tokens that chose it."""
     _, rows, update = add.inputs
     where, product = graph.op(rows.op), graph.op(update.op)
-    chosen = _chosen(graph, where.inputs[0]) if where.kind == "where" and len(where.inputs) == 1 else None
+    chosen = _chosen(graph, where.inputs[0]) if where.kind == "nonzero" and len(where.inputs) == 1 else None
     if chosen is None or product.kind != "mul" or add.attrs["axis"] != 0 or rows.output != 1:
         return None
     for made in product.inputs:
@@ -125,7 +124,7 @@ def _treats_alike(graph: Graph, op: Op) -> bool:
     if op.kind == "slice":
         return bool(op.attrs["ranges"]) and 0 not in op.attrs["ranges"]
     kept = op.kind == "reshape" and op.shapes[0][-1:] == graph.shape(op.inputs[0])[-1:]
-    return kept or op.kind in POINTWISE
+    return kept or op.kind.is_pointwise
 
 
 def _compute_all(graph: Graph, turn: _Turn, count: int) -> None:

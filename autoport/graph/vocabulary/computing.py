@@ -1,0 +1,64 @@
+"""Kinds without weights that compute across positions: reductions, pooling, products, and where values come from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from autoport.graph.vocabulary.attributes import shared
+from autoport.graph.vocabulary.kind import Attribute
+from autoport.graph.vocabulary.moves import KEEPS, UNKNOWN, Motion, Moves
+from autoport.graph.vocabulary.registry import declare
+
+
+def _reductions(names: str, **traits: Any) -> None:
+    declare(names, "reductions", shared("dims over"), arity=(1, 1), moves=KEEPS, reduces=True, **traits)
+
+
+def _pools(names: str, attributes: str, *own: Attribute, **traits: Any) -> None:
+    declare(names, "pooling and resizing", shared(attributes, *own), arity=(1, 1), moves=KEEPS, **traits)
+
+
+def _along_axes(names: str, attributes: str, *own: Attribute, **traits: Any) -> None:
+    declare(names, "along axes", shared(attributes, *own), arity=(1, 1), moves=KEEPS, **traits)
+
+
+def _products(names: str, attributes: Iterable[Attribute], **traits: Any) -> None:
+    declare(names, "products", attributes, **{"arity": (2, None), "moves": KEEPS, **traits})
+
+
+def _sources(names: str, attributes: Iterable[Attribute], **traits: Any) -> None:
+    declare(names, "sources", attributes, **{"arity": (0, None), "moves": KEEPS, **traits})
+
+
+_reductions("reduce_mean reduce_sum reduce_max reduce_min reduce_prod reduce_all reduce_any")
+
+_WINDOW = "layout kernel_size stride padding dilation"
+_WINDOWED = {"is_pool": True, "keeps_sign": True, "passes_shifts": True}
+_pools("max_pool", f"{_WINDOW} pad_value", **_WINDOWED)
+_pools("avg_pool", f"{_WINDOW} count_include_pad", Attribute("divisor_override"), **_WINDOWED)
+_pools("global_max_pool global_avg_pool", "dims over", keeps_sign=True)
+_pools("adaptive_max_pool adaptive_avg_pool", "output_size")
+_pools("resize", "mode align_corners factor")
+
+_along_axes("softmax", "dims over", is_non_negative=True, ignores_shifts=True, named_alone="softmax")
+_along_axes("log_softmax", "dims over", named_alone="softmax")
+_along_axes("unit_norm", "dims over epsilon")
+_along_axes("norm normalize", "order")
+_along_axes("local_response_norm", "alpha beta", Attribute("size"), Attribute("shift"))
+_along_axes("tril triu", "", Attribute("diagonal", 0))
+_along_axes("dropout", "", is_random=True, only_in_training=True, passes_shifts=True, named_alone="dropout")
+
+_BY_LETTERS = Moves(Motion.KEEPS, by_operand=True)
+_HEADS = (Attribute("softcap"), Attribute("bias_k"), Attribute("add_zero_attn"))
+_products("matmul", shared("equation normalize"), arity=(2, 2), moves=_BY_LETTERS, is_product=True)
+_products("einsum", shared("subscripts"), arity=(1, None), moves=UNKNOWN)
+_products("attention", shared("equation tokens num_heads scale masked dropout", *_HEADS), is_attention=True)
+_products("mixture", shared("", Attribute("chosen")))
+
+_sources("input", shared("axes position"), is_structural=True)
+_sources("constant", shared("values run step one_hot fill number stored"), is_drawn=False)
+_sources("parameter", shared(), roles="value")
+_sources("arange zeros empty empty_strided resource", shared())
+_sources("rand rand_like randn randn_like", shared(), is_random=True)
+_sources("preprocessing", shared("", Attribute("detail", None)), is_silent=True, is_preprocessing=True)
