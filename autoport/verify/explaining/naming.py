@@ -1,4 +1,4 @@
-"""What a difference of operations is called."""
+"""The names of differences."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from autoport.keras.layers.activation import FUNCTIONS
 ACTIVATIONS = {kind for kind, _ in FUNCTIONS.values()} | set(GATED.values()) | {"clamp", "hard_sigmoid_keras2", "prelu"}
 ACTIVATIONS -= {"softmax", "log_softmax"}
 AFFINE = {"add", "sub", "mul", "div"}
-# Attributes whose names say less than what they are about.
+# Names for attributes whose own name says too little.
 ATTRIBUTES = {"masked": "mask"}
-# Operations that have a name of their own if only one side has them.
+# Operations with a name of their own, if only one side has them.
 OWN_NAMES = {"softmax": "softmax", "log_softmax": "softmax", "dropout": "dropout"}
 
 
 def name_operation(difference: Difference) -> str:
-    """The name of a difference; operations on an edge are called by what they are for."""
-    here, there = difference.values
-    if not (isinstance(here, Operations) and isinstance(there, Operations)):
+    """The name of a difference; operations on an edge are named by their purpose."""
+    tf, torch = difference.values
+    if not (isinstance(tf, Operations) and isinstance(torch, Operations)):
         return ATTRIBUTES.get(difference.name, difference.name)
-    only = set(here.kinds) ^ set(there.kinds)
+    unshared = set(tf.kinds) ^ set(torch.kinds)
     for kind, name in OWN_NAMES.items():
-        if kind in only:
+        if kind in unshared:
             return name
-    if only and only <= AFFINE | REARRANGING and _reads_input(difference.tf):
+    if unshared and unshared <= AFFINE | REARRANGING and _reads_input(difference.tf):
         return "preprocessing"
-    return "activation" if only & ACTIVATIONS and only <= ACTIVATIONS | AFFINE else difference.name
+    return "activation" if unshared & ACTIVATIONS and unshared <= ACTIVATIONS | AFFINE else difference.name
 
 
 def _reads_input(place: Place) -> bool:
