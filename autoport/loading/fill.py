@@ -29,7 +29,7 @@ def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:
     """
     from autoport.internals.keras import nested_layers
     from autoport.keras.stored import file_names
-    from autoport.keras.unfilled import unfilled
+    from autoport.keras.unfilled import unfilled_variable
 
     name = "weights" if hasattr(model, "weights") else "variables"
     variables: dict[str, Any] = {}
@@ -49,7 +49,7 @@ def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:
         archive = stack.enter_context(open_weights(path, trust_code=trust_code))
         found = resolve(StoredModel(Framework.TF, tensors=tensors, names=names), wanted, archive)
         alike = {key for key, stored in found.items() if archive.headers[stored].dtype == tensors[key].dtype}
-        waiting = {key: holder for key in alike if (holder := unfilled(variables[key])) is not None}
+        waiting = {key: holder for key in alike if (holder := unfilled_variable(variables[key])) is not None}
         for key, stored in found.items():
             if key in waiting:
                 waiting[key].waiting = partial(archive.read, stored)
