@@ -122,9 +122,9 @@ class KerasLowering:
             self.env[tensor.name] = value
         inner = [op for op in self.builder.latest if op.weights and Value(op.name) not in values]
         if inner:
-            self._note_inner_origins(inner, self._operations[call.start : call.stop])
+            self._find_inner(inner, self._operations[call.start : call.stop])
 
-    def _note_inner_origins(self, emitted: Sequence[Op], operations: Sequence[Any]) -> None:
+    def _find_inner(self, emitted: Sequence[Op], operations: Sequence[Any]) -> None:
         """Notes the origin of operations inside of a layer: the last tensor computed from their weights."""
         for op in emitted:
             tensor = last_reader(operations, {self._handles[path] for path in op.tensors if path in self._handles})

@@ -36,7 +36,7 @@ def _adder(table: dict[str, Any], names: str) -> Callable[[Any], Any]:
 
 
 def known_class(layer: Any) -> str | None:
-    """Name of the built-in class whose `call` a layer runs; None if the table has no row for it."""
+    """Name of the built-in class whose `call` a layer runs, if the table has a row for it."""
     for cls in type(layer).__mro__:
         if cls.__name__ in LAYERS and cls.__module__.split(".")[0] in ("keras", "tf_keras"):
             plain = type(layer).call is cls.call and not any(map(_is_altered, nested_layers(layer)))  # type: ignore[attr-defined]
@@ -45,5 +45,5 @@ def known_class(layer: Any) -> str | None:
 
 
 def _is_altered(layer: Any) -> bool:
-    """Whether a layer of Keras 3 does not compute with its plain weights: it is quantised, or has low-rank updates."""
+    """Whether a layer of Keras 3 computes with something made of its weights: quantised, or with low-rank updates."""
     return getattr(layer, "quantization_mode", None) is not None or getattr(layer, "lora_enabled", False)

@@ -79,8 +79,8 @@ def layer_classes() -> list[Any]:
 class _Watcher:
     """Turns layer calls into records; one for each trace."""
 
-    def __init__(self, has_rule: Callable[[Any], bool]) -> None:
-        self.has_rule = has_rule
+    def __init__(self, known: Callable[[Any], bool]) -> None:
+        self.known = known
         self.calls: list[LayerCall] = []
         self.scopes: list[tuple[int, str]] = []
         self.stack: list[str] = []
@@ -98,7 +98,7 @@ class _Watcher:
                 "call the model once on example inputs before it is matched"
             )
         try:
-            if self.has_rule(layer):
+            if self.known(layer):
                 return self._record(original, layer, args, kwargs)
             self.scopes.append((graph.version, self._path()))
             return original(layer, *args, **kwargs)
@@ -150,13 +150,13 @@ def _watch(watcher: _Watcher) -> Iterator[None]:
 
 
 @exclusive
-def trace(model: Any, inputs: Any, has_rule: Callable[[Any], bool], training: bool = False) -> Trace:
+def trace(model: Any, inputs: Any, known: Callable[[Any], bool], training: bool = False) -> Trace:
     """Traces `model(inputs, training=training)` without running it.
 
     Args:
         model: a Keras model of either Keras, or a callable on tensors.
         inputs: example inputs (array, or a structure of arrays) with concrete shapes.
-        has_rule: whether the table has a row for a layer.
+        known: whether the table has a row for a layer.
         training: the mode.
 
     Raises:
@@ -166,7 +166,7 @@ def trace(model: Any, inputs: Any, has_rule: Callable[[Any], bool], training: bo
     # Python's control flow on tensors needs autograph, which is slower and not always right.
     for translated in (False, True):
         try:
-            return _trace_once(model, inputs, _Watcher(has_rule), translated, training)
+            return _trace_once(model, inputs, _Watcher(known), translated, training)
         except UnbuiltModelError:
             raise
         except Exception as failure:  # a user's call may raise anything
@@ -195,8 +195,8 @@ def _trace_once(model: Any, inputs: Any, watcher: _Watcher, translated: bool, tr
     trace = Trace(function.graph, captured["inputs"], captured["outputs"], watcher.calls, watcher.scopes)
     if captured["open"] and not training:  # a run would change statistics
         fill(function.graph.variables)
-        _, values = function(*map(tf.convert_to_tensor, arrays))
-        trace.ran = {t.name: np.asarray(value) for t, value in zip(captured["open"], values, strict=True)}
+        _, found = function(*map(tf.convert_to_tensor, arrays))
+        trace.ran = {t.name: np.asarray(value) for t, value in zip(captured["open"], found, strict=True)}
     return trace
 
 

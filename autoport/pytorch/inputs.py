@@ -28,7 +28,7 @@ SAME_INPUT = 1e-6
 
 AxisOrder = tuple[int, ...]
 # The place of the Keras input that a tensor is (None if it is none of them), and the names of the tensor's axes.
-NamedInput = tuple[int | None, tuple[str, ...]]
+Named = tuple[int | None, tuple[str, ...]]
 
 
 def as_model_input(
@@ -53,7 +53,7 @@ def as_model_input(
     return tensor if example is None else tensor.to(example.device)
 
 
-def candidates(model: nn.Module, arrays: Sequence[Any]) -> Iterator[tuple[list[torch.Tensor], list[NamedInput]]]:
+def candidates(model: nn.Module, arrays: Sequence[Any]) -> Iterator[tuple[list[torch.Tensor], list[Named]]]:
     """Ways to pass the Keras model's arrays to a PyTorch model, the likeliest first.
 
     Yields:
@@ -69,7 +69,7 @@ def candidates(model: nn.Module, arrays: Sequence[Any]) -> Iterator[tuple[list[t
     )
     for arrangement, as_integers, orders in itertools.islice(plans, MOST_COMBINATIONS):
         tensors = [as_model_input(model, arrays[k], orders[k], as_integers=as_integers) for k in arrangement]
-        names: list[NamedInput] = [(k, tuple(axes_of(arrays[k])[d] for d in orders[k])) for k in arrangement]
+        names: list[Named] = [(k, tuple(axes_of(arrays[k])[d] for d in orders[k])) for k in arrangement]
         yield tensors, names
 
 
@@ -78,7 +78,7 @@ def axes_of(array: Any) -> tuple[str, ...]:
     return input_axes(np.ndim(array), whole=np.asarray(array).dtype.kind in "iub")
 
 
-def named_axes(array: Any, tensors: Sequence[Any]) -> NamedInput:
+def named_axes(array: Any, tensors: Sequence[Any]) -> Named:
     """The Keras input of which a user's tensor is a permutation, and the names of its axes."""
     values = array.detach().cpu().numpy() if isinstance(array, torch.Tensor) else np.asarray(array)
     for place, other in enumerate(map(np.asarray, tensors)):

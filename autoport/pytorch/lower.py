@@ -15,7 +15,7 @@ from autoport.graph import Graph, Parameters, Stored, Tensor, Value
 from autoport.graph.build import Builder
 from autoport.internals.pytorch import is_fake, tree_map
 from autoport.pytorch.calls import Call
-from autoport.pytorch.inputs import NamedInput
+from autoport.pytorch.inputs import Named
 from autoport.pytorch.table import TABLE, bare_name, parameter_names
 from autoport.pytorch.trace import stored_tensors
 
@@ -38,7 +38,7 @@ class TorchLowering:
                 first[id(tensor)] = path
                 self.builder.tensor(_tensor(path, tensor))
 
-    def run(self, inputs: Sequence[NamedInput]) -> Graph:
+    def run(self, inputs: Sequence[Named]) -> Graph:
         """Lowers every node.
 
         Args:
@@ -78,17 +78,17 @@ class TorchLowering:
     def _call(self, node: fx.Node) -> Any:
         path, kind = (node.meta.get("nn_module_stack") or (("", ""),))[-1]
         self.builder.path, self.builder.type = path, kind
-        name, args = bare_name(node.target), node.args
+        name, given = bare_name(node.target), node.args
         if node.target is getattr:
-            name, args = f"get_{node.args[1]}", node.args[:1]
+            name, given = f"get_{node.args[1]}", node.args[:1]
         if name == "_getitem":
             parts = self._env[node.args[0]]
             return parts[node.args[1]] if isinstance(parts, (list, tuple)) else parts
         rule, parameters = TABLE.get(name, (_unknown, ()))
         parameters = parameter_names(node.target, parameters)
-        positional = dict(zip(parameters, args, strict=False))
-        extra = {f"argument_{k}": arg for k, arg in enumerate(args[len(parameters) :])}
-        arguments = tree_map(self._resolve, {**positional, **extra, **node.kwargs})
+        keyed = dict(zip(parameters, given, strict=False))
+        extra = {f"argument_{k}": arg for k, arg in enumerate(given[len(parameters) :])}
+        arguments = tree_map(self._resolve, {**keyed, **extra, **node.kwargs})
         return rule(Call(name, arguments, node.meta["tensor_meta"], self))
 
     def _resolve(self, argument: Any) -> Any:
@@ -130,7 +130,7 @@ def _tensor(path: str, tensor: torch.Tensor) -> Tensor:
     return Tensor(path, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), trainable)
 
 
-def lower(model: nn.Module, recorded: fx.GraphModule, inputs: Sequence[NamedInput]) -> Graph:
+def lower(model: nn.Module, recorded: fx.GraphModule, inputs: Sequence[Named]) -> Graph:
     """Lowers a recorded forward pass.
 
     Args:

@@ -15,7 +15,7 @@ from autoport.errors import InputError, TraceError
 from autoport.files.stored_model import StoredModel
 from autoport.graph import Graph
 from autoport.internals.pytorch import tree_leaves, tree_map
-from autoport.pytorch.inputs import NamedInput, as_model_input, candidates, named_axes
+from autoport.pytorch.inputs import Named, as_model_input, candidates, named_axes
 from autoport.pytorch.lower import lower
 from autoport.pytorch.store import TorchStore
 from autoport.pytorch.stored import stored_model
@@ -39,7 +39,7 @@ class TorchReading:
     recorded: fx.GraphModule
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
-    names: list[NamedInput]
+    names: list[Named]
     model: nn.Module
 
     @property

@@ -29,7 +29,7 @@ def cannot_show(graph: Graph, name: str, role: str) -> Code | None:
     """
     if Role.of(role).whole != "bias" or name not in graph:
         return None
-    if _removed_everywhere(graph, Value(name), _reads_key):
+    if _removed_everywhere(graph, Value(name), _is_key):
         return Code.KEY_BIAS
     if _removed_everywhere(graph, Value(name), _norm_of_channels):
         return Code.REMOVED_BIAS
@@ -51,7 +51,7 @@ def _removed_by(graph: Graph, op: Op, value: Value, removes: Removal) -> bool:
     return removes(graph, op, value)
 
 
-def _reads_key(graph: Graph, op: Op, value: Value) -> bool:
+def _is_key(graph: Graph, op: Op, value: Value) -> bool:
     if op.kind in FUSED:
         return op.inputs[1] == value and value not in (op.inputs[0], *op.inputs[2:3])
     if op.kind != "matmul" or op.inputs[0] == value or op.inputs[1:2] != (value,):
