@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from autoport.comparison.functions import same_function
 from autoport.graph import Graph, Op, Value
 from autoport.graph.axes import axis_size, known_name
 from autoport.matching import Matching
@@ -272,11 +273,22 @@ def _edges(places: tuple[str, str], a: Edge, b: Edge) -> Iterator[Difference]:
     for op in a.preprocessing:
         detail = f"{op.type}: {op.attrs.get('detail', '')}"
         yield Difference("preprocessing", str(op), places[1], detail, "none")
-    if a.expression == b.expression:
-        for first, second in zip(a.expression.ops(), b.expression.ops(), strict=True):
+    found = list(_spelled_apart(places, a.expression, b.expression))
+    if found and not same_function(a.expression, b.expression, _alike):
+        yield from found
+
+
+def _spelled_apart(places: tuple[str, str], a: Expression, b: Expression) -> Iterator[Difference]:
+    """What differs in the operations of two expressions, whatever they compute."""
+    if a == b:
+        for first, second in zip(a.ops(), b.ops(), strict=True):
             yield from attribute_differences(first, second)
     else:
-        yield Difference("operation", *places, _listed(a.expression), _listed(b.expression))
+        yield Difference("operation", *places, _listed(a), _listed(b))
+
+
+def _alike(a: Op, b: Op) -> bool:
+    return next(attribute_differences(a, b), None) is None
 
 
 def _listed(expression: Expression) -> str:

@@ -123,7 +123,9 @@ def slice_(raw: RawOp) -> Any:
     return raw.build.slice(raw.data(0), ranges, raw.out)
 
 
-REDUCTIONS = {"Mean": "mean", "Sum": "sum", "Max": "max", "Min": "min", "Prod": "prod"}
+REDUCTIONS = {
+    "Mean": "mean", "Sum": "sum", "Max": "max", "Min": "min", "Prod": "prod", "All": "all", "Any": "any"
+}  # fmt: skip
 
 
 @op_rule(" ".join(REDUCTIONS))
@@ -135,13 +137,36 @@ def reduce(raw: RawOp) -> Any:
     return raw.emit(f"reduce_{REDUCTIONS[raw.op.type]}", [0], dims=dims)
 
 
-@op_rule("Cumsum")
-def cumsum(raw: RawOp) -> Any:
+@op_rule("ArgMax ArgMin")
+def place_of_extreme(raw: RawOp) -> Any:
+    """Where the largest or the smallest entry along a dimension stands."""
+    rank = len(raw.build.graph.shape(raw.data(0)))
+    dims = None if raw.constant(1) is None else static_axes(raw.constant(1), rank)
+    return raw.emit(raw.op.type.lower(), [0], dims=dims)
+
+
+@op_rule("Cumsum Cumprod")
+def cumulative(raw: RawOp) -> Any:
     """`tf.cumsum`; one that counts otherwise is another operation."""
     usual = not raw.op.get_attr("exclusive") and not raw.op.get_attr("reverse")
     if not usual or raw.constant(1) is None:
-        return raw.emit("Cumsum", [0])
-    return raw.emit("cumsum", [0], dims=(int(raw.constant(1)) % len(raw.out),))
+        return raw.emit(raw.op.type, [0])
+    return raw.emit(raw.op.type.lower(), [0], dims=(int(raw.constant(1)) % len(raw.out),))
+
+
+@op_rule("ReverseV2")
+def flip(raw: RawOp) -> Any:
+    """The other way round along dimensions."""
+    axes = raw.constant(1)
+    return raw.emit("flip_by_value", [0]) if axes is None else raw.build.flip(raw.data(0), static_axes(axes, len(raw.out)))
+
+
+@op_rule("MatrixBandPart")
+def band(raw: RawOp) -> Any:
+    """A matrix without what stands further from its diagonal; negative numbers take all away."""
+    lower, upper = (raw.constant(k) for k in (1, 2))
+    known = lower is not None and upper is not None
+    return raw.emit("band", [0], lower=int(lower) if known else None, upper=int(upper) if known else None)
 
 
 @op_rule("Pad PadV2 MirrorPad")

@@ -29,7 +29,7 @@ def _dims(graph: Graph, found: Affine) -> tuple[int, ...]:
     if mean.kind != "reduce_mean" or variance.kind != "reduce_mean" or mean.inputs != (found.x,):
         return ()
     square = graph.op(variance.inputs[0].op)
-    own = square.kind == "SquaredDifference" and set(square.inputs) == {found.x, found.parts["mean"]}
+    own = square.kind == "squared_difference" and set(square.inputs) == {found.x, found.parts["mean"]}
     dims: tuple[int, ...] = mean.attrs["dims"]
     return dims if own and dims == variance.attrs["dims"] else ()
 

@@ -48,7 +48,7 @@ def _norm(graph: Graph, op: Op) -> tuple[Value, tuple[int, ...], float] | None:
 
 def _is_square(graph: Graph, value: Value, x: Value) -> bool:
     op = graph.op(value.op)
-    if op.kind == "SquaredDifference":
+    if op.kind == "squared_difference":
         difference = graph.op(x.op)
         return difference.kind == "sub" and set(difference.inputs) == set(op.inputs)
     return op.kind == "square" and op.inputs == (x,)
