@@ -19,6 +19,7 @@ from autoport.canonical.rules.layers import (
 )
 from autoport.canonical.rules.positions import interleaving, last_state, moves, shuffles, turned
 from autoport.graph import Graph
+from autoport.graph.vocabulary import check
 
 
 def canonicalize(graph: Graph) -> Graph:
@@ -61,6 +62,8 @@ def canonicalize(graph: Graph) -> Graph:
     cropping.fold_cropping(graph)
     padding.fold_padding(graph)
     _drop_dead(graph)
+    for op in graph.ops():
+        check(op.kind, op.attrs, op.weights)
     return graph
 
 

@@ -1,9 +1,8 @@
-"""What is known of constants: their values as text, numbers that count up, arithmetic on numbers."""
+"""What is known of constants: their values as text, numbers that count up."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,19 +10,6 @@ from numpy.typing import NDArray
 
 # Constants with more elements are not compared.
 LARGEST_CONSTANT = 1_000_000
-# What is computed of numbers alone.
-ON_NUMBERS: Mapping[str, Callable[..., Any]] = {
-    "add": np.add,
-    "sub": np.subtract,
-    "mul": np.multiply,
-    "div": np.divide,
-    "pow": np.power,
-    "neg": np.negative,
-    "sqrt": np.sqrt,
-    "rsqrt": lambda x: 1 / np.sqrt(x),
-    "exp": np.exp,
-    "log": np.log,
-}
 
 
 def digest(array: NDArray[Any]) -> str:

@@ -6,16 +6,17 @@ Both readers call these, so equal operations look equal.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoport.graph.constants import LARGEST_CONSTANT, ON_NUMBERS, consecutive, counted_by, digest, is_one_hot
+from autoport.graph.constants import LARGEST_CONSTANT, consecutive, counted_by, digest, is_one_hot
 from autoport.graph.equations import Equation
 from autoport.graph.graph import Graph
 from autoport.graph.op import Op, Shape, Tensor, Value
+from autoport.graph.vocabulary import check, kind_of
 from autoport.weights.piece import Piece, Weight
 
 
@@ -48,7 +49,7 @@ class Emitter:
         """Appends one operation.
 
         Args:
-            kind: its name in the vocabulary.
+            kind: its name in the vocabulary, or what a framework calls it.
             inputs: values it consumes.
             *shapes: shape of each output.
             weights: what it reads, by role.
@@ -58,9 +59,11 @@ class Emitter:
         Returns:
             The first output.
         """
+        kind = kind_of(kind)
+        check(kind, attrs, weights or ())
         numbers = [self.number(value) for value in inputs]
-        if kind in ON_NUMBERS and numbers and None not in numbers and not shapes[0]:
-            return self._computed(kind, [float(n) for n in numbers if n is not None], attrs)
+        if kind.on_numbers and numbers and None not in numbers and not shapes[0]:
+            return self._computed(kind.on_numbers, [float(n) for n in numbers if n is not None], attrs)
         base = f"{self.path or 'model'}:{kind}"
         self._count[base] += 1
         name = base if self._count[base] == 1 else f"{base}#{self._count[base]}"
@@ -78,12 +81,12 @@ class Emitter:
         self.latest.append(op)
         return self.graph.add_op(op)
 
-    def _computed(self, kind: str, numbers: list[float], attrs: Mapping[str, Any]) -> Value:
+    def _computed(self, function: Callable[..., Any], numbers: list[float], attrs: Mapping[str, Any]) -> Value:
         """Arithmetic on numbers, of which the result is a number."""
         if "constant" in attrs:
             numbers.insert(0 if attrs.get("constant_first") else 1, attrs["constant"])
         with np.errstate(all="ignore"):
-            return self.constant(np.asarray(ON_NUMBERS[kind](*numbers)), ())
+            return self.constant(np.asarray(function(*numbers)), ())
 
     def tensor(self, tensor: Tensor) -> str:
         """Registers a stored tensor and returns its path."""

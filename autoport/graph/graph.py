@@ -69,7 +69,8 @@ class Graph(nx.DiGraph):
             source: the pattern's input; what only the pattern had read is removed.
             **attrs: hyper-parameters.
         """
-        op.kind, op.colour, op.attrs = kind, (kind,), attrs
+        op.kind, op.attrs = kind, attrs
+        op.colour = (op.kind,)
         self.rewire(op, (source,))
 
     def redirect(self, old: Value, new: Value) -> None:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autoport.graph.vocabulary import Kind, kind_of
 from autoport.weights.piece import Weight
 
 Shape = tuple[int, ...]
@@ -67,13 +68,26 @@ class Parameters(dict[str, Value]):
         return self[path]
 
 
+class _KindField:
+    """An attribute that turns the name of a kind into the kind."""
+
+    def __get__(self, op: Op | None, owner: type[Op]) -> Kind:
+        if op is None:
+            raise AttributeError("an operation has a kind, its class does not")
+        kind: Kind = op.__dict__["kind"]
+        return kind
+
+    def __set__(self, op: Op, name: str) -> None:
+        op.__dict__["kind"] = kind_of(name)
+
+
 @dataclass
 class Op:
     """One operation in the shared vocabulary.
 
     Args:
         name: unique key within its graph.
-        kind: the operation, for example `conv`, `dense`, `add`, `max_pool`.
+        kind: the operation, for example `conv`, `dense`, `add`, `max_pool`; set by its name.
         path: the layer or module it was called in, shown to people.
         inputs: the values it consumes, in order.
         shapes: one shape for each output.
@@ -84,8 +98,8 @@ class Op:
     """
 
     name: str
-    kind: str
-    path: str
+    kind: _KindField = _KindField()
+    path: str = ""
     inputs: tuple[Value, ...] = ()
     shapes: tuple[Shape, ...] = ()
     weights: dict[str, Weight] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from tensorflow.python.framework.function_def_to_graph import function_def_to_gr
 
 from autoport.graph import Graph, Op, Parameters, Stored, Tensor, Value
 from autoport.graph.build import Builder
+from autoport.graph.vocabulary import foreign_kind
 from autoport.keras.constants import fold_constants
 from autoport.keras.inside import last_reader
 from autoport.keras.rules import LAYERS, OPS, Layer, RawOp, is_variable, known_class
@@ -233,7 +234,7 @@ def called_body(op: Any, lowering: Lowering) -> tuple[Any, list[Any]] | None:
 
 
 def _unknown(raw: RawOp) -> Any:
-    return raw.emit(raw.op.type)
+    return raw.emit(foreign_kind(raw.op.type))
 
 
 def lower(trace: Trace, variables: Sequence[Any], input_axes: Sequence[Sequence[str]]) -> tuple[Graph, dict[str, Any]]:

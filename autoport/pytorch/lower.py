@@ -17,6 +17,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from autoport.graph import Graph, Parameters, Stored, Tensor, Value
 from autoport.graph.build import Builder
+from autoport.graph.vocabulary import foreign_kind
 from autoport.pytorch.inputs import Named
 from autoport.pytorch.trace import TensorMeta, stored_tensors
 
@@ -210,7 +211,7 @@ def _in_order(func: Any, parameters: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _unknown(call: Call) -> Any:
-    return call.emit(call.name)
+    return call.emit(foreign_kind(call.name))
 
 
 def _tensor(path: str, tensor: torch.Tensor) -> Tensor:

@@ -70,6 +70,7 @@ BINARY = {
     "Minimum": "minimum",
     "Pow": "pow",
     "FloorDiv": "floor_divide",
+    "SquaredDifference": "squared_difference",
     "Equal": "eq",
     "NotEqual": "ne",
     "Greater": "gt",

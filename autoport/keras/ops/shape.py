@@ -190,6 +190,12 @@ def depth_to_space(raw: RawOp) -> Any:
     return raw.emit("depth_to_space" if last else "DepthToSpace", factor=raw.op.get_attr("block_size"))
 
 
+@op_rule("VarHandleOp")
+def resource(raw: RawOp) -> Any:
+    """A variable that a function makes for itself."""
+    return raw.emit("resource")
+
+
 @op_rule("SelectV2 Select")
 def where(raw: RawOp) -> Any:
     """`tf.where(condition, x, y)`."""

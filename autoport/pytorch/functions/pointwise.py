@@ -165,6 +165,18 @@ def _is_tensor(call: Call, x: Any) -> bool:
     return isinstance(x, Value) or hasattr(x, "path")
 
 
+@register("where", "condition input other")
+def where(call: Call) -> Any:
+    """A choice between two tensors; of a condition alone it is the places where that holds."""
+    return call.emit("where" if len(call.arguments) > 1 else "nonzero")
+
+
+@register("masked_fill", "input mask value")
+def masked_fill(call: Call) -> Any:
+    """A number where a mask says."""
+    return call.emit("masked_fill")
+
+
 @register("dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout", "input p training")
 def dropout(call: Call) -> Any:
     """Nothing, unless it is active in evaluation too."""

@@ -67,7 +67,7 @@ def _turn(graph: Graph, add: Op) -> _Turn | None:
     """What an addition adds, if it is what one expert makes of the tokens that chose it."""
     _, rows, update = add.inputs
     where, product = graph.op(rows.op), graph.op(update.op)
-    chosen = _chosen(graph, where.inputs[0]) if where.kind == "where" and len(where.inputs) == 1 else None
+    chosen = _chosen(graph, where.inputs[0]) if where.kind == "nonzero" and len(where.inputs) == 1 else None
     if chosen is None or product.kind != "mul" or add.attrs["axis"] != 0 or rows.output != 1:
         return None
     for made in product.inputs:

@@ -1,0 +1,172 @@
+"""What is declared of a kind of operation: its attributes, its weights, how it moves positions, its traits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from types import MappingProxyType
+from typing import Any
+
+# What an operation without an attribute has there, where nothing else is declared.
+NOTHING = "nothing"
+
+
+class Use(Enum):
+    """What an attribute is for."""
+
+    COMPARED = "compared"
+    LAYOUT = "layout"
+    DERIVED = "derived"
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """An attribute of an operation.
+
+    Attributes:
+        name: its key in `Op.attrs`.
+        default: what it is where an operation does not have it; None: it is not compared then.
+        use: a hyper-parameter that is compared, a matter of layout or spelling, or derived from others.
+        training_only: whether inference does not depend on it.
+        tells_apart: whether it tells operations of equal structure apart.
+        plain: the number at which an operation may as well not have it.
+        by_dim: the attribute that holds the same with names of axes in place of dimensions.
+        argument: what a torch function calls it.
+        member: what a torch module calls it.
+    """
+
+    name: str
+    default: Any = NOTHING
+    use: Use = Use.COMPARED
+    training_only: bool = False
+    tells_apart: bool = False
+    plain: float | None = None
+    by_dim: str | None = None
+    argument: str | None = None
+    member: str | None = None
+
+
+class Motion(Enum):
+    """How operations move positions.
+
+    `KEEPS`: every position stays, or goes with its axis. `FOLLOWED`: a change of shape, which the names of
+    axes follow. `ALONG`: positions move along some axes only. `FEATURES`: positions move between features, or
+    between features and space. `UNKNOWN`: anything may happen.
+    """
+
+    KEEPS = "keeps"
+    FOLLOWED = "followed"
+    ALONG = "along"
+    FEATURES = "features"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Moves:
+    """How a kind moves positions.
+
+    Attributes:
+        motion: in which way.
+        dims: the attribute that holds the dimensions it moves along: one, several, or values by dimension.
+        known_by: attributes that tell one move from another, free of layout.
+        any_order: whether the order of positions before does not count, as for a sort.
+    """
+
+    motion: Motion
+    dims: str | None = None
+    known_by: tuple[str, ...] = ()
+    any_order: bool = False
+
+    def __bool__(self) -> bool:
+        """Whether positions may end up in other places than the names of axes say."""
+        return self.motion in (Motion.ALONG, Motion.FEATURES, Motion.UNKNOWN)
+
+
+KEEPS, FOLLOWED, UNKNOWN = Moves(Motion.KEEPS), Moves(Motion.FOLLOWED), Moves(Motion.UNKNOWN)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Kind(str):
+    """A kind of operation: a text that knows what is declared of it.
+
+    Attributes:
+        name: in the shared vocabulary; equal and hashed like this text.
+        family: what it is listed under.
+        arity: least and largest number of operands; None for any number.
+        attributes: those it may have, by name.
+        roles: of the weights it may read, without gates and segments.
+        moves: how it moves positions.
+        declared: False for what only a framework has a name for: nothing is assumed of it.
+        is_pointwise: every element of the result depends on the elements in its place only.
+        is_activation: it is used as an activation.
+        is_arithmetic: operands and result have the same axes, so that each can name the other's.
+        is_affine: arithmetic that with a number shifts or scales.
+        is_commutative: the order of its operands does not count.
+        is_shape_only: it moves values to other dimensions, each once.
+        is_silent: it is left out where operations are compared.
+        is_drawn: it is shown in drawings, also without weights.
+        is_structural: it is a node of the skeleton, also without weights.
+        is_layer: its weights lie along the features that it reads or makes.
+        is_attention: it is attention in one operation.
+        is_random: two of the same are not the same.
+        is_non_negative: its result is never negative.
+        keeps_sign: its result is not negative where its operands are not.
+        passes_shifts: a shift of every channel comes through as it is.
+        reduces: it makes one of all positions along some dimensions, in any order.
+        mixes: it sums over the features it reads: behind it their order is forgotten.
+        computes_weights: it computes a weight, or reads one that is computed.
+        gates: of a recurrent cell, by PyTorch's letters.
+        on_numbers: what it computes of numbers.
+    """
+
+    name: str
+    family: str = ""
+    arity: tuple[int, int | None] = (0, None)
+    attributes: Mapping[str, Attribute] = field(default_factory=lambda: MappingProxyType({}))
+    roles: tuple[str, ...] = ()
+    moves: Moves = UNKNOWN
+    declared: bool = True
+    is_pointwise: bool = False
+    is_activation: bool = False
+    is_arithmetic: bool = False
+    is_affine: bool = False
+    is_commutative: bool = False
+    is_shape_only: bool = False
+    is_silent: bool = False
+    is_drawn: bool = True
+    is_structural: bool = False
+    is_layer: bool = False
+    is_attention: bool = False
+    is_random: bool = False
+    is_non_negative: bool = False
+    keeps_sign: bool = False
+    passes_shifts: bool = False
+    reduces: bool = False
+    mixes: bool = False
+    computes_weights: bool = False
+    gates: str = ""
+    on_numbers: Callable[..., Any] | None = None
+
+    def __new__(cls, name: str, *args: Any, **kwargs: Any) -> Kind:
+        """The text."""
+        return super().__new__(cls, name)
+
+    def __reduce__(self) -> tuple[Callable[[str], Kind], tuple[str]]:
+        from autoport.graph.vocabulary.registry import kind_of
+
+        return kind_of, (self.name,)
+
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether it is a recurrent layer."""
+        return bool(self.gates)
+
+    @property
+    def own_attributes(self) -> tuple[Attribute, ...]:
+        """Attributes that say what an operation computes: what is derived from others is none."""
+        return tuple(attribute for attribute in self.attributes.values() if attribute.use is not Use.DERIVED)
+
+    def attribute(self, name: str) -> Attribute:
+        """What is declared of an attribute; one that is not declared is compared."""
+        return self.attributes.get(name) or Attribute(name)
