@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from autoport.graph import Op
-from autoport.graph.functions import Floats, computed
+from autoport.graph.vocabulary.functions import Floats, computed
 from autoport.matching.evidence import Expression
 
 SIZE = 400
@@ -63,7 +63,7 @@ class _Values:
     def _value(self, expression: Expression, operands: list[Floats]) -> Floats:
         op = expression.op
         if op is None:
-            return self._inputs.setdefault(expression.label, next(self._drawn))
+            return self._inputs.setdefault(expression.label, _with_specials(next(self._drawn)))
         fill = op.attrs.get("fill")
         if op.kind == "constant" and fill is not None:
             return np.full(SIZE, fill)
@@ -95,10 +95,15 @@ def _draws() -> Iterator[Floats]:
 
 def _drawn(rng: np.random.Generator) -> Floats:
     """Numbers of every scale, with zeros and halves among them."""
-    values = rng.normal(size=SIZE) * rng.choice(SCALES, SIZE)
+    values: Floats = rng.normal(size=SIZE) * rng.choice(SCALES, SIZE)
     halves = rng.random(SIZE) < 0.2
     values[halves] = np.round(2 * values[halves]) / 2
     return values
+
+
+def _with_specials(values: Floats) -> Floats:
+    """The same with what functions may treat in a way of their own."""
+    return np.asarray([np.nan, np.inf, -np.inf, *values[3:]])
 
 
 def _equal(a: Floats, b: Floats) -> bool:

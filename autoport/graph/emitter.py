@@ -153,6 +153,12 @@ class Emitter:
         copied = self.emit("expand", [self.emit("reshape", [x], tuple(narrow))], tuple(wide))
         return self.emit("reshape", [copied], out)
 
+    def flip(self, x: Value, dims: Sequence[int]) -> Value:
+        """Positions the other way round, dimension by dimension."""
+        for dim in sorted(dims):
+            x = self.emit("flip", [x], self.graph.shape(x), dims=(dim,))
+        return x
+
     def stack(self, values: Sequence[Value], axis: int, out: Shape) -> Value:
         """Values side by side along an axis of their own."""
         shape = (*out[:axis], 1, *out[axis + 1 :])

@@ -50,12 +50,14 @@ class Call:
         name: bare function name.
         arguments: by parameter name; tensors are `Value`, `Stored`, or None for a constant.
         result: what it returned, with a `TensorMeta` for each tensor.
+        is_real: whether none of the tensors it was called with is complex.
     """
 
     name: str
     arguments: dict[str, Any]
     result: Any
     lowering: Lowering
+    is_real: bool
 
     @property
     def build(self) -> Builder:
@@ -169,7 +171,7 @@ class Lowering:
         keyed = dict(zip(parameters, given, strict=False))
         extra = {f"argument_{k}": arg for k, arg in enumerate(given[len(parameters) :])}
         arguments = tree_map(self._resolve, {**keyed, **extra, **node.kwargs})
-        return rule(Call(name, arguments, node.meta["tensor_meta"], self))
+        return rule(Call(name, arguments, node.meta["tensor_meta"], self, _is_real(node)))
 
     def _resolve(self, argument: Any) -> Any:
         return self._env[argument] if isinstance(argument, fx.Node) else argument
@@ -208,6 +210,11 @@ def _in_order(func: Any, parameters: tuple[str, ...]) -> tuple[str, ...]:
         return parameters
     names = [argument.name for argument in schema.arguments]
     return (parameters[0], *names[1:]) if names and names[0] == "self" else tuple(names)
+
+
+def _is_real(node: fx.Node) -> bool:
+    metas = [other.meta.get("tensor_meta") for other in node.all_input_nodes]
+    return not any(isinstance(leaf, TensorMeta) and leaf.dtype.is_complex for leaf in tree_leaves(metas))
 
 
 def _unknown(call: Call) -> Any:

@@ -39,7 +39,8 @@ PARAMETERS: dict[str, list[tuple[dict[str, Any], dict[str, Any]]]] = {
     "order": [({"order": order, "epsilon": 1e-12}, {"p": order}) for order in (1, 2, 3)],
     "ord": [({"ord": order, "axis": -1}, {"p": order, "dim": -1}) for order in (1, 2)],
     "offset": [({"offset": 1}, {"offset": 1})],
-    "k": [({"k": k}, {"diagonal": k}) for k in (1, -1)] + [({"k": k, "axes": (1, 2)}, {"k": k, "dims": (1, 2)}) for k in (1, 2)],
+    "k": [({"k": k}, {"diagonal": k}) for k in (1, -1)]
+    + [({"k": k, "axes": (1, 2)}, {"k": k, "dims": (1, 2)}) for k in (1, 2)],
     "n": [({"n": 2}, {"n": 2})],
 }
 
@@ -48,8 +49,59 @@ def _same(function_of: Callable[[Step], Step]) -> tuple[Callable[[Step], Step], 
     return function_of, function_of
 
 
+def whole(x: Any) -> Any:
+    """Whole numbers of either framework."""
+    return x.long() if isinstance(x, torch.Tensor) else tf.cast(x, tf.int64)
+
+
+def definite(x: Any) -> Any:
+    """Symmetric matrices that are positive definite."""
+    turned = x.transpose(1, 2) if isinstance(x, torch.Tensor) else tf.transpose(x, (0, 2, 1))
+    return x @ turned + np.eye(7) * 0.1
+
+
+def numbers(values: Any) -> Callable[[Any], Any]:
+    """Makes the same tensor of the framework that another one is of."""
+    return lambda x: torch.as_tensor(values) if isinstance(x, torch.Tensor) else tf.constant(values)
+
+
 # How to call what takes more than tensors: how the step is made of Keras' function, and how of PyTorch's.
 CALLS: dict[str, list[tuple[Callable[[Step], Step], Callable[[Step], Step]]]] = {
+    **{
+        name: [_same(lambda f: lambda x, y: f(whole(x), whole(y)))]
+        for name in ("bitwise_and", "bitwise_or", "bitwise_xor", "gcd", "lcm")
+    },
+    **{name: [_same(lambda f: lambda x: f(whole(x), 2))] for name in ("bitwise_left_shift", "bitwise_right_shift")},
+    **{name: [_same(lambda f: lambda x, y: f(x[0, 0], y[0, 0]))] for name in ("dot", "outer", "vdot")},
+    "arange": [_same(lambda f: lambda x: x * f(1.0, 6.0, dtype=x.dtype))],
+    "bitwise_not": [_same(lambda f: lambda x: f(whole(x)))],
+    "cholesky": [_same(lambda f: lambda x: f(definite(x)))],
+    "corrcoef": [_same(lambda f: lambda x: f(x[0]))],
+    "cross": [_same(lambda f: lambda x, y: f(x[:, :, :3], y[:, :, :3]))],
+    "diag": [_same(lambda f: lambda x: f(x[0])), _same(lambda f: lambda x: f(x[0, 0]))],
+    "dsplit": [_same(lambda f: lambda x: f(x, [2]))],
+    "eye": [_same(lambda f: lambda x: x @ f(5, dtype=x.dtype))],
+    "full": [_same(lambda f: lambda x: x * f((5,), 0.3, dtype=x.dtype))],
+    "glu": [
+        (lambda f: lambda x: f(x[:, :, :4], axis=-1), lambda f: lambda x: f(x[:, :, :4], dim=-1)),
+        (lambda f: lambda x: f(x[:, :4], axis=1), lambda f: lambda x: f(x[:, :4], dim=1)),
+    ],
+    "hsplit": [_same(lambda f: lambda x: f(x, [3]))],
+    "inner": [_same(lambda f: lambda x, y: f(x[0, 0], y[0, 0]))],
+    "kron": [_same(lambda f: lambda x, y: f(x[0], y[0]))],
+    "linspace": [_same(lambda f: lambda x: x * f(0.0, 1.0, 5, dtype=x.dtype))],
+    "logspace": [_same(lambda f: lambda x: x * f(0.0, 1.0, 5, dtype=x.dtype))],
+    "meshgrid": [
+        _same(lambda f: lambda x, y: f(x[0, 0], y[0, :, 0], indexing="ij")),
+        _same(lambda f: lambda x, y: f(x[0, 0], y[0, :, 0])),
+    ],
+    "one_hot": [_same(lambda f: lambda x: f(whole(x * 0) + 1, 3))],
+    "ones": [_same(lambda f: lambda x: x + f((5,), dtype=x.dtype))],
+    "searchsorted": [_same(lambda f: lambda x: f(numbers(np.asarray([-1.0, 0.0, 0.5, 2.0]))(x), x[0, 0]))],
+    "trace": [_same(lambda f: lambda x: f(x[0]))],
+    "vander": [_same(lambda f: lambda x: f(x[0, 0]))],
+    "vsplit": [_same(lambda f: lambda x: f(x, [1]))],
+    "zeros": [_same(lambda f: lambda x: x + f((5,), dtype=x.dtype))],
     "broadcast_to": [_same(lambda f: lambda x: f(x[:, :, :1], (2, 7, 5)))],
     "clip": [_same(lambda f, b=b: lambda x: f(x, *b)) for b in ((-0.5, 0.8), (0.0, 6.0), (0.0, 1.0))],
     "concatenate": [_same(lambda f: lambda x, y: f([x, y], -1)), _same(lambda f: lambda x, y: f([x, y], 1))],
@@ -59,12 +111,7 @@ CALLS: dict[str, list[tuple[Callable[[Step], Step], Callable[[Step], Step]]]] = 
     "flip": [(lambda f, a=a: lambda x: f(x, axis=a), lambda f, a=a: lambda x: f(x, dims=(a,))) for a in (1, 2)],
     "full_like": [_same(lambda f: lambda x: x + f(x, 0.3))],
     "hstack": [_same(lambda f: lambda x, y: f([x, y]))],
-    "ldexp": [
-        (
-            lambda f: lambda x: f(x, keras.ops.convert_to_tensor([1, 2, 0, -1, 3])),
-            lambda f: lambda x: f(x, torch.tensor([1, 2, 0, -1, 3])),
-        )
-    ],
+    "ldexp": [_same(lambda f: lambda x, y: f(x, whole(y)))],
     "moveaxis": [_same(lambda f: lambda x: f(x, 1, 2))],
     "ones_like": [_same(lambda f: lambda x: x + f(x))],
     "pad": [(lambda f: lambda x: f(x, ((0, 0), (0, 0), (1, 2))), lambda f: lambda x: f(x, (1, 2)))],
@@ -84,7 +131,7 @@ CALLS: dict[str, list[tuple[Callable[[Step], Step], Callable[[Step], Step]]]] = 
     "squeeze": [_same(lambda f: lambda x: f(x[:, :1], 1))],
     "stack": [_same(lambda f: lambda x, y: f([x, y], 1)), _same(lambda f: lambda x, y: f([x, y], -1))],
     "swapaxes": [_same(lambda f: lambda x: f(x, 1, 2))],
-    "take": [],
+    "take": [_same(lambda f: lambda x: f(x, numbers([3, 0, 60])(x)))],
     "tensordot": [
         (lambda f: lambda x: f(x, x, axes=[[1, 2], [1, 2]]), lambda f: lambda x: f(x, x, dims=[[1, 2], [1, 2]]))
     ],

@@ -17,7 +17,16 @@ from keras import layers
 from torch import nn
 
 import autoport
-from tests.layers.shared_functions import Case, are_equal, can_be_traced, cases, draw, first_of, results_of, shared_names
+from tests.layers.shared_functions import (
+    Case,
+    are_equal,
+    can_be_traced,
+    cases,
+    draw,
+    first_of,
+    results_of,
+    shared_names,
+)
 from tests.support import keras_float64, randomise_keras, relative_error
 
 OUT = 4
@@ -43,7 +52,9 @@ class KerasBranch(layers.Layer):  # type: ignore[misc]
     def __init__(self, branch: Branch) -> None:
         super().__init__(name=branch.name)
         self.step = branch.case.keras
-        self.before = [layers.Dense(branch.case.shape[-1], name=f"{branch.name}.before{k}") for k in range(branch.case.count)]
+        self.before = [
+            layers.Dense(branch.case.shape[-1], name=f"{branch.name}.before{k}") for k in range(branch.case.count)
+        ]
         self.last = layers.Dense(OUT, name=f"{branch.name}.last") if branch.behind else None
         for layer, width in zip(self.before, branch.widths, strict=True):
             layer.build((None, width))

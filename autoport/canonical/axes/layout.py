@@ -271,7 +271,11 @@ RULES: dict[str, Rule] = {
     "parameter": lambda graph, op, inputs: tuple(ax.axis(None, size) for size in op.shapes[0]),
     **dict.fromkeys(ELEMENTWISE, _elementwise),
     **dict.fromkeys(
-        ("global_avg_pool", "global_max_pool", "reduce_mean", "reduce_sum", "reduce_max", "reduce_min"), _reduce
+        (
+            *("global_avg_pool", "global_max_pool", "reduce_mean", "reduce_sum", "reduce_max", "reduce_min"),
+            *("reduce_prod", "reduce_all", "reduce_any", "argmax", "argmin"),
+        ),
+        _reduce,
     ),
 }
 

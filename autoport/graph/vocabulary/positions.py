@@ -44,3 +44,6 @@ declare("roll_flat", ORDERS, shared("", Attribute("shift")), arity=(1, 1), moves
 declare("gather_flat nonzero windows pad_by_value", ORDERS, shared(), arity=(1, None), moves=UNKNOWN)
 declare("after_write", ORDERS, shared(), arity=(2, 2), moves=UNKNOWN)
 declare("one_hot", ORDERS, shared(), arity=(1, 1), moves=KEEPS, is_non_negative=True)
+declare("flip_by_value", ORDERS, shared(), arity=(1, 1), moves=UNKNOWN)
+declare("band", ORDERS, shared("", Attribute("lower"), Attribute("upper")), arity=(1, 1), moves=KEEPS)
+declare("diagonal diag_embed", ORDERS, shared("", Attribute("offset")), arity=(1, 1), moves=UNKNOWN)

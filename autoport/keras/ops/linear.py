@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from autoport.graph import Value
 from autoport.graph.einsum import lower_einsum
 from autoport.graph.equations import product_equation
 from autoport.keras.rules import RawOp, op_rule
@@ -38,3 +39,13 @@ def gather(raw: RawOp) -> Any:
         axis = int(axis) % len(raw.build.graph.shape(raw.data(0)))
         return raw.emit("gather" if axis or raw.op.get_attr("batch_dims") else "lookup", [0, 1], axis=axis)
     return raw.build.embedding(raw.data(1), raw.build.piece(path, "v c"), raw.out)
+
+
+DECOMPOSITIONS = {"MatrixDeterminant": "det", "LogMatrixDeterminant": "slogdet", "Qr": "qr", "Cholesky": "cholesky"}
+
+
+@op_rule(" ".join(DECOMPOSITIONS))
+def decomposition(raw: RawOp) -> Any:
+    """What is made of whole matrices."""
+    first = raw.emit(DECOMPOSITIONS[raw.op.type])
+    return [Value(first.op, place) for place in range(len(raw.op.outputs))]

@@ -85,9 +85,10 @@ BINARY = {
     "BitwiseXor": "bitwise_xor",
     "FloorMod": "remainder",
     "LeftShift": "left_shift",
+    "DivNoNan": "div_no_nan",
+    "Complex": "complex",
     "NextAfter": "nextafter",
     "RightShift": "right_shift",
-    "SquaredDifference": "squared_difference",
     "TruncateMod": "fmod",
 }
 

@@ -158,7 +158,9 @@ def cumulative(raw: RawOp) -> Any:
 def flip(raw: RawOp) -> Any:
     """The other way round along dimensions."""
     axes = raw.constant(1)
-    return raw.emit("flip_by_value", [0]) if axes is None else raw.build.flip(raw.data(0), static_axes(axes, len(raw.out)))
+    return (
+        raw.emit("flip_by_value", [0]) if axes is None else raw.build.flip(raw.data(0), static_axes(axes, len(raw.out)))
+    )
 
 
 @op_rule("MatrixBandPart")
@@ -167,6 +169,15 @@ def band(raw: RawOp) -> Any:
     lower, upper = (raw.constant(k) for k in (1, 2))
     known = lower is not None and upper is not None
     return raw.emit("band", [0], lower=int(lower) if known else None, upper=int(upper) if known else None)
+
+
+@op_rule("MatrixDiagPart MatrixDiagPartV2 MatrixDiagPartV3 MatrixDiag MatrixDiagV2 MatrixDiagV3")
+def diagonal(raw: RawOp) -> Any:
+    """The diagonal of a matrix, or a matrix with that diagonal."""
+    offset = raw.constant(1) if len(raw.op.inputs) > 1 else 0
+    known = offset is not None and np.size(offset) == 1
+    kind = "diagonal" if "Part" in raw.op.type else "diag_embed"
+    return raw.emit(kind, [0], offset=int(np.ravel(offset)[0]) if known else None)
 
 
 @op_rule("Pad PadV2 MirrorPad")

@@ -2,6 +2,7 @@
 
 from autoport.pytorch.functions import (  # noqa: F401
     attention,
+    composed,
     conv,
     embedding,
     linear,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from autoport.graph import Value
@@ -46,6 +47,40 @@ def addmm(call: Call) -> Any:
     if beta not in (0, 1):
         bias = call.build.emit("mul", [bias], call.out, constant=float(beta), constant_first=False)
     return call.build.emit("add", [bias, y], call.out) if beta else y
+
+
+@register("tensordot", "input other dims")
+def tensordot(call: Call) -> Any:
+    """A product of matrices that are made of what is summed over and of the rest."""
+    x, y, given = call.value("input"), call.value("other"), call.get("dims", 2)
+    ranks = [len(call.build.graph.shape(value)) for value in (x, y)]
+    first, second = [range(ranks[0] - given, ranks[0]), range(given)] if isinstance(given, int) else given
+    left = _as_matrix(call, x, [dim % ranks[0] for dim in first], last=True)
+    right = _as_matrix(call, y, [dim % ranks[1] for dim in second], last=False)
+    sizes = call.build.graph.shape(left)[0], call.build.graph.shape(right)[1]
+    product = call.build.matmul(left, right, sizes, ("ij", "jk", "ik"))
+    return call.build.emit("reshape", [product], call.out)
+
+
+def _as_matrix(call: Call, x: Value, dims: list[int], *, last: bool) -> Value:
+    """A tensor as a matrix with some dimensions in front or last."""
+    shape = call.build.graph.shape(x)
+    kept = [dim for dim in range(len(shape)) if dim not in dims]
+    order = (*kept, *dims) if last else (*dims, *kept)
+    if order != tuple(range(len(shape))):
+        x = call.build.emit("transpose", [x], tuple(shape[dim] for dim in order), order=order)
+    sizes = [math.prod(shape[dim] for dim in side) for side in (kept, dims)]
+    return call.build.emit("reshape", [x], tuple(sizes if last else reversed(sizes)))
+
+
+DECOMPOSITIONS = {"det": "det", "slogdet": "slogdet", "qr": "qr", "cholesky": "cholesky"}
+DECOMPOSITIONS |= {f"linalg_{name}": kind for name, kind in DECOMPOSITIONS.items()}
+
+
+@register(" ".join(DECOMPOSITIONS), "input")
+def decomposition(call: Call) -> Any:
+    """What is made of whole matrices."""
+    return call.emit(DECOMPOSITIONS[call.name], [call.value("input")])
 
 
 @register("outer ger", "input other")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,16 @@ def concat(call: Call) -> Any:
     if len(values) == 1:
         return values[0]
     return call.emit("concat", values, axis=call.get("dim", 0) % len(call.out))
+
+
+@register("hstack vstack dstack row_stack column_stack", "tensors")
+def concat_along(call: Call) -> Any:
+    """Concatenations along the dimension that the function is named for."""
+    values = [call.lowering.data(x) for x in call.arguments["tensors"]]
+    if any(len(call.build.graph.shape(value)) < 3 for value in values):
+        return call.emit(f"other_{call.name}", values)
+    axis = {"hstack": 1, "vstack": 0, "dstack": 2, "row_stack": 0, "column_stack": 1}[call.name]
+    return call.emit("concat", values, axis=axis)
 
 
 @register("stack", "tensors dim")
@@ -274,13 +285,83 @@ def expand(call: Call) -> Any:
     return call.build.copies(call.value("input"), call.out, each=call.name == "repeat_interleave")
 
 
-@register("cumsum", "input dim")
-def cumsum(call: Call) -> Any:
-    """Running sums along a dimension."""
-    return call.emit("cumsum", [call.value("input")], dims=(call.get("dim", 0) % len(call.out),))
+@register("cumsum cumprod", "input dim")
+def cumulative(call: Call) -> Any:
+    """Running sums or products along a dimension."""
+    return call.emit(call.name, [call.value("input")], dims=(call.get("dim", 0) % len(call.out),))
 
 
-REDUCTIONS = {"mean": "mean", "sum": "sum", "amax": "max", "amin": "min", "max": "max", "min": "min"}
+@register("flip", "input dims")
+def flip(call: Call) -> Any:
+    """The other way round along dimensions."""
+    given = [call.get("dims"), *(arg for name, arg in call.arguments.items() if name.startswith("argument_"))]
+    dims = given[0] if isinstance(given[0], (list, tuple)) else given
+    return call.build.flip(call.value("input"), [dim % len(call.out) for dim in dims])
+
+
+@register("fliplr flipud", "input")
+def flip_one(call: Call) -> Any:
+    """The other way round along the first or second dimension."""
+    return call.build.flip(call.value("input"), [int(call.name == "fliplr")])
+
+
+@register("rot90", "input k dims")
+def rot90(call: Call) -> Any:
+    """Turned by quarters in a plane."""
+    x, order = call.value("input"), list(range(len(call.out)))
+    first, second = (dim % len(order) for dim in call.get("dims", (0, 1)))
+    turns = call.get("k", 1) % 4
+    if turns == 2:
+        return call.build.flip(x, [first, second])
+    if turns == 0:
+        return x
+    order[first], order[second] = second, first
+    x = call.build.flip(x, [second] if turns == 1 else [first])
+    return call.build.emit("transpose", [x], call.out, order=tuple(order))
+
+
+@register("tril triu", "input diagonal")
+def triangle(call: Call) -> Any:
+    """A matrix without what stands above or below a diagonal."""
+    offset, lower = call.get("diagonal", 0), call.name == "tril"
+    if (offset >= 0) == lower or offset == 0:
+        return call.emit("band", [call.value("input")], lower=-1 if lower else -offset, upper=offset if lower else -1)
+    mask = (np.tril if lower else np.triu)(np.ones(call.out, bool), offset)
+    zero = call.build.constant(np.zeros(()), ())
+    return call.emit("where", [call.build.constant(mask, call.out), call.value("input"), zero])
+
+
+@register("diagonal", "input offset dim1 dim2")
+def diagonal(call: Call) -> Any:
+    """The diagonal of a plane as the last dimension."""
+    x, shape = call.value("input"), call.shape("input")
+    plane = [call.get(name, default) % len(shape) for name, default in (("dim1", 0), ("dim2", 1))]
+    order = [*(dim for dim in range(len(shape)) if dim not in plane), *plane]
+    if order != sorted(order):
+        x = call.build.emit("transpose", [x], tuple(shape[dim] for dim in order), order=tuple(order))
+    return call.emit("diagonal", [x], offset=call.get("offset", 0))
+
+
+@register("diagflat", "input offset")
+def diagflat(call: Call) -> Any:
+    """A matrix with all the entries of a tensor on a diagonal."""
+    flat = call.build.emit("reshape", [call.value("input")], (prod(call.shape("input")),))
+    return call.emit("diag_embed", [flat], offset=call.get("offset", 0))
+
+
+@register("argmax argmin", "input dim keepdim")
+def place_of_extreme(call: Call) -> Any:
+    """Where the largest or the smallest entry stands, along a dimension or of all."""
+    x, dim = call.value("input"), call.get("dim")
+    if dim is None:
+        x, dim = call.build.emit("reshape", [x], (prod(call.shape("input")),)), 0
+    return call.emit(call.name, [x], dims=(dim % len(call.build.graph.shape(x)),))
+
+
+REDUCTIONS = {
+    "mean": "mean", "sum": "sum", "amax": "max", "amin": "min", "max": "max", "min": "min", "prod": "prod",
+    "all": "all", "any": "any",
+}  # fmt: skip
 
 
 @register(" ".join(REDUCTIONS), "input dim keepdim")

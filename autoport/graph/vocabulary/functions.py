@@ -12,6 +12,9 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from autoport.graph.vocabulary.kind import NOTHING
+from autoport.graph.vocabulary.registry import kind_of
+
 Floats: TypeAlias = NDArray[np.float64]
 Function = Callable[..., Any]
 
@@ -52,6 +55,10 @@ def _bits(x: Floats, type: str) -> Any:
     return x.astype(f"f{np.dtype(type).itemsize}").view(type)
 
 
+def _finite(x: Floats, nan: float, posinf: float, neginf: float) -> Any:
+    return np.where(np.isnan(x), nan, np.where(x == np.inf, posinf, np.where(x == -np.inf, neginf, x)))
+
+
 def _remainder(x: Floats, y: Floats) -> Any:
     return x - np.floor(x / y) * y
 
@@ -88,6 +95,7 @@ FUNCTIONS: Mapping[str, tuple[Function, tuple[str, ...]]] = {
     "cosh": (np.cosh, ()),
     "deg2rad": (np.deg2rad, ()),
     "div": (np.divide, ()),
+    "div_no_nan": (lambda x, y: np.where(y == 0, 0, x / y), ()),
     "elu": (_elu, ("alpha",)),
     "eq": (np.equal, ()),
     "erf": (_erf, ()),
@@ -112,7 +120,6 @@ FUNCTIONS: Mapping[str, tuple[Function, tuple[str, ...]]] = {
     "isnan": (np.isnan, ()),
     "isneginf": (np.isneginf, ()),
     "isposinf": (np.isposinf, ()),
-    "ldexp": (lambda x, y: x * 2.0**y, ()),
     "le": (np.less_equal, ()),
     "leaky_relu": (lambda x, slope: np.where(x > 0, x, slope * x), ("negative_slope",)),
     "log": (np.log, ()),
@@ -125,7 +132,7 @@ FUNCTIONS: Mapping[str, tuple[Function, tuple[str, ...]]] = {
     "minimum": (np.minimum, ()),
     "mish": (lambda x: x * np.tanh(np.logaddexp(0, x)), ()),
     "mul": (lambda *operands: math.prod(operands), ()),
-    "nan_to_num": (lambda x, nan: np.where(np.isnan(x), nan, x), ("nan",)),
+    "nan_to_num": (_finite, ("nan", "posinf", "neginf")),
     "ne": (np.not_equal, ()),
     "neg": (np.negative, ()),
     "not": (_on_truth(np.logical_not), ()),
@@ -179,8 +186,8 @@ def computed(kind: str, attrs: Mapping[str, Any], operands: list[Floats]) -> Flo
         array([3., 5.])
     """
     function, names = FUNCTIONS.get(kind, (None, ()))
-    values = [attrs.get(name) for name in names]
-    if function is None or None in values or attrs.get("factor", 1) != 1:
+    values = [attrs.get(name, kind_of(kind).attribute(name).default) for name in names]
+    if function is None or None in values or NOTHING in values or attrs.get("factor", 1) != 1:
         return None
     if "constant" in attrs:
         number = np.full_like(operands[0], attrs["constant"])
