@@ -50,3 +50,6 @@ declare("preprocessing", "sources", shared("", Attribute("detail", None)), arity
 declare("dropout", "along axes", shared(), arity=(1, 1), moves=KEEPS, is_random=True, passes_shifts=True)
 declare("det slogdet qr svd cholesky cholesky_inverse", "linear algebra", shared(), arity=(1, 1), moves=UNKNOWN)
 declare("place_of_median", "along axes", shared(), arity=(1, 1), moves=UNKNOWN)
+declare("triangular_solve", "linear algebra", shared("", Attribute("lower"), Attribute("turned")), arity=(2, 2),
+        moves=UNKNOWN)  # fmt: skip
+declare("searchsorted", "along axes", shared("", Attribute("right")), arity=(2, 2), moves=UNKNOWN)

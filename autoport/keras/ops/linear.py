@@ -49,3 +49,15 @@ def decomposition(raw: RawOp) -> Any:
     """What is made of whole matrices."""
     first = raw.emit(DECOMPOSITIONS[raw.op.type])
     return [Value(first.op, place) for place in range(len(raw.op.outputs))]
+
+
+@op_rule("MatrixTriangularSolve")
+def triangular_solve(raw: RawOp) -> Any:
+    """The solution of linear equations by one triangle of their matrix."""
+    return raw.emit("triangular_solve", lower=raw.op.get_attr("lower"), turned=raw.op.get_attr("adjoint"))
+
+
+@op_rule("LowerBound UpperBound")
+def searchsorted(raw: RawOp) -> Any:
+    """Places in rows of sorted numbers."""
+    return raw.emit("searchsorted", right=raw.op.type == "UpperBound")

@@ -29,7 +29,9 @@ class Writer:
             operands = tuple(x if isinstance(x, Value) else self._build.constant(np.asarray(x), ()) for x in operands)
         values = [x for x in operands if isinstance(x, Value)]
         numbers = [(place, x) for place, x in enumerate(operands) if not isinstance(x, Value)]
-        attrs: dict[str, Any] = {"constant": float(numbers[0][1]), "constant_first": numbers[0][0] == 0} if numbers else {}
+        attrs: dict[str, Any] = (
+            {"constant": float(numbers[0][1]), "constant_first": numbers[0][0] == 0} if numbers else {}
+        )
         return self._build.emit(kind, values, np.broadcast_shapes(*map(self.shape, values)), **attrs)
 
     def reduce(self, kind: str, x: Value, dims: tuple[int, ...], keep: bool = False) -> Value:
@@ -318,3 +320,19 @@ def _among_sorted(call: Call, shares: dict[int, float]) -> Value:
     total = parts[0] if len(parts) == 1 else write.apply("add", *parts)
     result = write.apply("where", missing, math.nan, total)
     return call.build.emit("reshape", [result], call.out)
+
+
+@register("trace", "input")
+def trace(call: Call) -> Any:
+    """The sum of the diagonal of a matrix."""
+    x, write = call.value("input"), Writer(call)
+    diagonal = call.build.constant(np.eye(*write.shape(x), dtype=bool), write.shape(x))
+    return write.reduce("reduce_sum", write.apply("where", diagonal, x, 0.0), (0, 1))
+
+
+@register("vander", "input N increasing")
+def vander(call: Call) -> Any:
+    """Powers of every entry."""
+    powers = np.arange(call.out[-1]) if call.get("increasing", False) else np.arange(call.out[-1])[::-1]
+    column = call.build.emit("reshape", [call.value("input")], (call.out[0], 1))
+    return Writer(call).apply("pow", column, call.build.constant(powers, powers.shape))

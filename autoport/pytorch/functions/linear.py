@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from autoport.graph import Value
 from autoport.graph.einsum import lower_einsum
 from autoport.graph.equations import product_equation
@@ -24,7 +26,7 @@ def linear(call: Call) -> Any:
     return call.build.emit("add", [y, call.value("bias")], call.out) if separate else y
 
 
-@register("matmul bmm mm mv dot", "input other")
+@register("matmul bmm mm mv dot vdot", "input other")
 def matmul(call: Call) -> Any:
     """`@`."""
     return _product(call, call.value("input"), call.value("other"))
@@ -100,3 +102,21 @@ def _product(call: Call, x: Value, y: Value, *, swapped: bool = False) -> Value:
     left, right = (len(call.build.graph.shape(value)) for value in (x, y))
     column = right - 1 if swapped else max(right - 2, 0)
     return call.build.matmul(x, y, call.out, product_equation(left, right, (left - 1, column)))
+
+
+@register("cholesky_inverse", "input upper")
+def cholesky_inverse(call: Call) -> Any:
+    """The inverse of a matrix by a triangle whose product with itself it is."""
+    upper, shape = bool(call.get("upper", False)), call.out
+    identity = call.build.constant(np.broadcast_to(np.eye(shape[-1]), shape), shape)
+    solved = call.build.emit("triangular_solve", [call.value("input"), identity], shape, lower=not upper, turned=False)
+    rank = len(shape)
+    places = (rank - 1, rank - 1) if upper else (rank - 2, rank - 2)
+    return call.build.matmul(solved, solved, shape, product_equation(rank, rank, places))
+
+
+@register("searchsorted", "sequence values")
+def searchsorted(call: Call) -> Any:
+    """Places in sorted numbers."""
+    right = bool(call.get("right", False)) or call.get("side") == "right"
+    return call.emit("searchsorted", [call.value("sequence"), call.value("values")], right=right)

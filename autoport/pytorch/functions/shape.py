@@ -97,6 +97,12 @@ def split(call: Call) -> Any:
     return _split(call, call.get("dim", 0))
 
 
+@register("hsplit vsplit dsplit", "input sizes")
+def split_along(call: Call) -> Any:
+    """Split along the dimension that the function is named for."""
+    return _split(call, {"hsplit": min(1, len(call.shape("input")) - 1), "vsplit": 0, "dsplit": 2}[call.name])
+
+
 @register("unbind", "input dim")
 def unbind(call: Call) -> Any:
     """Split into slices of one position."""
@@ -340,6 +346,32 @@ def diagonal(call: Call) -> Any:
     if order != sorted(order):
         x = call.build.emit("transpose", [x], tuple(shape[dim] for dim in order), order=tuple(order))
     return call.emit("diagonal", [x], offset=call.get("offset", 0))
+
+
+@register("diag", "input diagonal")
+def diag(call: Call) -> Any:
+    """The diagonal of a matrix, or a matrix with that diagonal."""
+    kind = "diagonal" if len(call.shape("input")) == 2 else "diag_embed"
+    return call.emit(kind, [call.value("input")], offset=call.get("diagonal", 0))
+
+
+@register("take", "input index")
+def take(call: Call) -> Any:
+    """Entries of the flattened tensor."""
+    flat = call.build.emit("reshape", [call.value("input")], (prod(call.shape("input")),))
+    return call.emit("lookup", [flat, call.value("index")], axis=0)
+
+
+@register("meshgrid", "")
+def meshgrid(call: Call) -> Any:
+    """Each vector along an axis of its own, with copies along the others'."""
+    values, shape = call.inputs(), list(call.out)
+    axes = list(range(len(values)))
+    if call.get("indexing", "ij") == "xy":
+        axes[:2] = axes[1::-1]
+    along = [tuple(shape[axis] if axis == own else 1 for axis in range(len(shape))) for own in axes]
+    rows = [call.build.emit("reshape", [value], size) for value, size in zip(values, along, strict=True)]
+    return [call.build.emit("expand", [row], tuple(shape)) for row in rows]
 
 
 @register("diagflat", "input offset")
