@@ -13,18 +13,18 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from autoport.base.version import VERSION as __version__
+
 if TYPE_CHECKING:
-    from autoport.api import match
+    from autoport.api import Match, match
     from autoport.comparison.differences import Difference
     from autoport.comparison.pairs import Pair, Unmatched
     from autoport.plan.plan import Plan
-    from autoport.result import Match
 
-__version__ = "0.1.0"
 
 _PUBLIC = {
     "match": "autoport.api",
-    "Match": "autoport.result",
+    "Match": "autoport.api",
     "Pair": "autoport.comparison.pairs",
     "Unmatched": "autoport.comparison.pairs",
     "Plan": "autoport.plan.plan",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autoport.facts.reasons import Reason
 
 
 class AutoportError(Exception):
@@ -49,7 +53,7 @@ class IncompleteMatchError(AutoportError):
         unexpected: paths of the source's tensors that would not be used, with reasons.
     """
 
-    def __init__(self, missing: Sequence[tuple[str, str]], unexpected: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, missing: Iterable[tuple[str, Reason]], unexpected: Iterable[tuple[str, Reason]]) -> None:
         self.missing = list(missing)
         self.unexpected = list(unexpected)
         lines = [

@@ -43,11 +43,10 @@ def port(path: Path, layers: int, widths: tuple[int, int], in_place: bool) -> No
     """What the command does."""
     import autoport
     from autoport.loading.by_name import load_keras
-    from autoport.transfer.into_file import save_weights
 
     name = f"benchmarks.in_place:keras_model({layers}, {widths})@{path}" if path.suffixes[0] == ".weights" else path
     model = load_keras(str(name), in_place=in_place)
-    save_weights(autoport.match(model, twin(layers, widths)), model, path.with_name("out.safetensors"))
+    autoport.match(model, twin(layers, widths)).save_weights(path.with_name("out.safetensors"))
 
 
 def measure(path: Path, layers: int, in_place: bool) -> int:

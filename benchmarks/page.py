@@ -36,7 +36,7 @@ def resnet50() -> Report:
 
     match = autoport.match(app("ResNet50")((77, 102, 3)), tv("resnet50")())
     match.assign()
-    return build_report(match, match.verify())
+    return build_report(match.analysis, match.verify())
 
 
 def encoder(size: int) -> Callable[[], Report]:

@@ -32,18 +32,19 @@ def measure(name: str) -> dict[str, float]:
     """One run: seconds by step."""
     import torch
 
+    from autoport.api import Match
     from autoport.keras import inputs
     from autoport.keras import read as keras
     from autoport.pytorch import read as pytorch
-    from autoport.result import Match
+    from autoport.verify.running.readings import Readings
     from benchmarks.models import build
 
     model, module = build(name)
     example = next(inputs.examples(model))
     found_torch, *torch_seconds = timed(lambda: pytorch.read(module, keras.flat_inputs(example)))
     found_keras, *keras_seconds = timed(lambda: keras.read(model, example))
-    match, *match_seconds = timed(lambda: Match(found_keras, found_torch, module))
-    if not match.complete:
+    complete, *match_seconds = timed(lambda: Match(Readings(found_keras, found_torch)).complete)
+    if not complete:
         raise RuntimeError("the match is not complete")
 
     def forward() -> None:
@@ -57,7 +58,7 @@ def measure(name: str) -> dict[str, float]:
     total, processor = (sum(column) for column in zip(*seconds, strict=True))
     passed = timed(forward)[1]
     figures = {"total": total, "processor": processor, "forward pass": passed, "ratio": total / passed}
-    return {"operations": len(match.graph_tf) + len(match.graph_torch), **wall, **figures}
+    return {"operations": len(found_keras.graph) + len(found_torch.graph), **wall, **figures}
 
 
 def median(runs: list[dict[str, float]]) -> dict[str, float]:

@@ -18,11 +18,13 @@ from pathlib import Path
 
 import numpy as np
 
+from autoport.base.framework import Both, Framework, direction
 from autoport.files.archive import Header, Output
-from autoport.files.side import Side
+from autoport.files.stored_model import StoredModel
 from autoport.files.write import write_weights
 from autoport.graph import Tensor
-from autoport.plan.plan import Entry, Plan
+from autoport.plan.entry import Entry
+from autoport.plan.plan import Plan
 from autoport.transfer.into_file import apply_plan
 from autoport.weights.algebra import Part, Term
 from autoport.weights.piece import Piece
@@ -42,8 +44,9 @@ ENDINGS = {"tf": ".weights.h5", "torch": ".safetensors"}
 
 def block_plan(blocks: int, to: str) -> Plan:
     """A plan for that many blocks."""
-    tf, torch = Side("tf", "synthetic"), Side("torch", "Synthetic")
-    plan = Plan(*((tf, torch) if to == "torch" else (torch, tf)))
+    models = Both(StoredModel(Framework.TF, "synthetic"), StoredModel(Framework.TORCH, "Synthetic"))
+    source_model, target_model = models.toward(direction(to))
+    entries = {}
     for number in range(blocks):
         for place, (left, right, shape) in enumerate(BLOCK):
             sizes = dict(zip(left.split(), shape, strict=True))
@@ -51,15 +54,15 @@ def block_plan(blocks: int, to: str) -> Plan:
                 "tf": Piece(f"layers/block_{number}/vars/{place}", left, sizes),
                 "torch": Piece(f"block.{number}.{place}", right, sizes),
             }
-            for side, layout in ((tf, "keras"), (torch, "state_dict")):
+            for side, layout in ((models.tf, "keras"), (models.torch, "state_dict")):
                 piece = pieces[side.framework]
                 extents = tuple(sizes[name] for name in piece.pattern.split())
                 side.tensors[piece.tensor] = Tensor(piece.tensor, extents, "float32")
                 side.names[piece.tensor] = {layout: piece.tensor}
-            source, target = pieces[plan.source.framework], pieces[to]
+            source, target = pieces[source_model.framework], pieces[to]
             part = Part(target, (Term(source),))
-            plan.entries[target.tensor] = Entry(plan.target.tensors[target.tensor], (part,))
-    return plan
+            entries[target.tensor] = Entry(target_model.tensors[target.tensor], (part,))
+    return Plan(source=source_model, target=target_model, entries=entries)
 
 
 def write_source(plan: Plan, path: Path) -> None:

@@ -72,7 +72,7 @@ def measure_forward(name: str) -> dict[str, float]:
     from tests.zoo.pairs import PAIRS
 
     match, model, module = ported(name)
-    example = match.readings[0].inputs.astype("float64")
+    example = match.readings.tf.inputs.astype("float64")
     gc.collect()
     before = peak()
     (pair,) = (pair for pair in PAIRS if pair.name == name)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import autoport
+from autoport.base.framework import Framework
 from tests.support import keras_float64, randomise_keras, randomise_torch, relative_error
 
 Shape = tuple[int, ...]
@@ -108,4 +109,5 @@ def assert_recovers(match: autoport.Match, model: Any) -> None:
 
 def _weights(match: autoport.Match) -> dict[str, Any]:
     read = match.graph_tf.read_tensors()
-    return {path: keras.ops.convert_to_numpy(v) for path, v in match._variables.items() if path in read}
+    store = match.analysis.open_store(Framework.TF)
+    return {path: np.array(store.read(path)) for path in read}

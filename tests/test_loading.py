@@ -12,7 +12,8 @@ import pytest
 from torch import nn
 
 from autoport.errors import FileError, InputError, LoadError
-from autoport.loading.by_name import load_keras, load_torch, parse_name
+from autoport.loading.by_name import load_keras, load_torch
+from autoport.loading.name import parse_name
 from autoport.loading.shapes import example_inputs, parse_shape
 
 MODELS = """

@@ -194,20 +194,72 @@ def test_a_module_that_caches_tensors_on_itself_is_left_as_it_was() -> None:
     assert torch.isfinite(module(torch.zeros(2, 5, 4))).all()
 
 
+@functools.lru_cache(maxsize=None)  # noqa: UP033  models do
+def in_a_dictionary(size: int) -> dict[str, torch.Tensor]:
+    return {"places": torch.arange(size) / size}
+
+
+@functools.lru_cache
+def in_vmap(size: int) -> torch.Tensor:
+    """Made where calls are not recorded, so that the graph has it as a constant."""
+    made: torch.Tensor = torch.vmap(lambda place: place * 2)(torch.arange(size)).float()
+    return made
+
+
+@functools.lru_cache
+def as_given(x: torch.Tensor) -> torch.Tensor:
+    """The cache has the input itself."""
+    return x
+
+
 class Cached(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, places: str) -> None:
         super().__init__()
         self.out = nn.Linear(6, 5)
+        self.places = places
 
     @functools.lru_cache(maxsize=3)  # noqa: B019  models do
-    def places(self, size: int) -> torch.Tensor:
+    def on_method(self, size: int) -> torch.Tensor:
         return torch.arange(size) / size
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.out(x) + self.places(5)
+        match self.places:
+            case "on a method":
+                return self.out(x) + self.on_method(5)
+            case "in a dictionary":
+                return self.out(x) + in_a_dictionary(5)["places"]
+            case "in vmap":
+                return self.out(x) + in_vmap(5)
+        return self.out(as_given(x))
 
 
-def test_what_a_function_caches_has_values_afterwards() -> None:
-    module = Cached()
+@pytest.mark.parametrize("places", ["on a method", "in a dictionary", "in vmap", "as given"])
+def test_what_a_function_caches_has_values_afterwards(places: str) -> None:
+    module = Cached(places)
     autoport.match(sequential((6,), layers.Dense(5)), module)
     assert type(module(torch.ones(1, 6))) is torch.Tensor
+    assert as_given.cache_info().currsize == (places == "as given")
+
+
+class Asks(nn.Module):
+    """Asks for a value, so that it cannot be recorded without values."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = nn.Linear(6, 5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if torch.isfinite(x).all().item():
+            return self.dense(x)
+        return x
+
+
+@pytest.mark.parametrize("module", [nn.Linear(6, 5), Asks()])
+def test_objects_are_searched_for_caches_only_if_a_tensor_without_values_is_left(
+    module: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def search() -> None:
+        raise AssertionError("every object of the process is looked at")
+
+    monkeypatch.setattr("autoport.pytorch.untouched._empty_caches", search)
+    assert autoport.match(sequential((6,), layers.Dense(5)), module).complete

@@ -108,7 +108,7 @@ def _plan(
     trust_code: bool,
     debug: bool,
 ) -> Plan:
-    match, _ = load_match(source, target, shapes, hints, debug, trust_code)
+    match = load_match(source, target, shapes, hints, debug, trust_code)
     with contextlib.redirect_stdout(sys.stderr):
         settle(match)
         return match.plan(to)

@@ -14,7 +14,7 @@ from autoport.cli.running import leave, load_match, plain, settle, trouble
 from autoport.errors import TransferError, VerificationError
 
 if TYPE_CHECKING:
-    from autoport.result import Match
+    from autoport.api import Match
     from autoport.verify.verification import Verification
 
 
@@ -40,15 +40,14 @@ def port(
     Exit code 1: written, but the models differ in what is listed; 2: nothing was written.
     """
     from autoport.files.write import check_destination, parse_size
-    from autoport.transfer.into_file import save_weights
 
     with trouble(debug):
         limit = parse_size(shard_size) if shard_size else None
         check_destination(output, to, shard_size=limit)
-        match, keras_model = load_match(source, target, shapes, hints, debug, trust_code)
+        match = load_match(source, target, shapes, hints, debug, trust_code)
         with contextlib.redirect_stdout(sys.stderr):
             settle(match)
-            save_weights(match, keras_model, output, to, limit)
+            match.save_weights(output, to, shard_size=limit)
         typer.echo(f"wrote {plain(str(output))}: {len(match.plan(to).entries)} tensors", err=True)
         for difference in match.differences:
             typer.echo(plain(f"difference: {difference}"), err=True)

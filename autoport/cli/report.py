@@ -16,8 +16,8 @@ from autoport.cli.running import DIFFERENT, SAME, load_match, plain, settle, tro
 from autoport.errors import VerificationError
 
 if TYPE_CHECKING:
+    from autoport.api import Match
     from autoport.report import Report
-    from autoport.result import Match
 
 
 class Format(str, Enum):
@@ -60,7 +60,7 @@ def report(
     with trouble(debug):
         for place in outputs or ():
             check_output(place)
-        match, _ = load_match(source, target, shapes, hints, debug, trust_code)
+        match = load_match(source, target, shapes, hints, debug, trust_code)
         found = _reported(match, verify)
         for place in outputs or ():
             write(found, place)
@@ -78,15 +78,15 @@ def _reported(match: Match, verify: bool) -> Report:
     from autoport.report import build_report
 
     if not verify:
-        return build_report(match)
+        return build_report(match.analysis)
     with contextlib.redirect_stdout(sys.stderr):
         settle(match)
         match.assign(strict=False)
         try:
-            return build_report(match, match.verify())
+            return build_report(match.analysis, match.verify())
         except VerificationError as error:
             typer.echo(plain(f"not verified: {error}"), err=True)
-            return build_report(match)
+            return build_report(match.analysis)
 
 
 def _verdict(found: Report) -> str:

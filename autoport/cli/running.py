@@ -9,14 +9,14 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 from autoport.errors import AutoportError, HintError, VerificationError
 
 if TYPE_CHECKING:
-    from autoport.result import Match
+    from autoport.api import Match
 
 logger = logging.getLogger("autoport")
 
@@ -64,7 +64,7 @@ def load_match(
     hints: Sequence[str] | None,
     debug: bool,
     trust_code: bool = False,
-) -> tuple[Match, Any]:
+) -> Match:
     """Loads both models and matches them; what they print meanwhile goes to standard error."""
     from autoport.api import match
     from autoport.loading.by_name import load_keras, load_torch
@@ -76,7 +76,7 @@ def load_match(
         import_tensorflow(debug)
         keras_model, module = load_keras(source, trust_code, in_place=True), load_torch(target, trust_code)
         inputs = example_inputs(keras_model, sizes) if sizes else None
-        return match(keras_model, module, inputs=inputs, hints=named), keras_model
+        return match(keras_model, module, inputs=inputs, hints=named)
 
 
 def settle(match: Match) -> None:
@@ -130,4 +130,4 @@ def leave(match: Match, verified: bool = True) -> None:
     """Ends a command with the exit code that says whether anything differs."""
     from autoport.report import build_report
 
-    raise typer.Exit(SAME if build_report(match).same and verified else DIFFERENT)
+    raise typer.Exit(SAME if build_report(match.analysis).same and verified else DIFFERENT)

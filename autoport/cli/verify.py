@@ -35,7 +35,7 @@ def verify(
     from autoport.base.whole_files import write_text
 
     with trouble(debug):
-        match, _ = load_match(source, target, shapes, hints, debug, trust_code)
+        match = load_match(source, target, shapes, hints, debug, trust_code)
         with contextlib.redirect_stdout(sys.stderr):
             settle(match)
             match.assign()

@@ -4,36 +4,49 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+from autoport.facts.reasons import Code, Reason, Several, Size
 from autoport.graph import Op
 from autoport.weights.pair import WeightPair, neutral_value
 from autoport.weights.piece import Weight
+from autoport.weights.role import Role
 
 
-def pair_weights(tf: Op, torch: Op) -> tuple[list[WeightPair], list[str]]:
+@dataclass(frozen=True)
+class Refusal:
+    """A weight of two matched operations that is not carried over, and why."""
+
+    role: Role
+    reason: Reason
+
+
+def pair_weights(tf: Op, torch: Op) -> tuple[list[WeightPair], list[Refusal]]:
     """Pairs the weights of two matched operations by role.
 
     Returns:
-        The pairs, and a reason for every role whose two sides cannot be reconciled.
+        The pairs, and a refusal of every role whose two sides cannot be reconciled.
     """
     pairs, refusals = [], []
-    weights = tf.weights, torch.weights
-    for role in dict.fromkeys((*weights[0], *weights[1])):
-        left, right = (side.get(role) for side in weights)
+    for role in roles_of(tf, torch):
+        left, right = (op.weights.get(role) for op in (tf, torch))
         if left is None or right is None:
             if neutral_value(role) is None:
-                refusals.append(
-                    f"{role}: the other model's operation has no such weight, and no constant stands for it"
-                )
+                refusals.append(Refusal(role, Reason(Code.NO_SUCH_WEIGHT)))
             else:
                 pairs.append(WeightPair(role, left, right))
             continue
         agreed = _agree_by_name(left, right, tf, torch) or _agree(left, right)
-        if isinstance(agreed, str):
-            refusals.append(f"{role}: {agreed}")
+        if isinstance(agreed, Reason):
+            refusals.append(Refusal(role, agreed))
         else:
             pairs.append(WeightPair(role, *agreed))
     return pairs, refusals
+
+
+def roles_of(tf: Op, torch: Op) -> list[Role]:
+    """The roles in which either of two operations reads a weight."""
+    return [Role.of(role) for role in dict.fromkeys((*tf.weights, *torch.weights))]
 
 
 def _agree_by_name(left: Weight, right: Weight, tf: Op, torch: Op) -> tuple[Weight, Weight] | None:
@@ -55,12 +68,12 @@ def _called(weight: Weight, names: Mapping[str, str]) -> Weight:
     return Weight((piece,))
 
 
-def _agree(left: Weight, right: Weight) -> tuple[Weight, Weight] | str:
+def _agree(left: Weight, right: Weight) -> tuple[Weight, Weight] | Reason:
     """Gives both sides the same axes; a reason if that cannot be done with certainty."""
     left_axes, right_axes = left.axes, right.axes
     if left_axes == right_axes:
         if set(left_axes) >= {"p0", "p1"} and len(set(left_axes.values())) < len(left_axes):
-            return "several axes of one size: their order cannot be told from the structure"
+            return Reason(Code.EQUAL_SIZES)
         return left, right
     if set(left_axes) == set(right_axes) and set(left_axes) <= {"p0", "p1", "p2", "p3"}:
         return _agree_by_size(left, right)
@@ -68,13 +81,13 @@ def _agree(left: Weight, right: Weight) -> tuple[Weight, Weight] | str:
         expanded = _expand_heads(narrow, wide)
         if expanded is not None:
             return (wide, expanded) if swap else (expanded, wide)
-    return f"axes {_text(left_axes)} and {_text(right_axes)} cannot be told to be the same"
+    return Reason.of(Code.OTHER_AXES, tf=_sized(left_axes), torch=_sized(right_axes))
 
 
-def _agree_by_size(left: Weight, right: Weight) -> tuple[Weight, Weight] | str:
+def _agree_by_size(left: Weight, right: Weight) -> tuple[Weight, Weight] | Reason:
     sizes = right.axes.values()
     if sorted(left.axes.values()) != sorted(sizes) or len(set(sizes)) < len(right.axes):
-        return "several axes of one size: their order cannot be told from the structure"
+        return Reason(Code.EQUAL_SIZES)
     names = {size: name for name, size in left.axes.items()}
     piece = right.pieces[0]
     for name, size in right.axes.items():
@@ -95,5 +108,5 @@ def _expand_heads(narrow: Weight, wide: Weight) -> Weight | None:
     return Weight(tuple(piece.expand(missing[0], extra) for piece in narrow.pieces))
 
 
-def _text(axes: Mapping[str, int]) -> str:
-    return "(" + ", ".join(f"{name}={size}" for name, size in axes.items()) + ")"
+def _sized(axes: Mapping[str, int]) -> Several:
+    return Several(Size(name, size) for name, size in axes.items())

@@ -3,75 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from autoport.comparison.functions import same_function
+from autoport.facts.places import WHOLE, Place, Port
+from autoport.facts.values import Along, Momentum, Operations, Preprocessing, Read, frozen, text
 from autoport.graph import Graph, Op, Value
 from autoport.graph.axes import axis_size, known_name
+from autoport.graph.vocabulary import NOTHING, Use
 from autoport.matching import Matching
 from autoport.matching.evidence import Edge, Expression
-from autoport.matching.skeleton import Skeleton
 from autoport.matching.ties import signature
 
-# Attributes that describe how something is stored or spelled, not what is computed.
-IGNORED = {
-    "amounts",
-    "axes",
-    "axis",
-    "binds",
-    "equation",
-    "detail",
-    "dims",
-    "fill",
-    "layout",
-    "lost",
-    "number",
-    "one_hot",
-    "outputs",
-    "position",
-    "projected",
-    "ranges",
-    "run",
-    "reads",
-    "sequence",
-    "step",
-    "stored",
-    "tokens",
-    "unordered",
-}
-# What an attribute is where an operation does not have it; None: it is not compared then.
-DEFAULTS: Mapping[str, Any] = {
-    "stride": 1,
-    "beta": 1,
-    "threshold": 20,
-    "padding": 0,
-    "dilation": 1,
-    "groups": None,
-    "kernel_size": None,
-    "num_heads": None,
-    "count_include_pad": None,
-    "pad_value": None,
-    "over": None,
-    "taken": None,
-    "recurrent_activation": None,
-    "reset_after": None,
-    "mask_zero": False,
-    "masked": False,
-    "dropout": 0.0,
-    "training": False,
-    "constant_first": False,
-    "momentum": None,
-    "low": float("-inf"),
-    "high": float("inf"),
-    "values": None,
-    "normalize": False,
-}
-# Differences that show in training only.
-TRAINING_ONLY = {"momentum"}
-MISSING = "nothing"
-WHOLE = "the Keras model", "the PyTorch model"
 OPERANDS = "operand order"
 
 
@@ -84,17 +29,26 @@ class Difference:
             `preprocessing`.
         tf: the place in the Keras model.
         torch: the place in the PyTorch model.
-        tf_value: what it is there.
-        torch_value: what it is here.
+        values: what it is there and here: numbers, texts, booleans, tuples of them, or what
+            `autoport.facts.values` has; None for what a side lacks.
         training_only: True if inference does not depend on it.
     """
 
     name: str
-    tf: str
-    torch: str
-    tf_value: str
-    torch_value: str
+    tf: Place
+    torch: Place
+    values: tuple[Any, Any]
     training_only: bool = False
+
+    @property
+    def tf_value(self) -> str:
+        """What it is in the Keras model, in words."""
+        return text(self.values[0])
+
+    @property
+    def torch_value(self) -> str:
+        """What it is in the PyTorch model, in words."""
+        return text(self.values[1])
 
     def __str__(self) -> str:
         note = " (training only)" if self.training_only else ""
@@ -128,8 +82,8 @@ def matched_edges(matching: Matching, node: str) -> Iterator[tuple[str, Edge, Ed
 def edge_differences(matching: Matching, node: str) -> Iterator[Difference]:
     """What disagrees on the edges to a matched node of the Keras side."""
     for source, a, b in matched_edges(matching, node):
-        left, right = (source, node), (matching.partner[source], matching.partner[node])
-        yield from _edges((_place(matching.left, left), _place(matching.right, right)), a, b)
+        partners = matching.partner[source], matching.partner[node]
+        yield from _edges((matching.left.edge(source, node), matching.right.edge(*partners)), a, b)
 
 
 def edge_operations(matching: Matching, node: str) -> Iterator[tuple[Op, Op]]:
@@ -155,58 +109,62 @@ def _outputs(matching: Matching) -> Iterator[Difference]:
     left, right = matching.left, matching.right
     counts = [len(graph.graph.outputs) for graph in (left, right)]
     if counts[0] != counts[1]:
-        yield Difference("outputs", *WHOLE, str(counts[0]), str(counts[1]))
+        yield Difference("outputs", *WHOLE, (counts[0], counts[1]))
     for a, b in matching.partner.items():
-        if a in left.output_position and left.output_position[a] != right.output_position[b]:
-            yield Difference("outputs", *WHOLE, a, b)
         if a in left.output_position:
-            values = left.graph.outputs[left.output_position[a]], right.graph.outputs[right.output_position[b]]
+            numbers = left.output_position[a], right.output_position[b]
+            if numbers[0] != numbers[1]:
+                yield Difference("outputs", *WHOLE, (Port("output", numbers[0]), Port("output", numbers[1])))
+            values = left.graph.outputs[numbers[0]], right.graph.outputs[numbers[1]]
             yield from _composite_axes(left.graph, right.graph, *values, what="output")
-        if left.colour[a] == ("input",):
+        places = [op.attrs.get("position") for op in (left.op(a), right.op(b)) if op is not None and op.kind.is_input]
+        if places:
             yield from _composite_axes(left.graph, right.graph, Value(a), Value(b), what="input")
-        first, second = left.op(a), right.op(b)
-        places = [op.attrs.get("position") for op in (first, second) if op is not None and op.kind == "input"]
-        if len(places) == 2 and None not in places and places[0] != places[1]:
-            yield Difference("inputs", *WHOLE, f"input {places[0]}", f"input {places[1]}")
+        ports = [Port("input", place) for place in places if place is not None]
+        if len(ports) == 2 and ports[0] != ports[1]:
+            yield Difference("inputs", *WHOLE, (ports[0], ports[1]))
 
 
 def _composite_axes(left: Graph, right: Graph, first: Value, second: Value, *, what: str) -> Iterator[Difference]:
     """Inputs or outputs whose axes are composed of others; which axis comes first is a matter of layout."""
-    texts = []
+    sides = []
     for graph, value in ((left, first), (right, second)):
         axes = [axis for axis in graph.axes.get(value, ()) if axis_size(axis) > 1]
         names = [known_name(axis, ordered=True) for axis in axes]
-        if None in names:
+        known = sorted(name for name in names if name is not None)
+        if len(known) < len(names):
             return
-        texts.append(", ".join(sorted(f"({name})" for name in names)))
-    if texts[0] != texts[1]:
-        yield Difference("axis", *WHOLE, f"{what} along {texts[0]}", f"{what} along {texts[1]}")
+        sides.append(Along(what, tuple(known)))
+    if sides[0] != sides[1]:
+        yield Difference("axis", *WHOLE, (sides[0], sides[1]))
 
 
 def attribute_differences(a: Op, b: Op) -> Iterator[Difference]:
     """Hyper-parameters of two operations that disagree."""
     for name in dict.fromkeys((*a.attrs, *b.attrs)):
-        if name in IGNORED:
+        declared = [op.kind.attribute(name) for op in (a, b)]
+        if any(attribute.use is not Use.COMPARED for attribute in declared):
             continue
-        values = [op.attrs.get(name, DEFAULTS.get(name, MISSING)) for op in (a, b)]
+        values = [op.attrs.get(name, attribute.default) for op, attribute in zip((a, b), declared, strict=True)]
         if None not in values and not _equal(*values):
-            own = f" ({1 - values[0]:g} in Keras)" if name == "momentum" else ""
-            tf_value, torch_value = _text(values[0]) + own, _text(values[1])
-            yield Difference(name, str(a), str(b), tf_value, torch_value, name in TRAINING_ONLY)
+            here, there = (None if value is NOTHING else frozen(value) for value in values)
+            if name == "momentum":
+                here = Momentum(a.attrs[name])
+            yield Difference(name, a.place, b.place, (here, there), declared[0].training_only)
     yield from _roles(a, b)
 
 
 def _roles(a: Op, b: Op) -> Iterator[Difference]:
     """Axes that an operation treats in a way of their own, and that are others on the other side."""
     for role, *names in role_conflicts(a, b):
-        here, there = (f"{role} along ({name})" for name in names)
-        yield Difference("axis", str(a), str(b), here, there)
+        here, there = (Along(role, (name,)) for name in names)
+        yield Difference("axis", a.place, b.place, (here, there))
 
 
 def role_conflicts(a: Op, b: Op) -> Iterator[tuple[str, str, str]]:
     """Roles of axes, with what the axis is called on either side where that differs."""
     first, second = (op.attrs.get("reads", {}) for op in (a, b))
-    if a.kind == "parameter" and sorted(first.values()) == sorted(second.values()):
+    if a.kind.is_parameter and sorted(first.values()) == sorted(second.values()):
         return  # how a table is stored is a matter of layout
     for role in sorted(first.keys() & second.keys()):
         if first[role] != second[role]:
@@ -222,8 +180,8 @@ def _shapes(matching: Matching, a: Op, b: Op) -> Iterator[Difference]:
     """Operations that make something of another size out of inputs of the same sizes."""
     graphs = matching.left.graph, matching.right.graph
     inputs = [sorted(_sizes(g.shape(v)) for v in op.inputs) for g, op in zip(graphs, (a, b), strict=True)]
-    if a.kind != "dense" and inputs[0] == inputs[1] and _sizes(a.shapes[0]) != _sizes(b.shapes[0]):
-        yield Difference("shape", str(a), str(b), str(a.shapes[0]), str(b.shapes[0]))
+    if not a.kind.passes_axes and inputs[0] == inputs[1] and _sizes(a.shapes[0]) != _sizes(b.shapes[0]):
+        yield Difference("shape", a.place, b.place, (a.shapes[0], b.shapes[0]))
 
 
 def wiring(matching: Matching, a: Op, b: Op) -> Iterator[Difference]:
@@ -239,14 +197,10 @@ def wiring(matching: Matching, a: Op, b: Op) -> Iterator[Difference]:
         name = OPERANDS if same else "operation"
         ordered = [sorted(edges, key=lambda edge: edge[1]) for edges in (read, actual)]
         here, there = (
-            _sources(graph, [source for source, _ in edges])
+            Read(tuple(graph.place(source) for source, _ in edges))
             for graph, edges in zip((matching.left, matching.right), ordered, strict=True)
         )
-        yield Difference(name, str(a), str(b), here, there)
-
-
-def _sources(graph: Skeleton, nodes: list[str]) -> str:
-    return "reads " + (", ".join(str(graph.op(node) or node) for node in nodes) or "nothing")
+        yield Difference(name, a.place, b.place, (here, there))
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -264,40 +218,30 @@ def _flat(a: Any, other: Any) -> list[Any]:
     return [x for part in a for x in (_flat(part, ()) if isinstance(part, (tuple, list)) else [part])]
 
 
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _edges(places: tuple[str, str], a: Edge, b: Edge) -> Iterator[Difference]:
+def _edges(places: tuple[Place, Place], a: Edge, b: Edge) -> Iterator[Difference]:
     """Compares what was contracted onto two matched edges."""
     for op in a.preprocessing:
-        detail = f"{op.type}: {op.attrs.get('detail', '')}"
-        yield Difference("preprocessing", str(op), places[1], detail, "none")
+        layer = Preprocessing(op.type, op.attrs.get("detail", ""))
+        yield Difference("preprocessing", op.place, places[1], (layer, None))
     found = list(_spelled_apart(places, a.expression, b.expression))
     if found and not same_function(a.expression, b.expression, _alike):
         yield from found
 
 
-def _spelled_apart(places: tuple[str, str], a: Expression, b: Expression) -> Iterator[Difference]:
+def _spelled_apart(places: tuple[Place, Place], a: Expression, b: Expression) -> Iterator[Difference]:
     """What differs in the operations of two expressions, whatever they compute."""
     if a == b:
         for first, second in zip(a.ops(), b.ops(), strict=True):
             yield from attribute_differences(first, second)
     else:
-        yield Difference("operation", *places, _listed(a), _listed(b))
+        yield Difference("operation", *places, (_operations(a), _operations(b)))
 
 
 def _alike(a: Op, b: Op) -> bool:
     return next(attribute_differences(a, b), None) is None
 
 
-def _listed(expression: Expression) -> str:
-    """Operations in order, or the nested form where the order is the same."""
-    return ", ".join(op.kind for op in expression.ops() if op.inputs) or {"input": "nothing"}.get(
-        expression.label, expression.label
-    )
-
-
-def _place(graph: Skeleton, edge: tuple[str, str]) -> str:
-    names = [graph.op(node) or node for node in edge]
-    return f"{names[0]} -> {names[1]}"
+def _operations(expression: Expression) -> Operations:
+    """Operations in order; a value that nothing computes on the way by what it is."""
+    kinds = tuple(op.kind for op in expression.ops() if op.inputs)
+    return Operations(kinds or (() if expression.label == "input" else (expression.label,)))

@@ -11,40 +11,20 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from autoport.comparison.differences import matched_edges, role_conflicts
+from autoport.facts.reasons import Code, Reason
 from autoport.graph import Op
-from autoport.graph.build import RNN_GATES
+from autoport.graph.vocabulary import Motion, by_dim
 from autoport.matching import Matching
-from autoport.matching.evidence import COMMUTATIVE, Edge, Expression
+from autoport.matching.evidence import Edge, Expression
 from autoport.matching.skeleton import Skeleton
+from autoport.weights.role import Role
 
-# Contracted operations that may move channels to other places.
-REARRANGING = {
-    "channel_shuffle",
-    "concat",
-    "depth_to_space",
-    "DepthToSpace",
-    "flip",
-    "gather",
-    "lookup",
-    "pad",
-    "GatherV2",
-    "index_select",
-    "pixel_shuffle",
-    "pixel_unshuffle",
-    "ReverseV2",
-    "roll",
-    "Roll",
-    "slice",
-    "SpaceToDepth",
-    "take",
-}
 # Channels, and what they are split into.
 FEATURE = re.compile(r"(c|d|heads|sharing)\d*(_\d+)?")
-# Operations that sum over their input channels: behind them the order of those is forgotten.
-MIXING = {"dense", "embedding", *RNN_GATES}
 # Roles of axes along which no weight lies.
 WITHOUT_WEIGHTS = {"n", "batch", "time", "tokens", "operands"}
 
@@ -54,18 +34,18 @@ class Doubt:
     """Why weights of a pair of operations are refused.
 
     Attributes:
-        reason: for people.
+        reason: why.
         roles: the weights that are; all of them if it is None.
         provable: whether equal numbers in equal places would settle it.
     """
 
-    reason: str
+    reason: Reason
     roles: frozenset[str] | None = None
     provable: bool = True
 
-    def concerns(self, role: str) -> bool:
-        """Whether it is a doubt about a weight; parts of one are `kernel[0]`, `kernel[1]`."""
-        return self.roles is None or role.split("[")[0] in self.roles
+    def concerns(self, role: Role) -> bool:
+        """Whether it is a doubt about a weight, or about the one that it is a part of."""
+        return self.roles is None or role.whole in self.roles
 
 
 def find_doubts(matching: Matching) -> dict[str, Doubt]:
@@ -78,7 +58,7 @@ def find_doubts(matching: Matching) -> dict[str, Doubt]:
         a, b = matching.left.op(node), matching.right.op(partner)
         if a is None or b is None or not a.weights:
             continue
-        lone = _lone_bias if a.kind == "batch_norm" else _lone_norm
+        lone = _lone_bias if a.kind.has_statistics else _lone_norm
         doubt = lone(matching, node) or _unfollowed(a, b)
         if doubt is not None:
             doubts.setdefault(node, doubt)
@@ -89,25 +69,24 @@ def _unfollowed(a: Op, b: Op) -> Doubt | None:
     """The doubt about axes along which the order of features is not known."""
     lost = {*a.attrs.get("lost", ()), *b.attrs.get("lost", ())}
     if lost:
-        return Doubt("the order of its features cannot be followed to it", _along(lost, a, b))
+        return Doubt(Reason(Code.ORDER_LOST), _along(lost, a, b))
     unordered = set(a.attrs.get("unordered", ())) & set(b.attrs.get("unordered", ()))
-    reason = "the order in which its input was flattened is known on neither side"
-    return Doubt(reason, _along(unordered, a, b)) if unordered else None
+    return Doubt(Reason(Code.ORDER_UNKNOWN), _along(unordered, a, b)) if unordered else None
 
 
 def _along(axes: set[str], *ops: Op) -> frozenset[str]:
     """Roles of the weights that have one of the axes."""
     weights = [(role, weight) for op in ops for role, weight in op.weights.items()]
-    return frozenset(role.split("[")[0] for role, weight in weights if axes & weight.axes.keys())
+    return frozenset(Role.of(role).whole for role, weight in weights if axes & weight.axes.keys())
 
 
 def _lone_norm(matching: Matching, node: str) -> Doubt | None:
     """The doubt about a layer behind which one model alone has a batch norm, which may be folded into it."""
     behind = [_open(matching, side, "succs", name) for side, name in _both(matching, node)]
     for mine, theirs in (behind, behind[::-1]):
-        norms = [op for op in mine if op.kind == "batch_norm"]
+        norms = [op for op in mine if op.kind.has_statistics]
         if norms and not theirs:
-            return Doubt(f"{norms[0]} behind it has no partner, and may be folded into it", provable=False)
+            return Doubt(Reason.of(Code.LONE_NORM, norm=norms[0].place), provable=False)
     return None
 
 
@@ -117,7 +96,7 @@ def _lone_bias(matching: Matching, node: str) -> Doubt | None:
     for mine, theirs in (before, before[::-1]):
         biased = [op for op in mine if "bias" in op.weights]
         if biased and theirs and not any("bias" in op.weights for op in theirs):
-            reason = f"the bias of {biased[0]} in front of it has no partner, and may be part of it"
+            reason = Reason.of(Code.LONE_BIAS, biased=biased[0].place)
             return Doubt(reason, frozenset({"mean"}), provable=False)
     return None
 
@@ -133,38 +112,75 @@ def _open(matching: Matching, side: Skeleton, direction: str, node: str) -> list
     return [op for op in found if op is not None]
 
 
-def _origins(matching: Matching) -> Iterator[tuple[str, str, bool]]:
+def _origins(matching: Matching) -> Iterator[tuple[str, Reason, bool]]:
     """Nodes that see or make another order of channels than their partners do, and whether it is passed on."""
     left, right, partner = matching.left, matching.right, matching.partner
     for node in left.nodes:
         a, b = left.op(node), right.op(partner[node]) if node in partner else None
         for source, *edges in matched_edges(matching, node) if node in partner else ():
             if _rearranged(*edges):
-                reason = "what lies between it and its neighbour arranges channels differently"
+                reason = Reason(Code.REARRANGED)
                 yield source, reason, False
                 # Of queries and keys only products go on.
-                yield node, reason, a is None or a.kind != "attention" or edges[0].position > 1
+                yield node, reason, a is None or not a.kind.is_attention or edges[0].position > 1
         if a is None or b is None:
             continue
+        if _is_open(a, b):
+            yield from ((source, Reason(Code.REARRANGED), False) for source, _ in left.preds.get(node, ()))
+            yield node, Reason(Code.REARRANGED), True
         if node in matching.orders.lost:
-            yield node, f"{a} and {b} put their operands in another order", True
+            yield node, Reason.of(Code.OTHER_OPERANDS, tf=a.place, torch=b.place), True
         roles = [role for role, *_ in role_conflicts(a, b) if role not in WITHOUT_WEIGHTS]
         if a.weights and roles:
-            yield node, f"its axis {roles[0]} lies along another axis of the data", True
+            yield node, Reason.of(Code.OTHER_AXIS, axis=roles[0]), True
 
 
 def _rearranged(a: Edge, b: Edge) -> bool:
     first, second = (_arrangement(edge.expression) for edge in (a, b))
     if first != second:
-        return bool(REARRANGING & (_kinds(first) | _kinds(second)))
-    return any(_moves(x) != _moves(y) for x, y in zip(first.ops(), second.ops(), strict=True))
+        return any(_moves_features(part) for part in (*first.parts(), *second.parts()))
+    return any(_moved_otherwise(x, y) for x, y in zip(first.parts(), second.parts(), strict=True))
 
 
-def _moves(op: Op) -> list[Any]:
-    """What an operation takes along axes of features, and whether it puts single positions side by side."""
-    taken: list[Any] = [places for name, places in _ranges(op) or () if any(map(FEATURE.fullmatch, name.split()))]
-    stacked = op.kind == "concat" and op.shapes[0][op.attrs["axis"]] == len(op.inputs)
-    return [*sorted(taken), stacked]
+def _is_open(a: Op, b: Op) -> bool:
+    """Whether two matched operations of several values move them, and not certainly in the same way."""
+    if a.kind.is_join or b.kind.is_join:
+        return False
+    return _moved_otherwise(*(Expression(op.kind, op=op) for op in (a, b)))
+
+
+def _moved_otherwise(a: Expression, b: Expression) -> bool:
+    """Whether two equal expressions move features in another way, or in one that cannot be told to be the same."""
+    if a.op is None or b.op is None or not (_moves_features(a) or _moves_features(b)):
+        return False
+    return _move(a.op) != _move(b.op) or _told(a) != _told(b) or not (_is_told(a) and _is_told(b))
+
+
+def _moves_features(expression: Expression) -> bool:
+    """Whether an expression may move features to other places."""
+    op = expression.op
+    if op is None or not _may_move(expression):
+        return False
+    named = op.attrs.get(op.kind.moves.named or "")
+    # Where it is not known which axes are concerned it may be those of features.
+    return named is None or any(FEATURE.fullmatch(word) for name in named for word in _words(name))
+
+
+def _words(named: Any) -> list[str]:
+    """The axes that a composite axis is made of, alone or with what is done along it."""
+    return str(named if isinstance(named, str) else named[0]).split()
+
+
+def _may_move(expression: Expression) -> bool:
+    """Whether its kind moves positions, or a constant operand says where they go, as a matrix does."""
+    if expression.op is None:
+        return False
+    moves = expression.op.kind.moves
+    return moves.rearranges or (moves.by_operand and bool(_constants(expression)))
+
+
+def _constants(expression: Expression) -> list[Op]:
+    return [operand.op for operand in expression.operands if operand.label == "constant" and operand.op is not None]
 
 
 def _arrangement(expression: Expression) -> Expression:
@@ -183,33 +199,41 @@ def _arrangement(expression: Expression) -> Expression:
 
 def _without_pointwise(expression: Expression, operands: list[Expression]) -> Expression:
     varying = [operand for operand in operands if operand.label != "constant"]
-    if len(varying) == 1 and expression.label not in REARRANGING:
+    if len(varying) == 1 and not _may_move(expression):
         return varying[0]
-    if expression.label in COMMUTATIVE:
+    if expression.op is not None and expression.op.kind.is_commutative:
         operands.sort(key=lambda operand: operand.structure)
     return Expression(expression.label, tuple(operands), expression.op)
 
 
-def _kinds(expression: Expression) -> set[str]:
-    """Kinds of operations that may touch features."""
-    return {op.kind for op in expression.ops() if _touches_features(op)}
+def _move(op: Op) -> tuple[Any, ...]:
+    """What an operation does along axes of features, free of layout."""
+    moves, named = op.kind.moves, op.attrs.get(op.kind.moves.named or "")
+    held = by_dim(op.attrs.get(moves.dims or ""))
+    if named is None:
+        along = sorted(held.values()) if held and None not in held.values() else []
+    else:
+        along = sorted(name for name in named if any(map(FEATURE.fullmatch, _words(name))))
+    stacked = op.kind.is_join and op.shapes[0][op.attrs["axis"]] == len(op.inputs)
+    return (along, stacked, *(op.attrs.get(name) for name in moves.known_by))
 
 
-def _touches_features(op: Op) -> bool:
-    return any(map(FEATURE.fullmatch, _touched(op)))
+def _is_told(expression: Expression) -> bool:
+    """Whether it is known where positions go: along which axes, and by which numbers where a constant tells."""
+    op = expression.op
+    if op is None or op.kind.moves.motion is Motion.UNKNOWN:
+        return False
+    held = by_dim(op.attrs.get(op.kind.moves.dims or ""))
+    along = op.attrs.get(op.kind.moves.named or "") is not None or (held is not None and None not in held.values())
+    alone = op.kind.is_join or op.kind.moves.motion is not Motion.ALONG
+    vectors = all(max(shape, default=1) == prod(shape) for shape in (c.shapes[0] for c in _constants(expression)))
+    return (along or alone) and vectors and None not in _told(expression)
 
 
-def _ranges(op: Op) -> tuple[tuple[str, tuple[int, ...]], ...] | None:
-    """What a slice takes, or a padding adds, along each axis; None if that is not known, or if it is neither."""
-    found: tuple[tuple[str, tuple[int, ...]], ...] | None = op.attrs.get("padding" if op.kind == "pad" else "taken")
-    return found
-
-
-def _touched(op: Op) -> set[str]:
-    """Axes that an operation slices or joins, of composite ones each; the channels if that is not known."""
-    taken = _ranges(op)
-    names = [name for name, _ in taken] if taken is not None else op.attrs.get("over", ("c",))
-    return set(" ".join(names).split())
+def _told(expression: Expression) -> list[str | None]:
+    """What the constants hold that tell where positions go."""
+    told = expression.op is not None and expression.op.kind.moves.by_operand
+    return [constant.attrs.get("values") for constant in _constants(expression)] if told else []
 
 
 def _reached(matching: Matching, node: str) -> list[str]:
@@ -222,7 +246,7 @@ def _reached(matching: Matching, node: str) -> list[str]:
             continue
         reached[current] = None
         op = matching.left.op(current)
-        mixes = op is not None and (op.kind in MIXING or (op.kind == "conv" and op.attrs["groups"] == 1))
+        mixes = op is not None and op.kind.mixes and op.attrs.get("groups", 1) == 1
         if not mixes:
             waiting += [other for other, _ in matching.left.succs.get(current, ())]
     return list(reached)

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from autoport.comparison.agreement import pair_weights
+from autoport.base.framework import TwoSided
+from autoport.comparison.agreement import Refusal, pair_weights, roles_of
 from autoport.comparison.doubts import Doubt
+from autoport.facts.reasons import Code, Reason
 from autoport.graph import Graph, Op
-from autoport.graph.build import RNN_GATES
 from autoport.matching import Matching
 from autoport.weights.pair import WeightPair
 from autoport.weights.piece import Weight
 
-# What reads weights that are computed, or computes them.
-COMPUTED = {"weight_norm", *(f"{kind}_by_value" for kind in ("conv", "prelu", *RNN_GATES))}
-
 
 @dataclass(frozen=True)
-class Pair:
+class Pair(TwoSided[Op]):
     """Two matched operations with weights.
 
     Attributes:
@@ -31,7 +29,7 @@ class Pair:
     tf: Op
     torch: Op
     weights: tuple[WeightPair, ...]
-    reason: str
+    reason: Reason
 
 
 @dataclass(frozen=True)
@@ -46,11 +44,11 @@ class Unmatched:
 
     op: Op | None
     tensors: tuple[str, ...]
-    reason: str
+    reason: Reason
 
 
 def find_unmatched(
-    matching: Matching, side: int, refused: Mapping[str, str], known: Collection[str]
+    matching: Matching, side: int, refused: Mapping[str, Reason], known: Collection[str]
 ) -> list[Unmatched]:
     """What a side has and the plan does not carry over.
 
@@ -67,54 +65,48 @@ def find_unmatched(
     for op in graph.ops():
         if op.name in free and not any(path in known for path in op.tensors):
             dead = op.tensors and read.isdisjoint(op.tensors)
-            reason = "no output depends on it" if dead else _reason(graph, op)
+            reason = Reason(Code.DEAD if dead else _code(graph, op))
             rows.append(Unmatched(op, tuple(op.tensors), ambiguous.get(op.name, reason)))
     rows += [Unmatched(None, (path,), reason) for path, reason in refused.items()]
     used = {path for op in graph.ops() for path in op.tensors} | graph.ignored.keys()
     rows += [
-        Unmatched(None, (path,), "not read by the forward pass")
+        Unmatched(None, (path,), Reason(Code.NO_READER))
         for path, tensor in graph.tensors.items()
         if tensor.trainable and path not in used and path not in known
     ]
     return rows
 
 
-def _reason(graph: Graph, op: Op) -> str:
+def _code(graph: Graph, op: Op) -> Code:
     """Why an operation that outputs depend on has no partner."""
-    readers = [graph.op(name).kind for name in graph.successors(op.name)] if op.kind == "parameter" else []
-    if op.kind in COMPUTED or not COMPUTED.isdisjoint(readers):
-        return (
-            "a weight is computed in the forward pass; if the other model stores it, store it here, too "
-            "(torch.nn.utils.parametrize.remove_parametrizations)"
-        )
-    return "no operation of the other model matches"
+    readers = [graph.op(name).kind for name in graph.successors(op.name)] if op.kind.is_parameter else []
+    computed = any(kind.computes_weights for kind in (op.kind, *readers))
+    return Code.COMPUTED if computed else Code.NO_PARTNER
 
 
-def _weights(tf: Op, torch: Op, doubt: Doubt | None) -> tuple[list[WeightPair], list[str]]:
-    """Weights by role, and the reasons for which others are refused."""
-    roles = list(dict.fromkeys((*tf.weights, *torch.weights)))
+def _weights(tf: Op, torch: Op, doubt: Doubt | None) -> tuple[list[WeightPair], list[Refusal]]:
+    """Weights by role, and those that are refused."""
+    roles = roles_of(tf, torch)
     if doubt is not None and doubt.roles is None:
-        return [], [f"{role}: {doubt.reason}" for role in roles]
+        return [], [Refusal(role, doubt.reason) for role in roles]
     pairs, refusals = pair_weights(tf, torch)
     if doubt is None:
         return pairs, refusals
     # What one side lacks is a constant, for which no order matters.
     filled = {pair.role for pair in pairs if pair.tf is None or pair.torch is None}
     doubted = [role for role in roles if role not in filled and doubt.concerns(role)]
-    others = [refusal for refusal in refusals if refusal.split(":")[0] not in doubted]
-    return [pair for pair in pairs if pair.role not in doubted], [
-        *(f"{role}: {doubt.reason}" for role in doubted),
-        *others,
-    ]
+    others = [refusal for refusal in refusals if refusal.role not in doubted]
+    certain = [pair for pair in pairs if pair.role not in doubted]
+    return certain, [*(Refusal(role, doubt.reason) for role in doubted), *others]
 
 
 def pair_tensors(
     matching: Matching, doubts: Mapping[str, Doubt]
-) -> tuple[list[Pair], tuple[dict[str, str], dict[str, str]]]:
+) -> tuple[list[Pair], tuple[dict[str, Reason], dict[str, Reason]]]:
     """Pairs with weights, and refused tensors of each side with reasons."""
     reasons = {pair.left: pair.reason for pair in matching.pairs}
     pairs: list[Pair] = []
-    refused: tuple[dict[str, str], dict[str, str]] = {}, {}
+    refused: tuple[dict[str, Reason], dict[str, Reason]] = {}, {}
     for node in matching.left.nodes:
         tf = matching.left.op(node)
         torch = matching.right.op(matching.partner[node]) if node in matching.partner else None
@@ -124,8 +116,8 @@ def pair_tensors(
         weights, refusals = _weights(tf, torch, doubts.get(node))
         pairs.append(Pair(tf, torch, tuple(weights), reasons[node]))
         for refusal in refusals:
-            role = refusal.split(":")[0]
+            reason = Reason.of(Code.ROLE, role=refusal.role, reason=refusal.reason)
             for side, op in enumerate((tf, torch)):
-                weight = op.weights.get(role, Weight())
-                refused[side].update({piece.tensor: refusal for piece in weight.pieces})
+                weight = op.weights.get(refusal.role, Weight())
+                refused[side].update({piece.tensor: reason for piece in weight.pieces})
     return pairs, refused

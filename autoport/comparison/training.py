@@ -7,22 +7,19 @@ open otherwise belongs to the match, too.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
+from autoport.base.framework import Both
 from autoport.canonical import canonicalize
 from autoport.comparison.differences import Difference, edge_differences, node_differences
 from autoport.comparison.doubts import find_doubts
 from autoport.comparison.pairs import Pair, pair_tensors
 from autoport.errors import AutoportError
+from autoport.facts.reasons import Code, Reason
 from autoport.graph import Graph, Op
 from autoport.matching import Matching, match_skeletons
 from autoport.matching.skeleton import skeleton
-
-if TYPE_CHECKING:
-    from autoport.keras.read import KerasReading
-    from autoport.plan.plan import Plan
-    from autoport.pytorch.read import TorchReading
 
 logger = logging.getLogger(__name__)
 
@@ -45,28 +42,29 @@ class InTraining:
         return {path for pair in self.pairs for op in (pair.tf, pair.torch) for path in op.tensors}
 
 
-def match_in_training(tf: KerasReading, torch: TorchReading, plan: Plan) -> InTraining:
+def match_in_training(
+    graphs: Both[Graph], record: Callable[[], Both[Graph]] | None, taken: Collection[str]
+) -> InTraining:
     """Matches what evaluation mode leaves open; nothing, if every trainable weight is read there.
 
     Args:
-        tf: the Keras model as it was read in evaluation mode.
-        torch: the PyTorch model, likewise.
-        plan: what is matched already, from Keras to PyTorch.
+        graphs: both models as they were read in evaluation mode.
+        record: records both models in training mode.
+        taken: paths of the tensors of both sides that are matched already.
     """
-    if not (_unread(tf.graph) or _unread(torch.graph)):
+    if record is None or not any(map(_unread, graphs)):
         return InTraining()
     try:
-        left, right = (_without_dropout(reading.in_training()) for reading in (tf, torch))
+        left, right = record().map(_without_dropout)
     except AutoportError as error:
         logger.info("the models cannot be recorded in training mode: %s", error)
         return InTraining()
     matching = match_skeletons(skeleton(canonicalize(left)), skeleton(canonicalize(right)))
     pairs, _ = pair_tensors(matching, find_doubts(matching))
-    taken = plan.used | plan.entries.keys()
-    read = tf.graph.read_tensors() | torch.graph.read_tensors()
+    read = graphs.tf.read_tensors() | graphs.torch.read_tensors()
     found = [pair for pair in pairs if _is_new(pair, taken, read)]
     return InTraining(
-        [replace(pair, reason=f"{pair.reason}, in training mode") for pair in found],
+        [replace(pair, reason=Reason.of(Code.IN_TRAINING, reason=pair.reason)) for pair in found],
         [difference for pair in found for difference in _differences(matching, pair.tf)],
     )
 
@@ -78,15 +76,15 @@ def _unread(graph: Graph) -> bool:
 
 def _without_dropout(graph: Graph) -> Graph:
     for op in list(graph.ops()):
-        if op.kind == "dropout":
+        if op.kind.only_in_training:
             graph.bypass(op.name, op.inputs[0])
     return graph
 
 
-def _is_new(pair: Pair, taken: set[str], read: set[str]) -> bool:
+def _is_new(pair: Pair, taken: Collection[str], read: set[str]) -> bool:
     """Whether all its tensors are open, and some are not read in evaluation mode."""
     tensors = {*pair.tf.tensors, *pair.torch.tensors}
-    return bool(pair.weights) and not tensors & taken and not tensors <= read
+    return bool(pair.weights) and tensors.isdisjoint(taken) and not tensors <= read
 
 
 def _differences(matching: Matching, op: Op) -> list[Difference]:

@@ -10,7 +10,10 @@ from typing import Any
 
 from autoport.errors import FileError
 from autoport.files.archive import Archive, Header
-from autoport.pytorch.store import TorchStore
+from autoport.files.torch_file import as_array
+
+# PyTorch's own switch.
+PLAIN_PICKLES = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 
 def open_exported(path: Path, *, trust_code: bool = False) -> Archive:
@@ -25,11 +28,8 @@ def open_exported(path: Path, *, trust_code: bool = False) -> Archive:
     """
     state = load_exported(path, trust_code).state_dict()
     headers = {name: Header(tuple(t.shape), str(t.dtype).removeprefix("torch.")) for name, t in state.items()}
-    return Archive(path, headers, {"state_dict": {name: name for name in state}}, TorchStore(state).read)
-
-
-# PyTorch's own switch.
-PLAIN_PICKLES = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
+    layouts = {"state_dict": {name: name for name in state}}
+    return Archive(path, headers, layouts, lambda name: as_array(state[name]))
 
 
 @contextmanager

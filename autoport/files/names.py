@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from autoport.errors import MismatchError
 from autoport.files.archive import Archive
-from autoport.files.side import Side
+from autoport.files.stored_model import StoredModel
 
 # What belongs to training or to random numbers, of which no forward pass reads anything.
 TRAINING = re.compile(
@@ -34,7 +34,7 @@ SHOWN = 12
 Names = Mapping[str, str]
 
 
-def resolve(side: Side, wanted: Collection[str], archive: Archive) -> dict[str, str]:
+def resolve(side: StoredModel, wanted: Collection[str], archive: Archive) -> dict[str, str]:
     """Finds the tensors of a plan in a file.
 
     Args:
@@ -69,7 +69,7 @@ def resolve(side: Side, wanted: Collection[str], archive: Archive) -> dict[str, 
     )
 
 
-def _with_aliases(names: Names, side: Side, there: Names) -> dict[str, str]:
+def _with_aliases(names: Names, side: StoredModel, there: Names) -> dict[str, str]:
     """Lets a tied tensor go by whichever of its names the file has."""
     other = {path: alias for alias, path in side.aliases.items() if alias in there}
     return {path: name if name in there else other.get(path, name) for path, name in names.items()}
@@ -129,7 +129,7 @@ def _counter(part: str) -> tuple[str, int]:
     return (found[1], int(found[2])) if found else (part, 0)
 
 
-def _check(side: Side, found: Names, archive: Archive) -> None:
+def _check(side: StoredModel, found: Names, archive: Archive) -> None:
     wrong = [
         f"{key} is {archive.headers[key]}; the plan was made for {list(side.tensors[path].shape)}"
         for path, key in found.items()

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.serialization import skip_data
 
 from autoport.errors import FileError
 from autoport.files.archive import Archive, Header, Output, narrowed, require_dtype, stream
+from autoport.pytorch.internals import fake_tensor_mode, offset_in_file
 from autoport.weights.algebra import Array
 
 LAYOUT = "state_dict"
@@ -37,7 +37,7 @@ def open_torch(path: Path, *, trust_code: bool = False) -> Archive:
         name: Header(tuple(tensor.shape), require_dtype(str(tensor.dtype).removeprefix("torch."), f"{path}: {name}"))
         for name, tensor in tensors.items()
     }
-    return Archive(path, headers, {LAYOUT: {name: name for name in headers}}, lambda name: _array(tensors[name]))
+    return Archive(path, headers, {LAYOUT: {name: name for name in headers}}, lambda name: as_array(tensors[name]))
 
 
 def _load(path: Path, trust_code: bool) -> Any:
@@ -66,8 +66,9 @@ def _tensors(found: Any, prefix: str = "", depth: int = 0) -> Any:
             yield from _tensors(value, f"{prefix}{key}.", depth + 1)
 
 
-def _array(tensor: Any) -> Array:
-    plain = tensor.detach()
+def as_array(tensor: Any) -> Array:
+    """A tensor of PyTorch as an array; bfloat16, which numpy lacks, as float32."""
+    plain = tensor.detach().cpu()
     plain = plain.float() if plain.dtype == torch.bfloat16 else plain
     array: Array = plain.numpy()
     return array
@@ -80,17 +81,17 @@ def write_torch(outputs: Sequence[Output], place: Path) -> None:
         outputs: what to write.
         place: the file.
     """
-    with FakeTensorMode():
+    with fake_tensor_mode()():
         state = {o.name: torch.empty(o.header.shape, dtype=getattr(torch, o.header.dtype)) for o in outputs}
     with skip_data(materialize_fake_tensors=True):
         torch.save(state, place)
-    with FakeTensorMode():
+    with fake_tensor_mode()():
         room = torch.load(place, weights_only=True)
     with place.open("r+b") as file:
         latest = None
         for output, piece in stream(outputs):
             if output is not latest:
-                file.seek(room[output.name].untyped_storage()._checkpoint_offset)
+                file.seek(offset_in_file(room[output.name]))
                 latest = output
             values = narrowed(piece) if output.header.dtype == "bfloat16" else np.ascontiguousarray(piece)
             file.write(values.reshape(-1).view(np.uint8).data)

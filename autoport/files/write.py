@@ -48,6 +48,11 @@ def check_destination(path: Path, to: str, *, model: bool = True, shard_size: in
         raise SaveError(f"{path} is a folder")
 
 
+def is_saved_by_model(path: Path, to: str) -> bool:
+    """Whether only the model's own `save` can write a file."""
+    return path.name.endswith(BY_MODEL[to] or ("/",))
+
+
 def ending(path: Path, to: str) -> str:
     """The ending that decides on the format."""
     return next(found for found in (*WRITERS[to], *BY_MODEL[to]) if path.name.endswith(found))

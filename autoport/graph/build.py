@@ -13,10 +13,9 @@ from typing import Any
 
 from autoport.graph.emitter import Emitter
 from autoport.graph.op import Shape, Value
+from autoport.graph.vocabulary import kind_of
 from autoport.weights.piece import Piece, Weight
-
-# Gates of recurrent cells, by PyTorch's letters.
-RNN_GATES: Mapping[str, str] = {"lstm": "ifgo", "gru": "zrn", "simple_rnn": "h"}
+from autoport.weights.role import Role
 
 INPUT_AXES: Mapping[int, tuple[str, ...]] = {
     1: ("n",),
@@ -164,9 +163,9 @@ class Builder(Emitter):
             **attrs: hyper-parameters.
         """
         roles = {role: Weight(tuple(pieces)) for role, pieces in weights.items() if pieces}
-        gate = RNN_GATES[kind][0]
-        recurrent = roles[f"recurrent_kernel_{gate}"].pieces[0]
-        kernel = roles[f"kernel_{gate}"].pieces[0]
+        gate = kind_of(kind).gates[0]
+        recurrent = roles[Role("recurrent_kernel", gate)].pieces[0]
+        kernel = roles[Role("kernel", gate)].pieces[0]
         features = (kernel.sizes.get("i", 1), recurrent.sizes.get("u", 1), attrs["reverse"])
         last = len(out[0]) - 1
         attrs |= {"binds": {"i": (0, last)}, "outputs": {"u": last, "r": last}}

@@ -116,7 +116,10 @@ class Emitter:
         if ranges is None:
             return self.emit("slice", [x], out, ranges=None)
         shape = list(self.graph.shape(x))
-        ranges = {dim: taken for dim, taken in ranges.items() if taken != (0, shape[dim], 1)}
+        mirrored = [dim for dim, taken in ranges.items() if taken == (shape[dim] - 1, -1, -1)]
+        x = self.flip(x, mirrored) if mirrored else x
+        whole = {dim: (0, shape[dim], 1) for dim in ranges}
+        ranges = {dim: taken for dim, taken in ranges.items() if taken != whole[dim] and dim not in mirrored}
         for dim, taken in ranges.items():
             shape[dim] = len(range(*taken))
         y = self.emit("slice", [x], tuple(shape), ranges=dict(ranges)) if ranges else x
@@ -154,10 +157,26 @@ class Emitter:
         return self.emit("reshape", [copied], out)
 
     def flip(self, x: Value, dims: Sequence[int]) -> Value:
-        """Positions the other way round, dimension by dimension."""
-        for dim in sorted(dims):
-            x = self.emit("flip", [x], self.graph.shape(x), dims=(dim,))
-        return x
+        """A tensor in reverse order along dimensions."""
+        shape = self.graph.shape(x)
+        return self.emit("flip", [x], shape, dims=tuple(sorted({dim % len(shape) for dim in dims})))
+
+    def roll(self, x: Value, shifts: Sequence[int], dims: Sequence[int]) -> Value:
+        """A tensor shifted along dimensions, around the end; shifts along the same dimension add up."""
+        shape = self.graph.shape(x)
+        total: dict[int, int] = {}
+        for dim, shift in zip(dims, shifts, strict=True):
+            place = dim % len(shape)
+            total[place] = (total.get(place, 0) + shift) % (shape[place] or 1)
+        total = {dim: shift for dim, shift in total.items() if shift}
+        return self.emit("roll", [x], shape, shifts=total) if total else x
+
+    def take(self, x: Value, index: Value, dim: int, out: Shape) -> Value:
+        """Positions along a dimension, by number; consecutive ones are a slice."""
+        run = self.run(index)
+        if run is not None and len(self.graph.shape(index)) == 1:
+            return self.slice(x, {dim: (*run, 1)}, out)
+        return self.emit("gather" if dim else "lookup", [x, index], out, axis=dim)
 
     def stack(self, values: Sequence[Value], axis: int, out: Shape) -> Value:
         """Values side by side along an axis of their own."""

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autoport.graph.vocabulary import Kind, kind_of
+from autoport.facts.places import Place
+from autoport.graph.vocabulary import NOTHING, Kind, kind_of
 from autoport.weights.piece import Weight
 
 Shape = tuple[int, ...]
@@ -113,5 +114,15 @@ class Op:
         pieces = (piece.tensor for weight in self.weights.values() for piece in weight.pieces)
         return list(dict.fromkeys(pieces))
 
+    def parameter(self, name: str) -> Any:
+        """A hyper-parameter, or what it is where an operation does not have it; None if there is no such value."""
+        default = self.kind.attribute(name).default
+        return self.attrs.get(name, None if default is NOTHING else default)
+
+    @property
+    def place(self) -> Place:
+        """Where it is, as people know it."""
+        return Place(self.path or self.name, self.type or self.kind, name=self.name, operation=self.kind)
+
     def __str__(self) -> str:
-        return f"{self.path or self.name} ({self.type or self.kind})"
+        return str(self.place)

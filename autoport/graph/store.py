@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from autoport.weights.algebra import Array
 
@@ -19,3 +19,19 @@ class Store(Protocol):
 
     def holds(self, path: str) -> bool:
         """Whether a stored tensor has values."""
+
+
+class NoStore:
+    """Stands for the tensors of a graph that no model was read for."""
+
+    def read(self, path: str) -> NoReturn:
+        """There is nothing to read."""
+        raise LookupError(f"no model stands behind the graph, so that {path} has no values")
+
+    def write(self, path: str, pieces: Iterable[Array]) -> NoReturn:
+        """There is nothing to write to."""
+        raise LookupError(f"no model stands behind the graph, so that {path} cannot be written")
+
+    def holds(self, path: str) -> bool:
+        """No tensor has values."""
+        return False

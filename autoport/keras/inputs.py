@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from autoport.errors import InputError, UnbuiltModelError
+from autoport.keras.internals import structured_inputs
 from autoport.keras.trace import layer_classes
 
 BATCH = 2
@@ -47,17 +48,16 @@ def declared_specs(model: Any) -> Any:
     """
     inputs = getattr(model, "inputs", None)
     if inputs:
-        named = (getattr(model, name, None) for name in ("_inputs_struct", "_nested_inputs"))
-        structure = next((found for found in named if found is not None), inputs)
-        specs = tf.nest.map_structure(_spec, structure)
+        structure = structured_inputs(model)
+        specs = tf.nest.map_structure(_spec, inputs if structure is None else structure)
         return specs[0] if isinstance(specs, (list, tuple)) and len(specs) == 1 else specs
     if not getattr(model, "built", True):
         raise UnbuiltModelError(
             f"the Keras model {model.name!r} is not built, so it has no weights yet: "
             "call it once on example inputs, or model.build(input_shape)"
         )
-    shapes = getattr(model, "_build_shapes_dict", None) or {}
-    shape = next(iter(shapes.values()), None) or getattr(model, "_build_input_shape", None)
+    built: dict[str, Any] = getattr(model, "get_build_config", dict)() or {}
+    shape = built.get("input_shape") or next(iter(built.get("shapes_dict", {}).values()), None)
     if shape is None:
         raise InputError(f"the Keras model {getattr(model, 'name', model)!r} does not say what it takes: pass inputs=")
     dtype = getattr(model, "compute_dtype", None) or "float32"

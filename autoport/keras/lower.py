@@ -8,14 +8,15 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
 from autoport.graph import Graph, Op, Parameters, Stored, Tensor, Value
 from autoport.graph.build import Builder
 from autoport.graph.vocabulary import foreign_kind
+from autoport.keras.calls import Layer, RawOp, is_variable
 from autoport.keras.constants import fold_constants
 from autoport.keras.inside import last_reader
-from autoport.keras.rules import LAYERS, OPS, Layer, RawOp, is_variable, known_class
+from autoport.keras.internals import function_body, library_function
+from autoport.keras.table import LAYERS, OPS, known_class
 from autoport.keras.trace import BRANCHES, LayerCall, Trace
 
 # Operations that run a function.
@@ -186,6 +187,10 @@ class Lowering:
         place = bisect_right(self.trace.scopes, index, key=lambda scope: scope[0]) - 1
         return self.trace.scopes[place][1] if place >= 0 else ""
 
+    def source(self, tensor: Any) -> Any:
+        """Where a tensor comes from: `Value`, `Stored`, or None for a constant."""
+        return self.env.get(tensor.name)
+
     def static_value(self, tensor: Any) -> Any:
         """A constant as an array, also one that was made outside of the graph; None for anything else."""
         return self._static[tensor.name] if tensor.name in self._static else tf.get_static_value(tensor)
@@ -199,7 +204,7 @@ class Lowering:
 
     def value(self, tensor: Any) -> Value:
         """A tensor or a variable as data, whatever it was."""
-        if isinstance(tensor, tf.__internal__.EagerTensor):
+        if isinstance(tensor, tf.Tensor) and not tf.is_symbolic_tensor(tensor):
             return self.builder.constant(np.asarray(tensor), tuple(tensor.shape))
         found = Stored(self.path_of(tensor)) if is_variable(tensor) else self.env.get(tensor.name)
         if isinstance(found, Value):
@@ -223,14 +228,14 @@ def called_body(op: Any, lowering: Lowering) -> tuple[Any, list[Any]] | None:
         name, arguments = op.get_attr("then_branch" if condition else "else_branch").name, list(op.inputs)[1:]
     else:
         return None
-    function = op.graph._get_function(name)
+    function = library_function(op.graph, name)
     if function is None:
         return None
     shapes = [lowering.shape_of(t) if t.dtype != tf.resource else () for t in arguments]
     if -1 in {size for shape in shapes for size in shape}:
         return function.graph, arguments
     with op.graph.as_default():
-        return function_def_to_graph(function.cached_definition, list(map(tf.TensorShape, shapes))), arguments
+        return function_body(function, list(map(tf.TensorShape, shapes))), arguments
 
 
 def _unknown(raw: RawOp) -> Any:

@@ -11,11 +11,14 @@ import tensorflow as tf
 import autoport.keras.layers
 import autoport.keras.ops  # noqa: F401  both fill the tables
 from autoport.errors import UnbuiltModelError
+from autoport.files.stored_model import StoredModel
 from autoport.graph import Graph
 from autoport.graph.build import input_axes
 from autoport.keras.inputs import is_keras_model
 from autoport.keras.lower import lower
-from autoport.keras.rules import known_class
+from autoport.keras.store import KerasStore
+from autoport.keras.stored import stored_model
+from autoport.keras.table import known_class
 from autoport.keras.trace import Trace, trace
 
 
@@ -36,6 +39,19 @@ class KerasReading:
     inputs: Any
     model: Any
     trace: Trace
+
+    @property
+    def name(self) -> str:
+        """Name of the model, shown to people."""
+        return str(getattr(self.model, "name", None) or getattr(self.model, "__name__", type(self.model).__name__))
+
+    def store(self) -> KerasStore:
+        """Its variables, as they are now."""
+        return KerasStore(self.variables)
+
+    def stored_model(self) -> StoredModel:
+        """The model as files know it."""
+        return stored_model(self.name, self.graph, self.model, self.variables)
 
     def in_training(self) -> Graph:
         """The graph of the model in training mode.

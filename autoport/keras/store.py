@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from autoport.keras.internals import resource_variable
 from autoport.weights.algebra import Array, leading, placed
 
 
@@ -30,11 +31,9 @@ class KerasStore:
 
     def write(self, path: str, pieces: Iterable[Array]) -> None:
         """Assigns a variable, range by range where it is large: whoever assigns all of it holds the values twice."""
-        from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
-
         holder = self._holder(path)
         shape = tuple(holder.shape)
-        in_memory = isinstance(holder, BaseResourceVariable) and "CPU" in holder.device  # not on several devices, say
+        in_memory = isinstance(holder, resource_variable()) and "CPU" in holder.device  # not on several devices, say
         if not shape or not in_memory:
             whole, *others = pieces
             self._variables[path].assign(np.concatenate([whole, *others], leading(shape)) if others else whole)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
 import logging
 import sys
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.python.checkpoint.graph_view import ObjectGraphView
-from tensorflow.python.ops.resource_variable_ops import BaseResourceVariable
-from tensorflow.python.trackable.trackable_utils import object_path_to_string
 
 from autoport.base.exclusive import exclusive
+from autoport.base.framework import Framework
 from autoport.files.checkpoint import OBJECT
 from autoport.files.hdf5 import KERAS, LEGACY, VARIABLE, legacy_name, variable_name
+from autoport.files.stored_model import StoredModel
+from autoport.graph import Graph, Tensor
 from autoport.keras.inputs import is_keras_model
+from autoport.keras.internals import inner_variables, resource_variable, save_weights, weights_store
 
 logger = logging.getLogger(__name__)
 Named = Iterator[tuple[Any, str]]
@@ -49,8 +49,7 @@ def file_names(model: Any, variables: dict[str, Any]) -> dict[str, dict[str, str
 
 def _identities(variable: Any) -> list[int]:
     """A variable of Keras 3, or one of mixed precision, holds one of TensorFlow, and either may be met."""
-    inner = getattr(variable, "_value", None), getattr(variable, "_variable", None)
-    return [id(variable), *(id(found) for found in inner if found is not None)]
+    return [id(variable), *map(id, inner_variables(variable))]
 
 
 def _attempted(layout: str, spelled: Callable[[Any], Named], model: Any) -> list[tuple[Any, str]]:
@@ -67,22 +66,23 @@ def _in_keras_files(model: Any) -> Named:
     if not is_keras_model(model):
         return iter(())
     modern = isinstance(model, sys.modules["keras"].layers.Layer) if "keras" in sys.modules else False
-    library = importlib.import_module(f"{'keras' if modern else 'tf_keras'}.src.saving.saving_lib")
-    notes = _notes(library.H5IOStore)
+    package = "keras" if modern else "tf_keras"
+    notes = _notes(weights_store(package))
     with _variables_for_values():
-        library._save_state(model, notes, None, "", set())
+        save_weights(package, model, notes)
     return iter([(value, name) for value, name in notes.found if not name.startswith("optimizer/")])
 
 
 @contextmanager
 def _variables_for_values() -> Iterator[None]:
     """Keras 2 stores what `numpy` gives for a variable, which here is the variable."""
-    original = BaseResourceVariable.numpy
-    BaseResourceVariable.numpy = lambda variable: variable
+    variables = resource_variable()
+    original = variables.numpy
+    variables.numpy = lambda variable: variable
     try:
         yield
     finally:
-        BaseResourceVariable.numpy = original
+        variables.numpy = original
 
 
 def _notes(store: Any) -> Any:
@@ -133,12 +133,22 @@ def _in_checkpoints(model: Any) -> Named:
 def _by_attributes(model: Any) -> Named:
     """By the attributes that lead from a module to the variable."""
     root = getattr(model, "loaded", model)
-    if is_keras_model(root) or not isinstance(root, tf.Module | tf.__internal__.tracking.AutoTrackable):
+    if is_keras_model(root):
         return
-    objects, paths = ObjectGraphView(root)._breadth_first_traversal()
-    for found in objects:
-        if isinstance(found, tf.Variable):
-            yield found, object_path_to_string(paths[found])
+    places, waiting = {id(root): ""}, deque([root])
+    while waiting:
+        owner = waiting.popleft()
+        if isinstance(owner, tf.Variable):
+            yield owner, places[id(owner)]
+        for name, child in tf.train.TrackableView.children(owner).items():
+            if id(child) not in places:
+                places[id(child)] = f"{places[id(owner)]}/{_escaped(name)}".lstrip("/")
+                waiting.append(child)
+
+
+def _escaped(name: str) -> str:
+    """An attribute as checkpoints spell it, where `/` lies between attributes."""
+    return name.replace(".", "..").replace("/", ".S")
 
 
 def _name(variable: Any) -> str:
@@ -151,3 +161,23 @@ _SPELLINGS: dict[str, Callable[[Any], Named]] = {
     VARIABLE: _in_checkpoints,
     OBJECT: _by_attributes,
 }
+
+
+def stored_model(name: str, graph: Graph, model: Any, variables: dict[str, Any]) -> StoredModel:
+    """The Keras or TensorFlow model as files know it.
+
+    Args:
+        name: shown to people.
+        graph: the model as it was read.
+        model: the model.
+        variables: its variables by path; what only files hold is added.
+    """
+    names = file_names(model, variables)
+    added = {path: variable_tensor(path, variable) for path, variable in variables.items() if path not in graph.tensors}
+    return StoredModel(Framework.TF, name, {**graph.tensors, **added}, names, dict(graph.aliases))
+
+
+def variable_tensor(path: str, variable: Any) -> Tensor:
+    """A variable of TensorFlow or Keras as a plan knows it."""
+    dtype = getattr(variable.dtype, "name", variable.dtype)
+    return Tensor(path, tuple(int(size) for size in variable.shape), str(dtype), trainable=False)

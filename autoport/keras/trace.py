@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.python.autograph.core import ag_ctx
 
 from autoport.base.exclusive import exclusive
 from autoport.errors import TraceError, UnbuiltModelError
+from autoport.keras.internals import autograph
 from autoport.keras.unfilled import fill
 
 logger = logging.getLogger(__name__)
@@ -170,25 +170,25 @@ def trace(model: Any, inputs: Any, known: Callable[[Any], bool], training: bool 
     """
     error: Exception | None = None
     # Python's control flow on tensors needs autograph, which is slower and not always right.
-    for status in (ag_ctx.Status.DISABLED, ag_ctx.Status.ENABLED):
+    for translated in (False, True):
         try:
-            return _traced(model, inputs, _Watcher(known), status, training)
+            return _traced(model, inputs, _Watcher(known), translated, training)
         except UnbuiltModelError:
             raise
         except Exception as failure:  # a user's call may raise anything
-            logger.debug("tracing with autograph %s failed: %s", status.name, failure)
+            logger.debug("tracing %s autograph failed: %s", "with" if translated else "without", failure)
             error = error or failure
     shapes = ", ".join(str(tuple(np.shape(array))) for array in tf.nest.flatten(inputs))
     raise TraceError(f"{_name(model)} failed on inputs of shape {shapes}: {error}") from error
 
 
-def _traced(model: Any, inputs: Any, watcher: _Watcher, status: ag_ctx.Status, training: bool) -> Trace:
+def _traced(model: Any, inputs: Any, watcher: _Watcher, translated: bool, training: bool) -> Trace:
     captured: dict[str, Any] = {}
 
     def forward(*flat: Any) -> Any:
         watcher.root = tf.compat.v1.get_default_graph()
         captured["inputs"] = list(flat)
-        with ag_ctx.ControlStatusCtx(status, tf.autograph.experimental.Feature.ALL):
+        with autograph(translated):
             result = _call(model, tf.nest.pack_sequence_as(inputs, list(flat)), training)
         captured["outputs"] = _tensors(result)
         captured["open"] = _left_open(watcher.root, captured["outputs"])

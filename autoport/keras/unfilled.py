@@ -10,11 +10,15 @@ import logging
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import tensorflow as tf
-from tensorflow.python.ops.resource_variable_ops import UninitializedVariable
 
+from autoport.base.whole_files import write_whole
+from autoport.keras.internals import inner_variables, rename_handle, scratch_graph, uninitialized_variable
+
+UninitializedVariable: Any = uninitialized_variable()
 logger = logging.getLogger(__name__)
 Made = TypeVar("Made")
 # Bytes up to which a variable is made as ever: layers may read small ones while they are built.
@@ -33,21 +37,17 @@ class Unfilled(UninitializedVariable):
 
     initial: Any
     waiting: Callable[[], Any] | None = None
-    _handle: Any
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        self._handle = _named(self._handle, self.dtype, self.shape)
+        _name_handle(self)
 
 
-def _named(handle: Any, dtype: Any, shape: Any) -> Any:
-    """A handle that raises where nothing is behind it; behind one without a name is an empty tensor."""
+def _name_handle(variable: Any) -> None:
+    """Lets reading raise where nothing is behind a handle; behind one without a name is an empty tensor."""
     name = f"autoport-{next(_numbers)}"
-    named = tf.raw_ops.VarHandleOp(dtype=dtype, shape=shape, shared_name=name)
-    for attribute in ("_handle_data", "_name", "_unique_id", "_parent_trackable"):
-        setattr(named, attribute, getattr(handle, attribute))
-    weakref.finalize(named, _forget, name, dtype, shape).atexit = False
-    return named
+    handle = rename_handle(variable, name)
+    weakref.finalize(handle, _forget, name, variable.dtype, variable.shape).atexit = False
 
 
 def _forget(name: str, dtype: Any, shape: Any) -> None:
@@ -75,7 +75,7 @@ def without_values(load: Callable[[], Made]) -> Made:
 
 @contextmanager
 def _creating(made: list[Unfilled]) -> Iterator[None]:
-    shapes = tf.__internal__.FuncGraph("shapes")
+    shapes = scratch_graph()
 
     def create(following: Callable[..., Any], **given: Any) -> Any:
         initial = given.get("initial_value")
@@ -105,8 +105,8 @@ def _spec(initial: Callable[[], Any], graph: Any) -> Any:
 
 def unfilled(variable: Any) -> Unfilled | None:
     """The variable behind one of either Keras if it has no values yet."""
-    holder = getattr(variable, "_value", variable)
-    return holder if isinstance(holder, Unfilled) and not holder.is_initialized() else None
+    holders = (holder for holder in (variable, *inner_variables(variable)) if isinstance(holder, Unfilled))
+    return next((holder for holder in holders if not holder.is_initialized()), None)
 
 
 def fill(variables: Iterable[Any]) -> None:
@@ -119,3 +119,13 @@ def fill(variables: Iterable[Any]) -> None:
         found = unfilled(variable)
         if found is not None:
             found.assign((found.waiting or found.initial)())
+
+
+def save_model(model: Any, path: Path) -> None:
+    """Saves a model whole, by its own `save`.
+
+    Raises:
+        SaveError: the file cannot be written; an old one is as it was.
+    """
+    fill(model.variables)
+    write_whole(path, model.save, path.suffix)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Callable
 from copy import deepcopy
@@ -71,16 +70,13 @@ def _by_keras(config: Any, trust_code: bool) -> Any:
     import keras
 
     from autoport.keras.backend import require_tensorflow_backend
+    from autoport.keras.internals import model_of_keras_2
 
     require_tensorflow_backend(keras)
     layers = repaired(config, lambda name: hasattr(keras.layers, name), "batch_shape")
     if "module" in layers:
         return keras.saving.deserialize_keras_object(layers, safe_mode=not trust_code)
-    options = importlib.import_module("keras.src.legacy.saving.saving_options")
-    utilities = importlib.import_module("keras.src.legacy.saving.saving_utils")
-    library = importlib.import_module("keras.src.saving.serialization_lib")
-    with options.keras_option_scope(use_legacy_config=True), library.SafeModeScope(not trust_code):
-        return utilities.model_from_config(layers)
+    return model_of_keras_2(layers, safe_mode=not trust_code)
 
 
 def _by_tf_keras(config: Any, trust_code: bool) -> Any:

@@ -12,16 +12,13 @@ it is called with arguments, literals.
 
 from __future__ import annotations
 
-import ast
 import difflib
 import importlib
 import importlib.util
 import pkgutil
-import re
 import sys
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -29,74 +26,10 @@ from typing import Any
 
 from autoport.errors import LoadError
 from autoport.keras.backend import require_tensorflow_backend
+from autoport.loading.name import EXAMPLE, Name, parse_name
 
 KERAS_SUFFIXES = (".keras", ".h5", ".hdf5")
 STATE_SUFFIXES = (".pt", ".pth", ".safetensors", ".bin", ".ckpt", ".index", ".weights.h5", ".weights.json")
-EXAMPLE = "package.module:callable or path/to/file.py:callable"
-
-
-@dataclass(frozen=True)
-class Name:
-    """A model's name, taken apart.
-
-    Attributes:
-        text: as it was given.
-        where: module, or path of a Python file.
-        attributes: what to look up there, one after the other.
-        args: positional arguments; None if there is no call.
-        kwargs: keyword arguments.
-    """
-
-    text: str
-    where: str
-    attributes: tuple[str, ...]
-    args: tuple[Any, ...] | None = None
-    kwargs: dict[str, Any] = field(default_factory=dict)
-
-
-def parse_name(text: str) -> Name:
-    """Takes a name apart.
-
-    Args:
-        text: `module:callable`, `file.py:callable`, either with literal arguments.
-
-    Raises:
-        LoadError: it is not of that form.
-
-    Example:
-        >>> parse_name("keras.applications:VGG16(weights=None)").kwargs
-        {'weights': None}
-    """
-    found = re.fullmatch(r"((?:[A-Za-z]:[\\/])?[^:]+):(.+)", text.strip(), re.DOTALL)
-    if found is None:
-        raise LoadError(f"{text!r} does not name a model: write {EXAMPLE}, or give a .keras or .h5 file")
-    where, what = found.groups()
-    try:
-        node = ast.parse(what.strip(), mode="eval").body
-        call = node if isinstance(node, ast.Call) else None
-        attributes = _attributes(call.func if call else node)
-        return Name(text, where, attributes, *_arguments(call)) if call else Name(text, where, attributes)
-    except (SyntaxError, ValueError) as error:
-        raise LoadError(
-            f"{text!r}: {what!r} is neither a name nor a call with literal arguments such as f(3, weights=None)"
-        ) from error
-
-
-def _attributes(node: ast.expr) -> tuple[str, ...]:
-    if isinstance(node, ast.Attribute):
-        return (*_attributes(node.value), node.attr)
-    if isinstance(node, ast.Name):
-        return (node.id,)
-    raise ValueError("not a path of attributes")
-
-
-def _arguments(call: ast.Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    kwargs = {}
-    for keyword in call.keywords:
-        if keyword.arg is None:
-            raise ValueError("** is no literal")
-        kwargs[keyword.arg] = ast.literal_eval(keyword.value)
-    return tuple(ast.literal_eval(arg) for arg in call.args), kwargs
 
 
 def load_keras(text: str, trust_code: bool = False, *, in_place: bool = False) -> Any:

@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from autoport.base.framework import Framework
 from autoport.files.names import TRAINING, resolve
 from autoport.files.read import open_weights
-from autoport.files.side import Side
+from autoport.files.stored_model import StoredModel
 from autoport.graph import Tensor
 
 
@@ -26,6 +27,7 @@ def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:
         FileError: the file is damaged.
         MismatchError: it holds other weights; the model is as it was.
     """
+    from autoport.keras.internals import nested_layers
     from autoport.keras.stored import file_names
     from autoport.keras.unfilled import unfilled
 
@@ -45,7 +47,7 @@ def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:
     }
     with ExitStack() as stack:
         archive = stack.enter_context(open_weights(path, trust_code=trust_code))
-        found = resolve(Side("tf", tensors=tensors, names=names), wanted, archive)
+        found = resolve(StoredModel(Framework.TF, tensors=tensors, names=names), wanted, archive)
         alike = {key for key, stored in found.items() if archive.headers[stored].dtype == tensors[key].dtype}
         waiting = {key: holder for key in alike if (holder := unfilled(variables[key])) is not None}
         for key, stored in found.items():
@@ -55,7 +57,7 @@ def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:
                 variables[key].assign(archive.read(stored))
         if waiting:
             weakref.finalize(model, stack.pop_all().close)
-    for layer in model._flatten_layers() if hasattr(model, "_flatten_layers") else ():
+    for layer in nested_layers(model):
         if layer.weights and hasattr(layer, "finalize_state"):  # Normalization computes with copies of its weights
             layer.finalize_state()
 
@@ -76,7 +78,7 @@ def fill_torch(model: Any, path: Path, trust_code: bool = False) -> None:
 
     state = model.state_dict()
     tensors = {key: Tensor(key, tuple(t.shape), str(t.dtype).removeprefix("torch.")) for key, t in state.items()}
-    side = Side("torch", tensors=tensors, names={key: {"state_dict": key} for key in state})
+    side = StoredModel(Framework.TORCH, tensors=tensors, names={key: {"state_dict": key} for key in state})
     wanted = [key for key in state if not TRAINING.search(key)]
     with open_weights(path, trust_code=trust_code) as archive:
         for key, stored in resolve(side, wanted, archive).items():

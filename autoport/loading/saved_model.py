@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
-from tensorflow.core.protobuf.saved_model_pb2 import SavedModel as Document
-from tensorflow.python.framework.convert_to_constants import _run_inline_graph_optimization
 
 from autoport.errors import FileError, LoadError
+from autoport.keras.internals import argument_name, forget_shapes, inlined, saved_model_document
 
 # Operations that touch files or the network, or run Python; saving and restoring are not called.
 HARMFUL = re.compile(
@@ -44,18 +43,17 @@ class SavedModel:
 
     def _inlined(self, given: dict[str, Any]) -> Any:
         """Its operations in the graph that is being traced, with what it calls in place and shapes of the inputs."""
-        flat = _run_inline_graph_optimization(self._function, lower_control_flow=False, aggressive_inlining=True)
+        flat = inlined(self._function)
         graph = tf.compat.v1.get_default_graph()
         captured = {inner.name: graph.capture(outer) for outer, inner in self._function.graph.captures}
         feeds = [tensor for tensor in self._function.inputs if tensor.name not in captured]
-        named = {_argument(tensor): tensor.name for tensor in feeds}
+        named = {argument_name(tensor): tensor.name for tensor in feeds}
         fed = {named[name]: tensor for name, tensor in given.items()}
         mapped = {**captured, **fed}
         kept = tf.compat.v1.GraphDef(versions=flat.versions, library=flat.library)
         kept.node.extend(node for node in flat.node if f"{node.name}:0" not in mapped)
         for node in kept.node:
-            for name in ("_output_shapes", "_class"):
-                node.attr.pop(name, None)
+            forget_shapes(node)
         used = {name if ":" in name else f"{name}:0" for node in kept.node for name in node.input}
         names = [tensor.name for tensor in self._function.outputs]
         return tf.graph_util.import_graph_def(
@@ -77,7 +75,7 @@ def load_saved_model(path: Path, trust_code: bool = False) -> SavedModel:
     if not (path / "saved_model.pb").is_file():
         raise LoadError(f"{path} is a folder without saved_model.pb: a SavedModel is expected")
     try:
-        document = Document.FromString((path / "saved_model.pb").read_bytes())
+        document = saved_model_document((path / "saved_model.pb").read_bytes())
     except Exception as error:  # of protobuf, of which there are several
         raise FileError(f"{path}/saved_model.pb is damaged: {error}") from error
     harmful = sorted({kind for kind in _operations(document) if HARMFUL.fullmatch(kind)})
@@ -97,14 +95,6 @@ def load_saved_model(path: Path, trust_code: bool = False) -> SavedModel:
             f"{path} has neither a signature nor a function that was called with tensors before it was saved"
         )
     return found
-
-
-def _argument(tensor: Any) -> str:
-    """The argument that a placeholder stands for."""
-    try:
-        return str(tensor.op.get_attr("_user_specified_name").decode())
-    except ValueError:
-        return str(tensor.op.name)
 
 
 def _operations(document: Any) -> Iterator[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 
+from autoport.facts.reasons import Code, Reason
 from autoport.matching.matching import Matching
 from autoport.matching.skeleton import Skeleton
 
@@ -26,7 +27,7 @@ def pair_between(matching: Matching) -> bool:
     for key, nodes in places[0].items():
         others = places[1].get(key, [])
         if len(nodes) == len(others) == 1 and nodes[0] not in matching.partner and others[0] not in matching.taken:
-            matching.add(nodes[0], others[0], "reads the same operations and is read by the same one")
+            matching.add(nodes[0], others[0], Reason(Code.BETWEEN_PAIRS))
             found = True
     return found
 

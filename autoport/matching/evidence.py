@@ -13,12 +13,6 @@ from hashlib import blake2b
 from typing import Any
 
 from autoport.graph import Graph, Op, Value
-from autoport.graph.build import RNN_GATES
-
-# Operations that move values to other dimensions, each once.
-SHAPE_ONLY = {"reshape", "transpose"}
-SILENT = SHAPE_ONLY | {"expand", "preprocessing"}
-COMMUTATIVE = {"add", "mul", "maximum", "minimum"}
 
 
 @dataclass(frozen=True)
@@ -43,13 +37,16 @@ class Expression:
 
     def ops(self) -> Iterator[Op]:
         """Operations from the input on, in an order that equal expressions share."""
-        found: list[Op] = []
+        return (expression.op for expression in self.parts() if expression.op is not None)
+
+    def parts(self) -> Iterator[Expression]:
+        """The expressions that it is made of, in that order."""
+        found: list[Expression] = []
         waiting = [self]
         while waiting:
             expression = waiting.pop()
             waiting += expression.operands
-            if expression.op is not None:
-                found.append(expression.op)
+            found.append(expression)
         return reversed(found)
 
 
@@ -87,7 +84,7 @@ def expression_of(graph: Graph, value: Value, nodes: Mapping[str, Any]) -> Expre
     while waiting:
         current = waiting[-1]
         op = graph.op(current.op)
-        read = () if op.name in nodes else op.inputs[:1] if op.kind in SILENT else op.inputs
+        read = () if op.name in nodes else op.inputs[:1] if op.kind.is_silent else op.inputs
         below = [operand for operand in read if operand not in made]
         if below:
             waiting += below
@@ -99,15 +96,15 @@ def expression_of(graph: Graph, value: Value, nodes: Mapping[str, Any]) -> Expre
 def _expression(op: Op, value: Value, is_node: bool, operands: tuple[Expression, ...]) -> Expression:
     """The expression of one value over those of its operands."""
     if is_node:
-        return Expression(f"state {value.output}" if op.kind in RNN_GATES and value.output else "input")
+        return Expression(f"state {value.output}" if op.kind.is_recurrent and value.output else "input")
     if not op.inputs:
         return Expression("constant", op=op) if op.kind == "constant" else CONSTANT
-    if op.kind in SILENT:
+    if op.kind.is_silent:
         return operands[0]
     if all(operand.label == "constant" for operand in operands):
         return CONSTANT
     plain = _plain(op)
-    if plain.kind in COMMUTATIVE:
+    if plain.kind.is_commutative:
         operands = tuple(sorted(operands, key=lambda o: o.structure))
     return _commuted(Expression(plain.kind, operands, plain))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from autoport.errors import HintError
+from autoport.facts.reasons import Code, Reason
 from autoport.matching.matching import Matching
 from autoport.matching.skeleton import Skeleton
 
@@ -35,7 +36,7 @@ def apply_hints(matching: Matching, hints: Sequence[tuple[str, str]]) -> None:
                 f"{_text(colours[0])} is not {_text(colours[1])}"
             )
         for a, b in zip(left, right, strict=True):
-            matching.add(a, b, "named by a hint")
+            matching.add(a, b, Reason(Code.HINTED))
 
 
 def _named(graph: Skeleton, path: str) -> list[str]:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from autoport.facts.reasons import Code, Reason
 from autoport.matching import ties
 from autoport.matching.between import pair_between
 from autoport.matching.concatenations.crossed import contradicted
@@ -63,7 +64,7 @@ def _matched(matching: Matching, hints: Sequence[tuple[str, str]]) -> Matching:
     return matching
 
 
-def extended(matching: Matching, left: str, right: str, reason: str) -> Matching:
+def extended(matching: Matching, left: str, right: str, reason: Reason) -> Matching:
     """A matching with one pair more, and all that follows from it."""
     result = Matching(matching.left, matching.right, free=matching.free)
     for pair in matching.pairs:
@@ -84,27 +85,27 @@ def _break_ties(matching: Matching) -> None:
 
 def _match_until_stable(matching: Matching) -> None:
     while matching.free_left and matching.free_right:
-        found = any(matching.add_places(pairs, reason) for pairs, reason in _steps(matching))
+        found = any(matching.add_places(pairs, Reason(code)) for pairs, code in _steps(matching))
         if not found and not pair_between(matching):
             break
 
 
-def _steps(matching: Matching) -> Iterator[tuple[Pairs, str]]:
+def _steps(matching: Matching) -> Iterator[tuple[Pairs, Code]]:
     """Steps 1 to 3, each done only if those before have found nothing."""
     down, up, anchors = matching.down, matching.up, matching.anchors
     colours = {place: colour for place, colour in enumerate(down.colours) if place not in anchors}
     exact = keys_of_both(down, up, anchors, colours)
-    yield down.unique_pairs(exact), "same structure above and below"
+    yield down.unique_pairs(exact), Code.SAME_AROUND
 
     readings = Reading(down, anchors), Reading(up, anchors)
     said = [_without_choices(down, exact, down.unique_pairs(reading.keys)) for reading in readings]
     rare = down.unique_pairs(colours)
-    yield _common(said[0], said[1]), "same structure above and below"
-    yield _common(rare, said[0]), "same structure above, and nothing else of its sizes"
-    yield _common(rare, said[1]), "same structure below, and nothing else of its sizes"
+    yield _common(said[0], said[1]), Code.SAME_AROUND
+    yield _common(rare, said[0]), Code.ALONE_ABOVE
+    yield _common(rare, said[1]), Code.ALONE_BELOW
 
-    yield _alone(down, keys_before(down, anchors, colours), readings[1]), "same structure above"
-    yield _alone(down, keys_before(up, anchors, colours), readings[0]), "same structure below"
+    yield _alone(down, keys_before(down, anchors, colours), readings[1]), Code.SAME_ABOVE
+    yield _alone(down, keys_before(up, anchors, colours), readings[0]), Code.SAME_BELOW
     _note_contradictions(matching, said)
 
 
@@ -131,11 +132,10 @@ def _alone(places: Places, keys: Keys, other: Reading) -> Pairs:
 
 def _note_contradictions(matching: Matching, said: Sequence[Pairs]) -> None:
     """Nodes for which the two readings name different partners are ambiguous."""
-    text = "ambiguous: counted from the inputs and from the outputs it belongs to different operations"
     names = matching.down.names
     for pairs, others in (said, said[::-1]):
         taken = set(others.values())
         for left, right in pairs.items():
             if others.get(left) != right and (left in others or right in taken):
-                matching.ambiguous[0].setdefault(names[left], text)
-                matching.ambiguous[1].setdefault(names[right], text)
+                matching.ambiguous[0].setdefault(names[left], Reason(Code.TWO_READINGS))
+                matching.ambiguous[1].setdefault(names[right], Reason(Code.TWO_READINGS))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from autoport.facts.reasons import Reason
 from autoport.graph import Op
 from autoport.graph.axes import Atom
 from autoport.matching.places import Places, side_by_side
@@ -20,7 +21,7 @@ class NodePair:
 
     left: str
     right: str
-    reason: str
+    reason: Reason
 
 
 @dataclass
@@ -64,7 +65,7 @@ class Matching:
     left: Skeleton
     right: Skeleton
     pairs: list[NodePair] = field(default_factory=list)
-    ambiguous: tuple[dict[str, str], dict[str, str]] = field(default_factory=lambda: ({}, {}))
+    ambiguous: tuple[dict[str, Reason], dict[str, Reason]] = field(default_factory=lambda: ({}, {}))
     partner: dict[str, str] = field(default_factory=dict)
     taken: set[str] = field(default_factory=set)
     orders: Orders = field(default_factory=Orders)
@@ -80,13 +81,13 @@ class Matching:
             {node: self.down.left + place for place, node in enumerate(self.right.nodes)},
         )
 
-    def add(self, left: str, right: str, reason: str) -> None:
+    def add(self, left: str, right: str, reason: Reason) -> None:
         """Records a pair."""
         self.pairs.append(NodePair(left, right, reason))
         self.partner[left] = right
         self.taken.add(right)
 
-    def add_places(self, pairs: Mapping[int, int], reason: str) -> bool:
+    def add_places(self, pairs: Mapping[int, int], reason: Reason) -> bool:
         """Records pairs of places; True if there are any."""
         for left, right in pairs.items():
             self.add(self.down.names[left], self.down.names[right], reason)

@@ -13,25 +13,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from autoport.facts.places import Place, Port
 from autoport.graph import Graph, Op, Value
-from autoport.matching.evidence import COMMUTATIVE, Edge, expression_of
-
-# Kinds that are nodes whether or not they have weights.
-STRUCTURAL = {
-    "input",
-    "output",
-    "conv",
-    "dense",
-    "batch_norm",
-    "layer_norm",
-    "group_norm",
-    "rms_norm",
-    "embedding",
-    "lstm",
-    "gru",
-    "simple_rnn",
-    "prelu",
-}
+from autoport.matching.evidence import Edge, expression_of
 
 
 @dataclass
@@ -59,6 +43,15 @@ class Skeleton:
     def op(self, node: str) -> Op | None:
         """The operation of a node; None for an output of the model."""
         return self.graph.op(node) if node in self.graph else None
+
+    def place(self, node: str) -> Place:
+        """Where a node is, as people know it."""
+        op = self.op(node)
+        return Place(port=Port("output", self.output_position[node]), name=node) if op is None else op.place
+
+    def edge(self, source: str, node: str) -> Place:
+        """The way from one node to another that reads it."""
+        return replace(self.place(node), producer=self.place(source))
 
     def uses(self, node: str) -> list[tuple[str, Edge]]:
         """The uses of other nodes by a node, in the order of its operands, each with the node that is used."""
@@ -122,7 +115,7 @@ class _Contraction:
 
     def _visit(self, op: Op) -> None:
         origins = dict.fromkeys(self.origin[v.op] for v in op.inputs if self.origin[v.op] is not None)
-        weighted = bool(op.weights) or op.kind in STRUCTURAL
+        weighted = bool(op.weights) or op.kind.is_structural
         if weighted or len(origins) > 1:
             self._node(op)
         else:
@@ -130,7 +123,7 @@ class _Contraction:
                 self._node(self.graph.op(nested), alone=True)
             self.origin[op.name] = next(iter(origins), None)
             passed = [found for v in op.inputs for found in self.preprocessing.get(v.op, ())]
-            own = [op] if op.kind == "preprocessing" else []
+            own = [op] if op.kind.is_preprocessing else []
             self.preprocessing[op.name] = tuple({found.name: found for found in [*passed, *own]}.values())
 
     def _node(self, op: Op, *, alone: bool = False) -> None:
@@ -143,7 +136,7 @@ class _Contraction:
         for position, value in enumerate(self._operands(op)):
             origin = self.origin[value.op]
             if origin is not None:
-                place = 0 if op.kind in COMMUTATIVE else position
+                place = 0 if op.kind.is_commutative else position
                 self.result.link(origin, op.name, self._edge(place, value))
 
     def _operands(self, op: Op) -> list[Value]:
@@ -152,14 +145,14 @@ class _Contraction:
         A nested sum is taken apart only where nothing else reads it. A nested concatenation may
         be read elsewhere too: it only places values next to each other.
         """
-        if op.weights or op.kind not in COMMUTATIVE | {"concat"}:
+        if op.weights or not op.kind.is_merge:
             return list(op.inputs)
         operands: list[Value] = []
         waiting = list(reversed(op.inputs))
         while waiting:
             value = waiting.pop()
             inner = self.graph.op(value.op)
-            placed = op.kind == "concat" and _same_merge(inner, op) and self.origin[value.op] == value.op
+            placed = op.kind.is_join and _same_merge(inner, op) and self.origin[value.op] == value.op
             if placed or value.op in self.nested:
                 waiting += reversed(inner.inputs)
             else:
@@ -168,7 +161,7 @@ class _Contraction:
 
     def _is_nested(self, op: Op) -> bool:
         """Whether a merge is read by another one of its kind only."""
-        if op.kind not in COMMUTATIVE | {"concat"} or op.name in self.read_by_outputs:
+        if not op.kind.is_merge or op.name in self.read_by_outputs:
             return False
         readers = list(self.graph.successors(op.name))
         return len(readers) == 1 and _same_merge(op, self.graph.op(readers[0]))

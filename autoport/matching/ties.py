@@ -14,17 +14,13 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 import networkx as nx
 import numpy as np
 
+from autoport.facts.reasons import Code, Reason
+from autoport.graph import Op
 from autoport.matching.evidence import Edge
 from autoport.matching.keys import keys_around, numbered
 from autoport.matching.matching import Matching
 from autoport.matching.places import Keys, Places
 from autoport.matching.skeleton import Skeleton
-
-# Hyper-parameters that change the function, with the number at which an operation may as well not have them.
-FINE_ATTRS = {
-    "stride": 1, "dilation": 1, "padding": 0, "kernel_size": 1, "groups": 1, "epsilon": None, "activation": None,
-    "reset_after": None,
-}  # fmt: skip
 
 Evidence = Callable[[Skeleton, str], Hashable]
 
@@ -34,8 +30,9 @@ def attributes(graph: Skeleton, node: str) -> Hashable:
     op = graph.op(node)
     if op is None:
         return ()
-    found = ((name, op.attrs.get(name, plain), plain) for name, plain in FINE_ATTRS.items())
-    return tuple((name, str(value)) for name, value, plain in found if set(np.ravel(np.asarray(value))) != {plain})
+    telling = sorted((a for a in op.kind.attributes.values() if a.tells_apart), key=lambda attribute: attribute.name)
+    found = ((attribute, op.attrs.get(attribute.name, attribute.plain)) for attribute in telling)
+    return tuple((a.name, str(value)) for a, value in found if set(np.ravel(np.asarray(value))) != {a.plain})
 
 
 def _edges(graph: Skeleton, node: str) -> Hashable:
@@ -47,9 +44,14 @@ def _edges(graph: Skeleton, node: str) -> Hashable:
 
 def signature(edge: Edge) -> str:
     """What was contracted onto an edge, in one text."""
-    names = (*FINE_ATTRS, "taken", "over")
-    facts = [sorted((k, str(v)) for k, v in op.attrs.items() if k in names) for op in edge.expression.ops()]
+    facts = [sorted((k, str(v)) for k, v in op.attrs.items() if _tells(op, k)) for op in edge.expression.ops()]
     return f"{edge.expression.structure} {facts}"
+
+
+def _tells(op: Op, name: str) -> bool:
+    """Whether an attribute tells operations apart, or holds the axes that they work along."""
+    attributes = op.kind.attributes
+    return op.kind.attribute(name).tells_apart or any(other.by_dim == name for other in attributes.values())
 
 
 def positions(graph: Skeleton, node: str) -> Hashable:
@@ -57,22 +59,22 @@ def positions(graph: Skeleton, node: str) -> Hashable:
     if node in graph.output_position:
         return graph.output_position[node]
     op = graph.op(node)
-    return op.attrs.get("position") if op is not None and op.kind == "input" else None
+    return op.attrs.get("position") if op is not None and op.kind.is_input else None
 
 
-EVIDENCE: tuple[tuple[str, Evidence], ...] = (
-    ("hyper-parameters", lambda graph, node: (attributes(graph, node), _edges(graph, node))),
-    ("what lies on the way to their neighbours", _edges),
-    ("the position among the model's inputs or outputs", positions),
+EVIDENCE: tuple[tuple[Code, Evidence], ...] = (
+    (Code.TOLD_BY_PARAMETERS, lambda graph, node: (attributes(graph, node), _edges(graph, node))),
+    (Code.TOLD_BY_EDGES, _edges),
+    (Code.TOLD_BY_PORT, positions),
 )
 
 
 def settle(matching: Matching) -> bool:
     """Breaks ties by the first evidence that can; True if new pairs were found."""
     plain = _keys(matching, lambda graph, node: ())
-    for name, evidence in EVIDENCE:
+    for code, evidence in EVIDENCE:
         fine = _keys(matching, evidence)
-        if matching.add_places(_told_apart(matching, plain, fine), f"same structure, told apart by {name}"):
+        if matching.add_places(_told_apart(matching, plain, fine), Reason(code)):
             return True
     everything = _keys(matching, lambda graph, node: tuple(e(graph, node) for _, e in EVIDENCE))
     return _pair_first(matching, plain, everything)
@@ -121,7 +123,7 @@ def _pair_first(matching: Matching, plain: Keys, fine: Keys) -> bool:
             alike.setdefault(signature, ([], []))[places.side(part[0])].append(part)
     pairs = [pair for signature, sides in alike.items() for pair in _choices(signature, *sides)]
     for chosen, choices in pairs:
-        matching.add_places(chosen, f"automorphic: {choices} choices that give the same function, the first was taken")
+        matching.add_places(chosen, Reason.of(Code.AUTOMORPHIC, choices=choices))
     return bool(pairs)
 
 
@@ -162,12 +164,11 @@ def explain(matching: Matching) -> None:
     for sides in places.by_key(keys).values():
         for side, others in ((0, sides[1]), (1, sides[0])):
             for place in sides[side] if others else ():
-                text = f"ambiguous: {len(others)} operations of the other model fit equally well"
-                matching.ambiguous[side].setdefault(places.names[place], text)
+                several = Reason.of(Code.SEVERAL_PARTNERS, number=len(others))
+                matching.ambiguous[side].setdefault(places.names[place], several)
     for side in (0, 1):
         free = [place for place in keys if places.side(place) == side]
         doubtful = {places.colours[place] for place in free if places.names[place] in matching.ambiguous[side]}
         for place in free:
             if places.colours[place] in doubtful:
-                text = "ambiguous: one of several equal operations, of which the other model has another number"
-                matching.ambiguous[side].setdefault(places.names[place], text)
+                matching.ambiguous[side].setdefault(places.names[place], Reason(Code.OTHER_NUMBER))

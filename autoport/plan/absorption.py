@@ -15,13 +15,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from autoport.facts.reasons import Code, Reason
 from autoport.graph import Graph, Op, Value
 from autoport.weights.piece import Piece
 
-TRANSPARENT = {"max_pool", "avg_pool", "transpose", "slice", "dropout"}
 
-
-def find_absorptions(target: Graph, biases: Mapping[str, Piece]) -> tuple[list[Absorption], dict[str, str], set[Value]]:
+def find_absorptions(
+    target: Graph, biases: Mapping[str, Piece]
+) -> tuple[list[Absorption], dict[str, Reason], set[Value]]:
     """Follows missing biases through the target graph.
 
     Args:
@@ -34,7 +35,7 @@ def find_absorptions(target: Graph, biases: Mapping[str, Piece]) -> tuple[list[A
     """
     shifts: dict[Value, dict[str, Piece]] = {}
     found: list[Absorption] = []
-    refused: dict[str, str] = {}
+    refused: dict[str, Reason] = {}
     for op in target.ops():
         arriving = [shifts.get(value, {}) for value in op.inputs]
         passed = _passed(target, op, arriving, found, refused)
@@ -43,23 +44,23 @@ def find_absorptions(target: Graph, biases: Mapping[str, Piece]) -> tuple[list[A
         shifts.update({Value(op.name, k): passed for k in range(len(op.shapes))} if passed else {})
     for value in target.outputs:
         for path in shifts.get(value, {}):
-            refused.setdefault(path, "the target has no such bias, and it reaches an output of the model")
+            refused.setdefault(path, Reason(Code.BIAS_REACHES_OUTPUT))
     shifted = {value for value, shift in shifts.items() if shift.keys() - refused.keys()}
     return [a for a in found if a.bias.tensor not in refused], refused, shifted
 
 
 def _passed(
-    target: Graph, op: Op, arriving: list[dict[str, Piece]], found: list[Absorption], refused: dict[str, str]
+    target: Graph, op: Op, arriving: list[dict[str, Piece]], found: list[Absorption], refused: dict[str, Reason]
 ) -> dict[str, Piece]:
     """The biases that an operation hands on; absorbs or refuses the others."""
     together = {path: piece for shift in arriving for path, piece in shift.items()}
     if not together:
         return {}
-    if op.kind == "batch_norm":
+    if op.kind.has_statistics:
         mean = op.weights["mean"].pieces[0] if "mean" in op.weights else None
         for path, piece in together.items():
             if mean is None or len(mean.axes) != 1 or list(piece.axes.values()) != list(mean.axes.values()):
-                refused[path] = f"the target has no such bias, and {op.path} has no mean that could take it"
+                refused[path] = Reason.of(Code.BIAS_WITHOUT_MEAN, norm=op.place)
             else:
                 found.append(Absorption(mean, piece.expand(next(iter(piece.axes)), list(mean.axes.items()))))
         return {}
@@ -67,17 +68,17 @@ def _passed(
     if _transparent(target, op) and not repeated:
         return together
     for path in together:
-        refused[path] = f"the target has no such bias, and {op.path or op.kind} ({op.kind}) stands before any norm"
+        refused[path] = Reason.of(Code.BIAS_BEFORE_NORM, operation=op.place)
     return {}
 
 
 def _transparent(target: Graph, op: Op) -> bool:
     """Whether op(x + b) = op(x) + b for a constant b in every channel."""
-    if op.kind == "add":
+    if op.kind.adds:
         shapes = {target.shape(value) for value in op.inputs}
         return "constant" in op.attrs or len(shapes) == 1
-    zero_padded = op.kind == "max_pool" and op.attrs.get("pad_value") == 0.0
-    return op.kind in TRANSPARENT and not op.attrs.get("count_include_pad", False) and not zero_padded
+    zero_padded = op.attrs.get("pad_value") == 0.0
+    return op.kind.passes_shifts and not op.attrs.get("count_include_pad", False) and not zero_padded
 
 
 @dataclass(frozen=True)

@@ -10,29 +10,34 @@ from typing import Any
 
 import numpy as np
 
+from autoport.base.framework import Framework
 from autoport.base.whole_files import write_text
 from autoport.errors import PlanError
+from autoport.facts.reasons import Code, Reason
 from autoport.files.archive import DTYPES
-from autoport.files.side import Side
+from autoport.files.stored_model import StoredModel
 from autoport.graph import Tensor
-from autoport.plan.plan import Entry, Plan
+from autoport.plan.draft import Transfer
+from autoport.plan.entry import Entry
 from autoport.weights.algebra import Array, Part, Term, view
 from autoport.weights.piece import Piece, parse_pattern
 
 FORMAT = "autoport-plan"
 VERSION = 1
-FRAMEWORKS = ("tf", "torch")
+# What a plan says of tensors that it leaves out: reasons by path, in words.
+LEFT_OUT = ("missing", "unexpected", "conflicts", "refused")
 Json = dict[str, Any]
+Contents = tuple[StoredModel, StoredModel, Transfer]
 
 
-def save_plan(plan: Plan, path: Path) -> None:
-    """See `Plan.save`."""
-    text = json.dumps(to_document(plan), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    write_text(path, text)
+def save_document(source: StoredModel, target: StoredModel, transfer: Transfer, path: Path) -> None:
+    """Writes a plan; see `Plan.save`."""
+    document = to_document(source, target, transfer)
+    write_text(path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def load_plan(path: Path) -> Plan:
-    """See `Plan.load`."""
+def load_document(path: Path) -> Contents:
+    """Reads a plan; see `Plan.load`."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -43,23 +48,20 @@ def load_plan(path: Path) -> Plan:
         raise PlanError(f"{path}: {error}") from error
 
 
-def to_document(plan: Plan) -> Json:
+def to_document(source: StoredModel, target: StoredModel, transfer: Transfer) -> Json:
     """A plan as dictionaries, lists, strings and numbers."""
     return {
         "format": FORMAT,
         "version": VERSION,
-        "source": _side(plan.source),
-        "target": _side(plan.target),
-        "entries": [_entry(entry) for entry in plan.entries.values()],
-        "neutral": plan.neutral,
-        "missing": plan.missing,
-        "unexpected": plan.unexpected,
-        "conflicts": plan.conflicts,
-        "refused": plan.refused,
+        "source": _side(source),
+        "target": _side(target),
+        "entries": [_entry(entry) for entry in transfer.entries.values()],
+        "neutral": dict(transfer.neutral),
+        **{key: {path: str(reason) for path, reason in getattr(transfer, key).items()} for key in LEFT_OUT},
     }
 
 
-def _side(side: Side) -> Json:
+def _side(side: StoredModel) -> Json:
     tensors = [
         {
             "path": tensor.path,
@@ -84,7 +86,7 @@ def _entry(entry: Entry) -> Json:
     return {
         "target": entry.tensor.path,
         "expression": entry.expression,
-        "reason": entry.reason,
+        "reason": "; ".join(map(str, entry.reasons)),
         "parts": [_part(part) for part in entry.parts],
         "twins": [_part(part) for part in entry.twins],
     }
@@ -104,7 +106,7 @@ def _piece(piece: Piece) -> Json:
     return found
 
 
-def from_document(document: Any) -> Plan:
+def from_document(document: Any) -> Contents:
     """The inverse of `to_document`.
 
     Args:
@@ -122,22 +124,25 @@ def from_document(document: Any) -> Plan:
     source, target = (_read_side(_get(document, key, dict, "document"), key) for key in ("source", "target"))
     if source.framework == target.framework:
         raise PlanError(f"source and target are both {source.framework}")
-    plan = Plan(source, target)
+    entries: dict[str, Entry] = {}
     for number, row in enumerate(_get(document, "entries", list, "document")):
         entry = _read_entry(row, f"entries[{number}]", source, target)
-        if plan.entries.setdefault(entry.tensor.path, entry) is not entry:
+        if entries.setdefault(entry.tensor.path, entry) is not entry:
             raise PlanError(f"entries[{number}]: there is another entry of {entry.tensor.path}")
-    for key in ("missing", "unexpected", "conflicts", "refused"):
-        setattr(plan, key, _texts(document.get(key, {}), key))
-    plan.neutral = {path: _number(value, "neutral") for path, value in _mapping(document, "neutral").items()}
-    return plan
+    reasons = {
+        key: {path: _quoted(text) for path, text in _texts(document.get(key, {}), key).items()} for key in LEFT_OUT
+    }
+    neutral = {path: _number(value, "neutral") for path, value in _mapping(document, "neutral").items()}
+    return source, target, Transfer(entries=entries, neutral=neutral, **reasons)
 
 
-def _read_side(found: Json, place: str) -> Side:
-    framework = _get(found, "framework", str, place)
-    if framework not in FRAMEWORKS:
-        raise PlanError(f"{place}: the framework is {framework!r}, not one of {', '.join(FRAMEWORKS)}")
-    side = Side(framework, str(found.get("model", "")), aliases=_texts(found.get("aliases", {}), f"{place}.aliases"))
+def _read_side(found: Json, place: str) -> StoredModel:
+    named = _get(found, "framework", str, place)
+    if named not in list(Framework):
+        raise PlanError(f"{place}: the framework is {named!r}, not one of {', '.join(Framework)}")
+    side = StoredModel(
+        Framework(named), str(found.get("model", "")), aliases=_texts(found.get("aliases", {}), f"{place}.aliases")
+    )
     for number, row in enumerate(_get(found, "tensors", list, place)):
         tensor = _read_tensor(row, f"{place}.tensors[{number}]")
         if side.tensors.setdefault(tensor.path, tensor) is not tensor:
@@ -165,7 +170,7 @@ def _read_kept(tensor: Tensor | None, values: Any, place: str) -> Array:
         raise PlanError(f"{place}: {error}") from error
 
 
-def _read_entry(row: Any, place: str, source: Side, target: Side) -> Entry:
+def _read_entry(row: Any, place: str, source: StoredModel, target: StoredModel) -> Entry:
     path = _get(row, "target", str, place)
     if path not in target.tensors:
         raise PlanError(f"{place}: the target has no tensor {path!r}")
@@ -177,7 +182,12 @@ def _read_entry(row: Any, place: str, source: Side, target: Side) -> Entry:
         for key in ("parts", "twins")
     )
     _require_whole(target.tensors[path], parts, place)
-    return Entry(target.tensors[path], parts, twins, str(row.get("reason", "")))
+    return Entry(target.tensors[path], parts, twins, (_quoted(str(row.get("reason", ""))),))
+
+
+def _quoted(text: str) -> Reason:
+    """A reason as a file says it."""
+    return Reason.of(Code.QUOTED, text=text)
 
 
 def _require_whole(tensor: Tensor, parts: Sequence[Part], place: str) -> None:
@@ -192,7 +202,7 @@ def _require_whole(tensor: Tensor, parts: Sequence[Part], place: str) -> None:
         raise PlanError(f"{place}: the parts do not fill the {tensor.shape} of {tensor.path} exactly")
 
 
-def _read_part(found: Any, place: str, tensor: Tensor, source: Side) -> Part:
+def _read_part(found: Any, place: str, tensor: Tensor, source: StoredModel) -> Part:
     into = _read_piece(_get(found, "into", dict, place), f"{place}.into", tensor)
     terms = []
     for number, row in enumerate(_mapping(found, "from", list)):

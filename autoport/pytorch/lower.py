@@ -1,105 +1,25 @@
 """A recorded `torch.fx.Graph` -> the shared vocabulary, by the table of functions.
 
-A function is looked up by its bare name, so `torch.add`, `Tensor.add_`, `+` and `+=` are one row.
 A function without a row becomes an operation of its own name: it is still part of the topology.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import fx, nn
-from torch._subclasses.fake_tensor import FakeTensor
-from torch.utils._pytree import tree_leaves, tree_map
 
 from autoport.graph import Graph, Parameters, Stored, Tensor, Value
 from autoport.graph.build import Builder
 from autoport.graph.vocabulary import foreign_kind
+from autoport.pytorch.calls import Call
 from autoport.pytorch.inputs import Named
-from autoport.pytorch.trace import TensorMeta, stored_tensors
-
-Rule = Callable[["Call"], Any]
-TABLE: dict[str, tuple[Rule, tuple[str, ...]]] = {}
-
-
-def register(names: str, parameters: str = "") -> Callable[[Rule], Rule]:
-    """Adds a rule for the functions `names` (space separated) with those positional parameters.
-
-    Raises:
-        ValueError: one of them has a rule already.
-    """
-
-    def add(rule: Rule) -> Rule:
-        for name in names.split():
-            if name in TABLE:
-                raise ValueError(f"two rules for the torch function {name!r}")
-            TABLE[name] = (rule, tuple(parameters.split()))
-        return rule
-
-    return add
-
-
-@dataclass
-class Call:
-    """One recorded call, with its arguments by name.
-
-    Attributes:
-        name: bare function name.
-        arguments: by parameter name; tensors are `Value`, `Stored`, or None for a constant.
-        result: what it returned, with a `TensorMeta` for each tensor.
-        is_real: whether none of the tensors it was called with is complex.
-    """
-
-    name: str
-    arguments: dict[str, Any]
-    result: Any
-    lowering: Lowering
-    is_real: bool
-
-    @property
-    def build(self) -> Builder:
-        """Where operations go."""
-        return self.lowering.builder
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """An argument, or its default."""
-        found = self.arguments.get(name)
-        return default if found is None else found
-
-    def value(self, name: str) -> Value:
-        """An argument as data; a stored tensor becomes a `parameter` operation."""
-        return self.lowering.data(self.arguments[name])
-
-    def stored(self, name: str) -> str | None:
-        """Path of a stored tensor that is read in a role; None if absent or computed."""
-        found = self.arguments.get(name)
-        return found.path if isinstance(found, Stored) else None
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Shape of an argument."""
-        return self.build.graph.shape(self.value(name))
-
-    @property
-    def out(self) -> tuple[int, ...]:
-        """Shape of the result, or of its first tensor."""
-        return tuple(next(t for t in tree_leaves(self.result) if isinstance(t, TensorMeta)).shape)
-
-    def inputs(self) -> list[Value]:
-        """Every tensor among the arguments, as data, in order."""
-        leaves = tree_leaves(list(self.arguments.values()), is_leaf=lambda x: isinstance(x, Value))
-        return [self.lowering.data(leaf) for leaf in leaves if isinstance(leaf, (Value, Stored))]
-
-    def emit(self, kind: str, inputs: Sequence[Value] | None = None, **attrs: Any) -> Any:
-        """One operation with this call's result; several tensors give a list of values."""
-        tensors = [t for t in tree_leaves(self.result) if isinstance(t, TensorMeta)]
-        chosen = self.inputs() if inputs is None else inputs
-        first = self.build.emit(kind, chosen, *(tuple(t.shape) for t in tensors), **attrs)
-        if isinstance(self.result, TensorMeta):
-            return first
-        return [Value(first.op, index) for index in range(len(tensors))]
+from autoport.pytorch.internals import is_fake, tree_leaves, tree_map
+from autoport.pytorch.recorder import TensorMeta
+from autoport.pytorch.table import TABLE, bare_name, parameter_names
+from autoport.pytorch.trace import stored_tensors
 
 
 class Lowering:
@@ -167,7 +87,7 @@ class Lowering:
             parts = self._env[node.args[0]]
             return parts[node.args[1]] if isinstance(parts, (list, tuple)) else parts
         rule, parameters = TABLE.get(name, (_unknown, ()))
-        parameters = _in_order(node.target, parameters)
+        parameters = parameter_names(node.target, parameters)
         keyed = dict(zip(parameters, given, strict=False))
         extra = {f"argument_{k}": arg for k, arg in enumerate(given[len(parameters) :])}
         arguments = tree_map(self._resolve, {**keyed, **extra, **node.kwargs})
@@ -195,7 +115,7 @@ class Lowering:
         return value
 
     def _constant(self, tensor: torch.Tensor, path: str | None = None) -> Value:
-        held = not tensor.is_meta and not isinstance(tensor, FakeTensor)
+        held = not tensor.is_meta and not is_fake(tensor)
         plain = tensor.detach().cpu() if held else None
         if plain is not None and plain.is_floating_point():
             plain = plain.float()
@@ -203,18 +123,9 @@ class Lowering:
         return self.builder.constant(None if plain is None else plain.numpy(), tuple(tensor.shape), saved)
 
 
-def _in_order(func: Any, parameters: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of positional arguments; operators of exported programs say themselves which they are."""
-    schema = getattr(func, "_schema", None)
-    if schema is None or not parameters:
-        return parameters
-    names = [argument.name for argument in schema.arguments]
-    return (parameters[0], *names[1:]) if names and names[0] == "self" else tuple(names)
-
-
 def _is_real(node: fx.Node) -> bool:
-    metas = [other.meta.get("tensor_meta") for other in node.all_input_nodes]
-    return not any(isinstance(leaf, TensorMeta) and leaf.dtype.is_complex for leaf in tree_leaves(metas))
+    metas = tree_leaves([other.meta.get("tensor_meta") for other in node.all_input_nodes])
+    return not any(isinstance(meta, TensorMeta) and meta.dtype.is_complex for meta in metas)
 
 
 def _unknown(call: Call) -> Any:
@@ -224,13 +135,6 @@ def _unknown(call: Call) -> Any:
 def _tensor(path: str, tensor: torch.Tensor) -> Tensor:
     trainable = isinstance(tensor, nn.Parameter)
     return Tensor(path, tuple(tensor.shape), str(tensor.dtype).removeprefix("torch."), trainable)
-
-
-def bare_name(func: Any) -> str:
-    """A function's name without the underscores of its spellings."""
-    name = str(getattr(func, "__name__", func))
-    name = name.partition(".")[0] if hasattr(func, "_schema") else name
-    return name if name == "_getitem" else name.strip("_")
 
 
 def lower(model: nn.Module, recorded: fx.GraphModule, inputs: Sequence[Named]) -> Graph:
@@ -246,8 +150,3 @@ def lower(model: nn.Module, recorded: fx.GraphModule, inputs: Sequence[Named]) -
         The graph, with every tensor of the model registered.
     """
     return Lowering(model, recorded).run(inputs)
-
-
-def spatial(value: Any, rank: int) -> tuple[int, ...]:
-    """An int or a sequence as one entry for each spatial axis."""
-    return (value,) * rank if isinstance(value, int) else tuple(value) * (rank if len(value) == 1 else 1)

@@ -9,14 +9,17 @@ from typing import Any
 
 import torch
 from torch import fx, nn
-from torch.utils._pytree import tree_leaves, tree_map
 
 import autoport.pytorch.functions  # noqa: F401  fills the table
 from autoport.errors import InputError, TraceError
+from autoport.files.stored_model import StoredModel
 from autoport.graph import Graph
 from autoport.pytorch.inputs import Named, candidates, named_axes, placed_like
+from autoport.pytorch.internals import tree_leaves, tree_map
 from autoport.pytorch.lower import lower
-from autoport.pytorch.trace import holds_values, trace
+from autoport.pytorch.store import TorchStore
+from autoport.pytorch.stored import stored_model
+from autoport.pytorch.trace import holds_values, stored_tensors, trace
 
 
 @dataclass
@@ -38,6 +41,19 @@ class TorchReading:
     kwargs: dict[str, Any]
     names: list[Named]
     model: nn.Module
+
+    @property
+    def name(self) -> str:
+        """Class of the model, shown to people."""
+        return type(self.model).__name__
+
+    def store(self) -> TorchStore:
+        """Its parameters and buffers, as they are now."""
+        return TorchStore(dict(stored_tensors(self.model)))
+
+    def stored_model(self) -> StoredModel:
+        """The model as files know it."""
+        return stored_model(self.name, self.graph, self.model)
 
     def in_training(self) -> Graph:
         """The graph of the model in training mode.

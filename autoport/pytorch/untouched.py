@@ -11,14 +11,48 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from types import FunctionType, ModuleType
 from typing import Any
+from weakref import ref
 
+import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensor
 
+from autoport.pytorch.internals import fake_tensor_mode, is_fake, tree_leaves
+
+FakeTensorMode: Any = fake_tensor_mode()
 CACHED = type(lru_cache(len))
 # What lies between a cached function and a tensor that it returned: the cache, its entry, a tuple or dictionary.
 NESTED = 4
+# What a cache refers to besides its entries, and what leads from there to everything.
+ELSEWHERE = (FunctionType, ModuleType, type, nn.Module)
+
+
+class FakeMode(FakeTensorMode):
+    """Computes shapes only, and can tell whether anything still holds a fake tensor that it made."""
+
+    def __init__(self) -> None:
+        super().__init__(allow_non_fake_inputs=True)
+        self._made: list[ref[torch.Tensor]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = super().__torch_dispatch__(func, types, args, kwargs)
+        self._note(result)
+        return result
+
+    def fake(self, value: Any) -> Any:
+        """A value, as a fake tensor if it is a tensor."""
+        made = self.from_tensor(value) if isinstance(value, torch.Tensor) else value
+        self._note(made)
+        return made
+
+    def _note(self, result: Any) -> None:
+        self._made += [ref(leaf) for leaf in tree_leaves(result) if is_fake(leaf)]
+
+    def empty_caches(self) -> None:
+        """Empties the caches of functions that have kept a fake tensor; looks for them only if one is left."""
+        if any(made() is not None for made in self._made):
+            _empty_caches()
 
 
 @contextmanager
@@ -57,21 +91,17 @@ def _contents(attributes: dict[str, Any]) -> list[tuple[Any, Any]]:
     return [(container, container.copy()) for container in containers]
 
 
-@contextmanager
-def caches_kept() -> Iterator[None]:
-    """Empties the caches of functions that have kept a fake tensor."""
-    try:
-        yield
-    finally:
-        for cached in [obj for obj in gc.get_objects() if type(obj) is CACHED]:
-            if cached.cache_info().currsize and _holds_fakes([cached]):
-                cached.cache_clear()
+def _empty_caches() -> None:
+    """Goes through all objects that Python knows, which takes longer than to record a small model."""
+    for cached in [obj for obj in gc.get_objects() if type(obj) is CACHED]:
+        if cached.cache_info().currsize and _holds_fakes([cached]):
+            cached.cache_clear()
 
 
 def _holds_fakes(objects: list[Any]) -> bool:
-    """Whether a fake tensor is among some objects, or among what they directly hold."""
+    """Whether a fake tensor is among what some objects directly hold."""
     for _ in range(NESTED):
-        objects = [held for obj in objects if not isinstance(obj, nn.Module) for held in gc.get_referents(obj)]
-        if any(isinstance(obj, FakeTensor) for obj in objects):
+        objects = [held for obj in objects for held in gc.get_referents(obj) if not isinstance(held, ELSEWHERE)]
+        if any(map(is_fake, objects)):
             return True
     return False

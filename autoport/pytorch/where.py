@@ -8,10 +8,8 @@ from types import FrameType
 
 import torch
 
-import autoport
-
 # Frames of PyTorch and of autoport are not the model's.
-INNER = tuple(str(Path(str(package.__file__)).parent) for package in (torch, autoport))
+INNER = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]))
 
 Where = tuple[str, int]
 

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from autoport.errors import IncompleteMatchError, PlanError
-from autoport.files.side import Side
+from autoport.files.stored_model import StoredModel
 from autoport.graph import Tensor
 from autoport.graph.op import NARROW
-from autoport.plan.plan import Entry, Plan
+from autoport.plan.entry import Entry
+from autoport.plan.plan import Plan
 from autoport.script.fold import fold, line, render
 from autoport.weights.algebra import Array, Part, Term
 from autoport.weights.piece import Piece, parse_pattern
@@ -118,7 +120,7 @@ def render_script(plan: Plan) -> str:
         >>> print(render_script(match.plan()))  # doctest: +SKIP
     """
     if plan.missing:
-        raise IncompleteMatchError(list(plan.missing.items()), list(plan.unexpected.items()))
+        raise IncompleteMatchError(plan.missing.items(), plan.unexpected.items())
     lines = _lines(plan)
     body = "\n".join(render(fold([line(text) for text in lines])))
     imports, main, source_file, target_file = FORMS[plan.target.framework]
@@ -134,7 +136,7 @@ def render_script(plan: Plan) -> str:
     return head + body + "\n" + (HELPERS if needs_helpers else "") + main + TAIL
 
 
-def _label(side: Side) -> str:
+def _label(side: StoredModel) -> str:
     """A model's name, fit for a docstring."""
     name = re.sub(r"[^\w .:-]", "_", side.model)
     return f"{name or 'a model'} ({side.framework})"
@@ -232,11 +234,12 @@ def _value(plan: Plan, part: Part) -> str:
     if not part.terms:
         return repr(part.fill)
     terms = []
-    for term in part.terms:
+    for number, term in enumerate(part.terms):
+        sign = ("-" if term.factor < 0 else "") if number == 0 else (" - " if term.factor < 0 else " + ")
+        factor = "" if abs(term.factor) == 1 else f"{abs(term.factor)!r} * "
         read = f"view(read({json.dumps(_key(plan, term.source.tensor))}), {_place(term.source)})"
-        factor = {1.0: "", -1.0: "-"}.get(term.factor, f"{term.factor!r} * ")
-        terms.append(f"{factor}{read}")
-    return " + ".join(terms).replace("+ -", "- ")
+        terms.append(f"{sign}{factor}{read}")
+    return "".join(terms)
 
 
 def _place(piece: Piece) -> str:
@@ -250,5 +253,6 @@ def _place(piece: Piece) -> str:
     return ", ".join(given)
 
 
-def _literal(found: object) -> str:
-    return repr(dict(found)).replace("'", '"')  # type: ignore[call-overload]
+def _literal(found: Mapping[Any, Any]) -> str:
+    """A dictionary in Python, by names or numbers."""
+    return "{" + ", ".join(f"{json.dumps(key)}: {value!r}" for key, value in found.items()) + "}"

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from autoport.base.whole_files import write_whole
 from autoport.errors import IncompleteMatchError, LoadError, PlanError, SaveError, TransferError
 from autoport.files.archive import Archive, Header, Output
 from autoport.files.names import resolve
 from autoport.files.read import open_weights, weights_file
-from autoport.files.write import BY_MODEL, check_destination, ending, layout_of, write_weights
-from autoport.plan.plan import Entry, Plan
+from autoport.files.write import check_destination, layout_of, write_weights
+from autoport.plan.entry import Entry
+from autoport.plan.plan import Plan
 from autoport.transfer.into_model import Watched, produce_slabs, require_complete
 from autoport.weights.algebra import Array
-
-if TYPE_CHECKING:
-    from autoport.result import Match
 
 Read = Callable[[str], Array]
 Report = Callable[[int], None]
@@ -60,7 +56,7 @@ def apply_plan(
     """
     check_destination(path, plan.target.framework, model=False, shard_size=shard_size)
     if plan.missing:
-        raise IncompleteMatchError(list(plan.missing.items()), list(plan.unexpected.items()))
+        raise IncompleteMatchError(plan.missing.items(), plan.unexpected.items())
     with open_weights(weights, trust_code=trust_code) as archive:
         read = _reader(plan, archive)
         require_complete(plan, read)
@@ -123,35 +119,26 @@ def _kept(kept: Mapping[str, Array], path: str) -> list[Array]:
     return [kept[path]]
 
 
-def save_weights(match: Match, keras_model: Any, path: Path, to: str = "torch", shard_size: int | None = None) -> None:
-    """Writes the ported weights of one model of a match; neither model is changed, but for `.keras`.
+def write_transfer(
+    plan: Plan, read: Read, kept: Mapping[str, Array], path: Path, *, shard_size: int | None = None
+) -> None:
+    """Writes the tensors that a plan makes, and those that the target's files hold besides.
 
     Args:
-        match: between the two models.
-        keras_model: the Keras model of the match; a `.keras` file is written by its own `save`, after `assign`.
-        path: a `.safetensors`, `.pt` or `.pth` file for `torch`, `.weights.h5` or `.keras` for `tf`.
-        to: whose weights are written: `torch` or `tf`.
+        plan: what goes where.
+        read: gives a tensor of the source.
+        kept: what files of the target hold and the plan does not write.
+        path: where to, in a format of the plan's target.
         shard_size: most bytes in one file, for `.safetensors`.
 
     Raises:
-        IncompleteMatchError: a tensor has no partner; no file is written.
+        IncompleteMatchError: the plan leaves out something that changes the function; no file is written.
         TransferError: a weight cannot be carried over; no file is written.
         SaveError: the file cannot be written; an old one is as it was.
-
-    Example:
-        >>> save_weights(match, keras_model, Path("weights.safetensors"))  # doctest: +SKIP
     """
-    check_destination(path, to, shard_size=shard_size)
-    if path.name.endswith(BY_MODEL[to] or ("/",)):
-        from autoport.keras.unfilled import fill
-
-        match.assign(to=to)
-        fill(keras_model.variables)
-        write_whole(path, keras_model.save, ending(path, to))
-        return
-    plan, read = match.plan(to), match.store("tf" if to == "torch" else "torch").read
     require_complete(plan, read)
-    made = list(_outputs(plan, layout_of(path, to), read, match.kept(to)))
+    to = plan.target.framework
+    made = list(_outputs(plan, layout_of(path, to), read, kept))
     write_weights(made, path, to, shard_size=shard_size)
 
 

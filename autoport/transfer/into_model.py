@@ -18,7 +18,7 @@ from autoport.base.progress import stage
 from autoport.errors import IncompleteMatchError, TransferError
 from autoport.graph import Tensor
 from autoport.graph.store import Store
-from autoport.plan.plan import Plan
+from autoport.plan.draft import Draft, Transfer
 from autoport.weights.algebra import Array, _flat_slabs, all_finite, assemble, ranges, slabs
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Watched:
         return read
 
 
-def require_complete(plan: Plan, read: Callable[[str], Array]) -> None:
+def require_complete(plan: Transfer, read: Callable[[str], Array]) -> None:
     """Raises if a transfer would leave something out that changes the function.
 
     A weight without a place is no loss if it holds nothing but the constant that its absence stands
@@ -66,10 +66,10 @@ def require_complete(plan: Plan, read: Callable[[str], Array]) -> None:
         if path not in plan.neutral or (read(path) != plan.neutral[path]).any()
     }
     if plan.missing or unexpected:
-        raise IncompleteMatchError(list(plan.missing.items()), list(unexpected.items()))
+        raise IncompleteMatchError(plan.missing.items(), unexpected.items())
 
 
-def check(plan: Plan, read: Callable[[str], Array]) -> None:
+def check(plan: Draft, read: Callable[[str], Array]) -> None:
     """Looks at every source tensor before anything is written.
 
     Raises:
@@ -82,13 +82,13 @@ def check(plan: Plan, read: Callable[[str], Array]) -> None:
             _check_exact(source, value, entry.tensor)
 
 
-def produce(plan: Plan, path: str, read: Callable[[str], Array]) -> Array:
+def produce(plan: Draft, path: str, read: Callable[[str], Array]) -> Array:
     """Computes one target tensor."""
     entry = plan.entries[path]
     return assemble(entry.tensor.shape, entry.tensor.numpy_dtype, entry.parts, read)
 
 
-def produce_slabs(plan: Plan, path: str, read: Callable[[str], Array]) -> Iterator[Array]:
+def produce_slabs(plan: Draft, path: str, read: Callable[[str], Array]) -> Iterator[Array]:
     """Computes one target tensor, a range of its first dimension at a time."""
     entry = plan.entries[path]
     return slabs(entry.tensor.shape, entry.tensor.numpy_dtype, entry.parts, read, SLAB_BYTES)
@@ -121,7 +121,7 @@ def _is_exact(value: Array, target: Tensor) -> bool:
     return bool(np.array_equal(narrowed, value))
 
 
-def carry_out(plan: Plan, source: Store, target: Store) -> None:
+def carry_out(plan: Draft, source: Store, target: Store) -> None:
     """Writes every entry of a plan, or none.
 
     Args:

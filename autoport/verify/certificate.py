@@ -4,34 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import autoport
+from autoport.base.framework import Both
+from autoport.base.version import VERSION
 from autoport.graph.store import Store
 
 if TYPE_CHECKING:
-    from autoport.result import Match
+    from autoport.analysis import Analysis
     from autoport.verify.verification import Verification
 
 PACKAGES = ("tensorflow", "keras", "tf_keras", "torch", "numpy")
 
 
-def certificate(match: Match, verification: Verification) -> dict[str, Any]:
+def certificate(analysis: Analysis, reconciled: Sequence[str], verification: Verification) -> dict[str, Any]:
     """See `Match.certificate`."""
+    stores = Both.of(analysis.open_store)
     return {
-        "autoport": autoport.__version__,
+        "autoport": VERSION,
         "versions": {"python": platform.python_version(), **_versions()},
-        "models": {"tf": match.tf_name, "torch": match.torch_name},
+        "models": {"tf": analysis.names.tf, "torch": analysis.names.torch},
         "weights": {
-            "tf": fingerprint(match.store("tf"), match.graph_tf.read_tensors()),
-            "torch": fingerprint(match.store("torch"), match.graph_torch.read_tensors()),
+            "tf": fingerprint(stores.tf, analysis.graphs.tf.read_tensors()),
+            "torch": fingerprint(stores.torch, analysis.graphs.torch.read_tensors()),
         },
-        "complete": match.complete,
-        "reconciled": [text for reconciliation in match.reconciled for text in reconciliation.done],
+        "complete": analysis.complete,
+        "reconciled": list(reconciled),
         "verification": verification.to_dict(),
     }
 

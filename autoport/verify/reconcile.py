@@ -8,38 +8,26 @@ back and left, with the reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from torch import fx, nn
 
-from autoport.comparison.differences import DEFAULTS, Difference, attribute_differences, edge_operations
+from autoport.comparison.differences import Difference, attribute_differences, edge_operations
 from autoport.errors import TraceError
+from autoport.facts.places import Place
 from autoport.graph import Op
-from autoport.pytorch.lower import bare_name
+from autoport.pytorch.table import bare_name
 from autoport.pytorch.where import shown
-from autoport.verify.explaining import patches
 from autoport.verify.explaining.mends import folded, less, mend, nodes_of
-from autoport.verify.explaining.patches import Call, Patch
+from autoport.verify.running import patches
+from autoport.verify.running.patches import Call, Patch
 
 if TYPE_CHECKING:
-    from autoport.result import Match
+    from autoport.analysis import Analysis
 
-# Attribute of an operation -> attribute of the module.
-ATTRIBUTES = {
-    "epsilon": "eps",
-    "momentum": "momentum",
-    "negative_slope": "negative_slope",
-    "approximate": "approximate",
-    "alpha": "alpha",
-    "beta": "beta",
-    "count_include_pad": "count_include_pad",
-    "stride": "stride",
-    "dilation": "dilation",
-    "padding": "padding",
-    "align_corners": "align_corners",
-}
+Reread = Callable[[], Sequence[Difference]]
 SHARED = "the module is called elsewhere, too, where it needs another value"
 # Differences that change the sizes of what follows.
 SIZES = {"stride", "dilation", "padding"}
@@ -86,7 +74,7 @@ class Reconciliation:
         """Python that does the same to another instance, called `model`."""
         code = "\n".join(change.code for change in self.changes)
         used = sorted(name for name in patches.PRINTED if f"{name}(" in code)
-        lines = [f"from autoport.verify.explaining.patches import {', '.join(used)}"] if used else []
+        lines = [f"from autoport.verify.running.patches import {', '.join(used)}"] if used else []
         lines += ["from math import inf"] if "inf" in code else []
         return "\n".join([*lines, code, ""]) if code else ""
 
@@ -110,33 +98,39 @@ class _Place:
     differences: dict[str, Difference] = field(default_factory=dict)
 
 
-def reconcile(match: Match, model: nn.Module) -> Reconciliation:
-    """See `Match.reconcile`."""
+def reconcile(analysis: Analysis, model: nn.Module, reread: Reread) -> Reconciliation:
+    """Sets on a model what can be set; see `Match.reconcile`.
+
+    Args:
+        analysis: of the model as it is.
+        model: the module.
+        reread: reads the model again; gives the differences that remain.
+    """
     result = Reconciliation()
-    places = _places(match)
+    places = _places(analysis)
     for place in places:
         _reconcile_place(result, model, place)
-    _check(result, match)
+    _check(result, reread)
     located = {difference for place in places for difference in place.differences.values()}
-    result.left += [str(difference) for difference in match.differences if difference not in located]
+    result.left += [str(difference) for difference in analysis.differences if difference not in located]
     return result
 
 
-def _places(match: Match) -> list[_Place]:
+def _places(analysis: Analysis) -> list[_Place]:
     """Operations of which hyper-parameters disagree."""
     found: dict[tuple[str, fx.Node | None], _Place] = {}
-    for a, b, difference in _located(match):
-        for node in nodes_of(match.graph_torch, b) or (None,):
+    for a, b, difference in _located(analysis):
+        for node in nodes_of(analysis.graphs.torch, b) or (None,):
             path = node.meta["nn_module_stack"][-1][0] if node is not None else b.path
             place = found.setdefault((b.name, node), _Place(b, node, path))
-            place.values.setdefault(difference.name, a.attrs.get(difference.name, DEFAULTS.get(difference.name)))
+            place.values.setdefault(difference.name, a.parameter(difference.name))
             place.differences.setdefault(difference.name, difference)
     return list(found.values())
 
 
-def _located(match: Match) -> Iterator[tuple[Op, Op, Difference]]:
+def _located(analysis: Analysis) -> Iterator[tuple[Op, Op, Difference]]:
     """Hyper-parameters that disagree, with the operations that have them."""
-    matching = match.matching
+    matching = analysis.matching
     for node, partner in matching.partner.items():
         a, b = matching.left.op(node), matching.right.op(partner)
         pairs = [(a, b)] if a is not None and b is not None else []
@@ -153,9 +147,9 @@ def _reconcile_place(result: Reconciliation, model: nn.Module, place: _Place) ->
         wanted = _as_attribute(module, place, name, value)
         if wanted is None:
             rest[name] = value
-        elif getattr(module, ATTRIBUTES[name]) == wanted:
+        elif getattr(module, _member(place, name)) == wanted:
             continue
-        elif (place.path, ATTRIBUTES[name]) in {change.at for change in result.changes}:
+        elif (place.path, _member(place, name)) in {change.at for change in result.changes}:
             result.left.append(f"{place.differences[name]} ({SHARED})")
         else:
             result.changes.append(_set(module, place, name, wanted))
@@ -163,10 +157,14 @@ def _reconcile_place(result: Reconciliation, model: nn.Module, place: _Place) ->
         _compute_otherwise(result, model, place, rest)
 
 
+def _member(place: _Place, name: str) -> str:
+    """What a module calls a hyper-parameter; empty if it has none."""
+    return place.op.kind.attribute(name).member or ""
+
+
 def _as_attribute(module: nn.Module, place: _Place, name: str, value: Any) -> Any:
     """What the module's attribute has to be; None if no attribute can express it."""
-    attribute = ATTRIBUTES.get(name, "")
-    before = getattr(module, attribute, None)
+    before = getattr(module, _member(place, name), None)
     if before is None or value is None or (name == "padding" and "kernel_size" not in place.op.attrs):
         return None
     if name == "padding":
@@ -180,7 +178,7 @@ def _as_attribute(module: nn.Module, place: _Place, name: str, value: Any) -> An
 
 
 def _set(module: nn.Module, place: _Place, name: str, value: Any) -> Change:
-    path, attribute = place.path, ATTRIBUTES[name]
+    path, attribute = place.path, _member(place, name)
     before = getattr(module, attribute)
     setattr(module, attribute, value)
     return Change(
@@ -235,22 +233,22 @@ def _described(patch: Patch) -> str:
     return ", ".join(f"{name} = {value!r}" for name, value in values.items())
 
 
-def _check(result: Reconciliation, match: Match) -> None:
+def _check(result: Reconciliation, reread: Reread) -> None:
     """Reads the model again, and takes back what it cannot run with or what had no effect."""
     try:
-        remaining = _places_that_differ(match)
+        remaining = _places_that_differ(reread)
     except TraceError as failure:
         reason = str(failure).splitlines()[0]
         _take_back(result, lambda difference: difference.name in SIZES, f"the model does not run with it: {reason}")
-        remaining = _places_that_differ(match)
+        remaining = _places_that_differ(reread)
     _take_back(result, lambda difference: _where(difference) in remaining, "it was set without effect")
 
 
-def _places_that_differ(match: Match) -> set[tuple[str, str, str]]:
-    return set(map(_where, match.current().differences))
+def _places_that_differ(reread: Reread) -> set[tuple[str, Place, Place]]:
+    return set(map(_where, reread()))
 
 
-def _where(difference: Difference) -> tuple[str, str, str]:
+def _where(difference: Difference) -> tuple[str, Place, Place]:
     return difference.name, difference.tf, difference.torch
 
 

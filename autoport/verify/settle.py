@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from autoport.base.framework import Framework
+from autoport.facts.reasons import Code, Reason
 from autoport.keras.read import flat_inputs
 from autoport.matching import Matching, extended, tied
 from autoport.verify.comparing.regions import Regions
@@ -20,54 +22,66 @@ from autoport.verify.comparing.taps import Tap, find_taps
 from autoport.verify.running.feed import draw, torch_feed
 from autoport.verify.running.lockstep import Twins
 from autoport.verify.running.promote import Promoted
+from autoport.verify.running.readings import Readings
 from autoport.verify.running.replay import computing_in
 from autoport.weights.algebra import Array, assemble
 
 if TYPE_CHECKING:
-    from autoport.result import Match
+    from autoport.analysis import Analysis
 
 
 # How many choices are tried by running both models.
 MOST_TRIALS = 64
 
 
-def decide(match: Match, inputs: Any, rtol: float, seed: int) -> Matching:
+def settled(analysis: Analysis, readings: Readings, inputs: Any, rtol: float, seed: int) -> Analysis:
+    """The analysis with all that numbers settle; see `Match.settle`."""
+    decided = analysis.concluded(_decide(analysis, readings, inputs, rtol, seed))
+    provably = [node for node, doubt in decided.doubts.items() if doubt.provable]
+    proved = _provable(decided, readings, provably, inputs, rtol, seed)
+    return decided.concluded(decided.matching, proved)
+
+
+def _decide(analysis: Analysis, readings: Readings, inputs: Any, rtol: float, seed: int) -> Matching:
     """The matching with all the ties that numbers can break.
 
     Each partner that an open node may have is tried; the one with which what follows computes what the
     Keras model computes is taken. Where several do, every choice gives the same function.
     """
-    matching = match.matching
+    matching = analysis.matching
     trials = MOST_TRIALS
     open_groups = tied(matching)
     while open_groups and trials > 0:
         left, right = open_groups.pop()
         trials -= len(right)
-        choices = [extended(matching, left[0], other, "proved by running both models") for other in right]
-        sound = [choice for choice in choices if _holds(match, choice, inputs, rtol, seed)]
+        choices = [extended(matching, left[0], other, Reason(Code.PROVED)) for other in right]
+        sound = [choice for choice in choices if _holds(analysis, readings, choice, inputs, rtol, seed)]
         if sound:
             matching, open_groups = sound[0], tied(sound[0])
     return matching
 
 
-def _holds(match: Match, choice: Matching, inputs: Any, rtol: float, seed: int) -> bool:
+def _holds(analysis: Analysis, readings: Readings, choice: Matching, inputs: Any, rtol: float, seed: int) -> bool:
     """Whether both models agree around the pairs that a choice adds, and behind them."""
-    trial = match.trial(choice)
-    taps = find_taps(choice, trial.shifted["torch"])
+    trial = analysis.concluded(choice, trusting=True)
+    taps = find_taps(choice, trial.shifted(Framework.TORCH))
     with computing_in("float64"):
-        found, _ = _twins(trial, inputs, rtol, seed).teacher_forced(taps)
+        found, _ = _twins(trial, readings, inputs, rtol, seed).teacher_forced(taps)
     regions = Regions(choice, taps)
-    added = choice.partner.keys() - match.matching.partner.keys()
+    added = choice.partner.keys() - analysis.matching.partner.keys()
     near = [tap for tap in taps if added & set(regions.of(tap).nodes)]
     asked = [*near, *(child for tap in near for child in regions.children(tap))]
     return bool(near) and all(tap in found and found[tap].agrees for tap in asked)
 
 
-def provable(match: Match, doubted: Collection[str], inputs: Any, rtol: float, seed: int) -> set[str]:
+def _provable(
+    analysis: Analysis, readings: Readings, doubted: Collection[str], inputs: Any, rtol: float, seed: int
+) -> set[str]:
     """Keras nodes in doubt whose weights prove right.
 
     Args:
-        match: the match as structure leaves it.
+        analysis: as structure leaves it.
+        readings: both models as they were read.
         doubted: the nodes in doubt.
         inputs: what the Keras model takes; random when None.
         rtol: the largest difference, in standard deviations, that counts as rounding.
@@ -75,11 +89,11 @@ def provable(match: Match, doubted: Collection[str], inputs: Any, rtol: float, s
     """
     if not doubted:
         return set()
-    trial = match.trial(match.matching)
-    taps = find_taps(trial.matching, trial.shifted["torch"])
+    trial = analysis.concluded(analysis.matching, trusting=True)
+    taps = find_taps(trial.matching, trial.shifted(Framework.TORCH))
     regions = Regions(trial.matching, taps)
     with computing_in("float64"):
-        twins = _twins(trial, inputs, rtol, seed)
+        twins = _twins(trial, readings, inputs, rtol, seed)
         found, _ = twins.teacher_forced(taps)
         failing = {tap for tap in taps if tap not in found or not found[tap].agrees}
         failing -= _hidden(failing, taps, trial.matching, regions, twins)
@@ -122,18 +136,18 @@ def _sound(taps: list[Tap], failing: set[Tap], regions: Regions) -> set[Tap]:
     return set(taps) - reached
 
 
-def _twins(match: Match, inputs: Any, rtol: float, seed: int) -> Twins:
+def _twins(analysis: Analysis, readings: Readings, inputs: Any, rtol: float, seed: int) -> Twins:
     """Both graphs, the PyTorch one with all the weights that the plan makes."""
-    tf, recorded = match.readings
-    arrays = draw(match.graph_tf, tf, recorded, seed) if inputs is None else flat_inputs(inputs)
-    read = match.store("tf").read
+    tf, recorded = readings
+    arrays = draw(analysis.graphs.tf, tf, recorded, seed) if inputs is None else flat_inputs(inputs)
+    read = analysis.open_store(Framework.TF).read
 
     def wide(path: str) -> Array:
         return read(path).astype(np.float64)
 
     made = {
         path: torch.from_numpy(assemble(entry.tensor.shape, np.dtype(np.float64), entry.parts, wide))
-        for path, entry in match.plan("torch").entries.items()
+        for path, entry in analysis.transfer(Framework.TORCH).entries.items()
     }
     promoted = Promoted(tf.trace.graph, tf.trace.inputs)
     return Twins(promoted, arrays, recorded.recorded, torch_feed(recorded, arrays), made, rtol)

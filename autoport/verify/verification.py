@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
+
+from autoport.facts.places import Place
+from autoport.facts.reasons import Reason
+from autoport.facts.values import text
 
 UNKNOWN = "unknown"
 
@@ -15,22 +19,44 @@ class Cause:
 
     Attributes:
         name: `epsilon`, `padding`, `weights`, `preprocessing`, ...; `unknown` if nothing explains it.
-        tf_value: what it is in the Keras model.
-        torch_value: what it is in the PyTorch model.
-        evidence: why this is held to be the cause.
+        values: what it is in the Keras model and in the PyTorch model, as in a difference; None where the name
+            says it all.
+        reasons: why this is held to be the cause.
         confirmed: whether PyTorch, given what Keras has, computes the same.
     """
 
     name: str
-    tf_value: str = ""
-    torch_value: str = ""
-    evidence: str = ""
+    values: tuple[Any, Any] | None = None
+    reasons: tuple[Reason, ...] = ()
     confirmed: bool = False
 
+    @property
+    def tf_value(self) -> str:
+        """What it is in the Keras model, in words."""
+        return "" if self.values is None else text(self.values[0])
+
+    @property
+    def torch_value(self) -> str:
+        """What it is in the PyTorch model, in words."""
+        return "" if self.values is None else text(self.values[1])
+
+    @property
+    def evidence(self) -> str:
+        """The reasons in words."""
+        return "; ".join(map(str, self.reasons))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything in words, as JSON takes it."""
+        return {
+            "name": self.name,
+            "tf_value": self.tf_value,
+            "torch_value": self.torch_value,
+            "evidence": self.evidence,
+            "confirmed": self.confirmed,
+        }
+
     def __str__(self) -> str:
-        values = (
-            f": {self.tf_value} in Keras, {self.torch_value} in PyTorch" if self.tf_value or self.torch_value else ""
-        )
+        values = "" if self.values is None else f": {self.tf_value} in Keras, {self.torch_value} in PyTorch"
         return f"{self.name}{values} ({self.evidence})" if self.evidence else f"{self.name}{values}"
 
 
@@ -47,8 +73,8 @@ class NodeError:
         tolerance: the largest relative error that counts as rounding here: `rtol`, or what was measured.
     """
 
-    tf: str
-    torch: str
+    tf: Place
+    torch: Place
     kind: str
     absolute: float
     relative: float
@@ -115,7 +141,7 @@ class Verification:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as JSON takes it: an infinite error is null."""
-        return {**_plain(asdict(self)), "absolute": _plain(self.absolute), "relative": _plain(self.relative)}
+        return {**_plain(self), "absolute": _plain(self.absolute), "relative": _plain(self.relative)}
 
     def __str__(self) -> str:
         state = "verified" if self.ok else "not the same function"
@@ -128,8 +154,12 @@ class Verification:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, Place):
+        return str(value)
+    if isinstance(value, Cause):
+        return value.to_dict()
+    if is_dataclass(value):
+        return {item.name: _plain(getattr(value, item.name)) for item in fields(value)}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from tensorflow import as_dtype
 
+from autoport.base.framework import Framework
 from autoport.base.progress import stage
+from autoport.facts.places import Place
+from autoport.facts.reasons import Code, Reason
 from autoport.keras.read import flat_inputs
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.taps import Tap, find_taps, output_taps
@@ -19,22 +22,23 @@ from autoport.verify.explaining.weights import Weights, WrongTensor, compare_wei
 from autoport.verify.running.feed import draw, torch_feed
 from autoport.verify.running.lockstep import Apart, Twins
 from autoport.verify.running.promote import Promoted
+from autoport.verify.running.readings import Readings
 from autoport.verify.running.replay import computing_in
 from autoport.verify.running.rounding import MULTIPLE
 from autoport.verify.verification import UNKNOWN, Cause, Divergence, NodeError, Verification
 
 if TYPE_CHECKING:
-    from autoport.result import Match
+    from autoport.analysis import Analysis
 
-UNLOCATED = (Cause(UNKNOWN, evidence="every place by itself agrees, so it is not located"),)
+UNLOCATED = (Cause(UNKNOWN, reasons=(Reason(Code.NOT_LOCATED),)),)
 # Places that are listed by name.
 MOST_SHOWN = 3
 
 
-def verify(match: Match, inputs: Any, dtype: str, rtol: float, seed: int) -> Verification:
+def verify(analysis: Analysis, readings: Readings, inputs: Any, dtype: str, rtol: float, seed: int) -> Verification:
     """See `Match.verify`."""
     with computing_in(dtype):
-        return _Run(match, inputs, dtype, rtol, seed).verification()
+        return _Run(analysis, readings, inputs, dtype, rtol, seed).verification()
 
 
 @dataclass
@@ -47,15 +51,15 @@ class _Passes:
 
 
 class _Run:
-    def __init__(self, match: Match, inputs: Any, dtype: str, rtol: float, seed: int) -> None:
-        tf, torch_reading = match.readings
-        arrays = draw(match.graph_tf, tf, torch_reading, seed) if inputs is None else flat_inputs(inputs)
-        self.match, self.dtype, self.rtol = match, dtype, rtol
+    def __init__(self, analysis: Analysis, readings: Readings, inputs: Any, dtype: str, rtol: float, seed: int) -> None:
+        tf, torch_reading = readings
+        arrays = draw(analysis.graphs.tf, tf, torch_reading, seed) if inputs is None else flat_inputs(inputs)
+        self.analysis, self.dtype, self.rtol = analysis, dtype, rtol
         self.seed = seed if inputs is None else None
-        self.taps = find_taps(match.matching, match.shifted["torch"])
-        self.outputs = output_taps(match.matching)
-        self.weights: Weights = compare_weights(match)
-        self.regions = Regions(match.matching, self.taps)
+        self.taps = find_taps(analysis.matching, analysis.shifted(Framework.TORCH))
+        self.outputs = output_taps(analysis.matching)
+        self.weights: Weights = compare_weights(analysis)
+        self.regions = Regions(analysis.matching, self.taps)
         feed = torch_feed(torch_reading, arrays)
         promoted = Promoted(tf.trace.graph, tf.trace.inputs, as_dtype(dtype))
         self.twins = Twins(promoted, arrays, torch_reading.recorded, feed, self.weights.exact, rtol)
@@ -63,7 +67,7 @@ class _Run:
     def verification(self) -> Verification:
         with stage("verifying", len(self.taps)) as self.twins.tick:
             passes = self._passes()
-        causes = Causes(self.match, self.weights, self.regions, self.twins, self.taps).find(passes.diverging)
+        causes = Causes(self.analysis, self.weights, self.regions, self.twins, self.taps).find(passes.diverging)
         hidden, unobservable = self._hidden(passes)
         silent = set(filter(self._cannot_show, passes.diverging)) if _all_agree(passes.outputs) else set()
         unobservable += [str(wrong) for tap in silent for wrong, _ in self._wrong_at(tap)]
@@ -119,13 +123,13 @@ class _Run:
 
     def _wrong_at(self, tap: Tap) -> list[tuple[WrongTensor, str]]:
         """Wrong tensors in the region of a tap, with the role of each wrong weight."""
-        partner = self.match.matching.partner
+        partner = self.analysis.matching.partner
         names = {partner.get(node) for node in self.regions.of(tap).nodes}
         return [(w, role) for w in self.weights.wrong.values() for name, role in w.places if name in names]
 
     def _cannot_show(self, tap: Tap) -> bool:
         """Whether nothing is wrong in a region but weights that provably cannot show."""
-        graph = self.match.graph_torch
+        graph = self.analysis.graphs.torch
         places = [place for wrong, _ in self._wrong_at(tap) for place in wrong.places]
         return bool(places) and all(cannot_show(graph, *place) for place in places)
 
@@ -133,22 +137,23 @@ class _Run:
         """Wrong tensors that no divergence shows: rows of a table that were not looked up, say."""
         shown = {wrong.path for tap in passes.diverging for wrong, _ in self._wrong_at(tap)}
         divergences, unobservable = [], []
-        places = {pair.torch.name: (str(pair.tf), str(pair.torch)) for pair in self.match.pairs}
+        places = {pair.torch.name: (pair.tf.place, pair.torch.place) for pair in self.analysis.pairs}
         for path, wrong in self.weights.wrong.items():
             if path in shown:
                 continue
-            reasons = [cannot_show(self.match.graph_torch, name, role) for name, role in wrong.places]
-            if reasons and all(reasons):
-                unobservable.append(f"{wrong} ({reasons[0]})")
+            codes = [cannot_show(self.analysis.graphs.torch, name, role) for name, role in wrong.places]
+            certain = [code for code in codes if code is not None]
+            if certain and len(certain) == len(codes):
+                unobservable.append(f"{wrong} ({Reason(certain[0])})")
                 continue
             name = min((name for name, _ in wrong.places), default="")
-            cause = Cause("weights", evidence=f"{wrong}; it does not show on these inputs")
-            at = places.get(name, (path, path))
+            cause = Cause("weights", reasons=(wrong.reason, Reason(Code.UNSEEN)))
+            at = places.get(name, (Place(path), Place(path)))
             divergences.append(Divergence(*at, "node", wrong.difference, 0.0, self.rtol, (cause,)))
         return divergences, unobservable
 
     def _in_order(self, taps: Mapping[Tap, Any]) -> list[Tap]:
-        order = {node: place for place, node in enumerate(self.match.matching.left.nodes)}
+        order = {node: place for place, node in enumerate(self.analysis.matching.left.nodes)}
         rank = {"edge": 0, "node": 1, "output": 2}
         return sorted(taps, key=lambda tap: (order.get(tap.node, math.inf), rank[tap.kind]))
 
@@ -162,10 +167,10 @@ class _Run:
         if held:
             needing = [tap for tap in self._in_order(held) if held[tap].agrees and held[tap].relative > self.rtol]
             yield _calibrated(held, needing)
-        trained = [difference for difference in self.match.differences if difference.training_only]
+        trained = [difference for difference in self.analysis.differences if difference.training_only]
         if trained:
             yield f"what differs in training only: {len(trained)}; the first is {trained[0]}"
-        unmatched = len(self.match.matching.left.output_position) - len(passes.outputs)
+        unmatched = len(self.analysis.matching.left.output_position) - len(passes.outputs)
         if unmatched > 0:
             yield f"{unmatched} outputs of the Keras model have no partner and were not compared"
 
@@ -186,5 +191,5 @@ def _calibrated(held: Mapping[Tap, Apart], needing: Sequence[Tap]) -> str:
     """What is said of places at which the Keras value itself is known up to rounding only."""
     largest = max(apart.tolerance for apart in held.values())
     text = f"{len(held)} places were held to {MULTIPLE} times what float32 rounding does to the Keras value there, "
-    shown = [" and ".join(tap.places) for tap in needing[:MOST_SHOWN]] + ["..."] * (len(needing) > MOST_SHOWN)
+    shown = [" and ".join(map(str, tap.places)) for tap in needing[:MOST_SHOWN]] + ["..."] * (len(needing) > MOST_SHOWN)
     return f"{text}at most {largest:.2g}; {len(needing)} needed it" + (f": {', '.join(shown)}" if shown else "")

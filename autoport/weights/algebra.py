@@ -29,6 +29,18 @@ class Term:
         return {1.0: "", -1.0: "-"}.get(self.factor, f"{self.factor:g} ") + str(self.source)
 
 
+def sum_of(terms: Sequence[Term]) -> str:
+    """A sum in one line.
+
+    Example:
+        >>> bias, kernel = Piece("b", "o", {"o": 2}), Piece("k", "o i", {"o": 2, "i": 3})
+        >>> sum_of([Term(kernel), Term(bias, -1.0)])
+        'o i - o'
+    """
+    signed = [f" - {replace(t, factor=-t.factor)}" if t.factor < 0 else f" + {t}" for t in terms[1:]]
+    return "".join([*map(str, terms[:1]), *signed])
+
+
 @dataclass(frozen=True)
 class Part:
     """A piece of a target tensor and what goes there: the sum of its terms, or `fill` without any."""

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from autoport.base.framework import TwoSided
 from autoport.weights.piece import Weight
+from autoport.weights.role import Role
 
 # What a weight that one side lacks is on the other: x * 1 + 0.
-NEUTRAL = {"bias": 0.0, "recurrent_bias": 0.0, "offset": 0.0, "scale": 1.0}
+NEUTRAL: Mapping[str, float] = {"bias": 0.0, "recurrent_bias": 0.0, "offset": 0.0, "scale": 1.0}
 
 
 def neutral_value(role: str) -> float | None:
     """The constant that stands for an absent weight; None if there is no such constant."""
-    base = role.split("[")[0]
-    return NEUTRAL.get(base, NEUTRAL.get(base.rpartition("_")[0]))
+    return NEUTRAL.get(Role.of(role).base)
 
 
 @dataclass(frozen=True)
-class WeightPair:
+class WeightPair(TwoSided[Weight | None]):
     """One role of two matched operations.
 
     Attributes:
@@ -26,7 +28,7 @@ class WeightPair:
         torch: what the PyTorch side reads; None if it lacks the weight.
     """
 
-    role: str
+    role: Role
     tf: Weight | None
     torch: Weight | None
 

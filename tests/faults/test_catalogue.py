@@ -62,9 +62,7 @@ PROVOKED: dict[str, Callable[[], Any]] = {
     "NothingInCommonError": lambda: autoport.match(sequential((8,), layers.Dense(5)), nn.Linear(8, 4)),
     "HintError": lambda: autoport.match(keras_model(), torch_model(), hints=[("nothing", "0")]),
     "LoadError": lambda: loading.load_torch("nowhere:model"),
-    "SaveError": lambda: convert.save_weights(
-        autoport.match(keras_model(), torch_model()), None, Path("/nowhere/weights.safetensors")
-    ),
+    "SaveError": lambda: autoport.match(keras_model(), torch_model()).save_weights("/nowhere/weights.safetensors"),
     "IncompleteMatchError": incomplete,
     "TransferError": poisoned,
     "VerificationError": not_run_side_by_side,

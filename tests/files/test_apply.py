@@ -23,7 +23,7 @@ from autoport.cli import app
 from autoport.errors import AutoportError, IncompleteMatchError, MismatchError, TransferError
 from autoport.loading.by_name import load_keras
 from autoport.script import render_script
-from autoport.transfer.into_file import apply_plan, save_weights
+from autoport.transfer.into_file import apply_plan
 from tests.files.models import Module, Net, Plain, keras_model, sequences, tf_keras_model
 from tests.layers.test_stored import untied
 
@@ -42,7 +42,7 @@ def match(model: Any) -> autoport.Match:
 def port(match: autoport.Match, model: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `port` writes."""
     path = tmp_path_factory.mktemp("port") / "port.safetensors"
-    save_weights(match, model, path)
+    match.save_weights(path)
     return path
 
 
@@ -195,7 +195,7 @@ def test_a_script_gives_the_very_bytes_of_port(build: Any, to: str, tmp_path: Pa
     code = "import sys, runpy; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__'); "
     code += "assert not {'torch', 'tensorflow', 'keras', 'autoport'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code, "convert.py", source, target], cwd=tmp_path, check=True)
-    save_weights(match, model, tmp_path / f"port.{target}", to)
+    match.save_weights(tmp_path / f"port.{target}", to)
     assert (tmp_path / target).read_bytes() == (tmp_path / f"port.{target}").read_bytes()
 
 
@@ -208,7 +208,7 @@ def test_a_script_asks_sources_of_one_tensor_to_agree(tmp_path: Path) -> None:
     command = [sys.executable, "convert.py", "in.weights.h5", "out.safetensors"]
     model.save_weights(tmp_path / "in.weights.h5")
     subprocess.run(command, cwd=tmp_path, check=True)
-    save_weights(match, model, tmp_path / "port.safetensors")
+    match.save_weights(tmp_path / "port.safetensors")
     assert (tmp_path / "out.safetensors").read_bytes() == (tmp_path / "port.safetensors").read_bytes()
     (tmp_path / "out.safetensors").unlink()
     rows.assign(rows + 1)
@@ -230,7 +230,7 @@ def test_repeated_structure_is_a_loop_in_a_script() -> None:
 
 
 def test_shards_are_laid_out_as_hugging_face_does(match: autoport.Match, model: Any, tmp_path: Path) -> None:
-    save_weights(match, model, tmp_path / "model.safetensors", shard_size=600)
+    match.save_weights(tmp_path / "model.safetensors", shard_size=600)
     index = json.loads((tmp_path / "model.safetensors.index.json").read_text())
     shards = sorted(path.name for path in tmp_path.glob("model-*"))
     assert shards == [f"model-{k:05}-of-{len(shards):05}.safetensors" for k in range(1, len(shards) + 1)]
@@ -251,7 +251,7 @@ def test_a_pytorch_model_stays_on_the_meta_device(model: Any, port: Path, tmp_pa
     with torch.device("meta"):
         net = Net()
     match = autoport.match(model, net)
-    save_weights(match, model, tmp_path / "meta.safetensors")
+    match.save_weights(tmp_path / "meta.safetensors")
     assert all(parameter.is_meta for parameter in net.parameters())
     found, wanted = load_file(tmp_path / "meta.safetensors"), load_file(port)
     assert wanted.keys() - found.keys() == {"norm.num_batches_tracked"}

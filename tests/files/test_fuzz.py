@@ -25,7 +25,7 @@ from safetensors.torch import save_file
 import autoport
 from autoport.errors import AutoportError
 from autoport.loading.by_name import load_keras, load_torch
-from autoport.transfer.into_file import apply_plan, save_weights
+from autoport.transfer.into_file import apply_plan
 from tests.files.models import Module
 
 SOME, MANY = 60, 4000
@@ -83,7 +83,7 @@ class Sample:
 
 
 def _shards(pair: Pair, folder: Path) -> None:
-    save_weights(pair.match, pair.model, folder / "x.safetensors", shard_size=40)
+    pair.match.save_weights(folder / "x.safetensors", shard_size=40)
 
 
 def _old(pair: Pair, folder: Path) -> None:

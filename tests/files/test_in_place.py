@@ -16,7 +16,6 @@ import autoport
 from autoport.keras import unfilled as module
 from autoport.keras.unfilled import unfilled
 from autoport.loading.by_name import load_keras
-from autoport.transfer.into_file import save_weights
 from tests.files.models import Net, keras_model, randomise, tf_keras_model
 
 BUILDERS = {"keras": keras_model, "tf_keras": tf_keras_model}
@@ -48,7 +47,7 @@ def test_a_port_leaves_the_weights_in_the_file(name: str, tmp_path: Path) -> Non
     for number, each in enumerate((plain, model)):
         match = autoport.match(each, Net())
         assert match.plan().entries
-        save_weights(match, each, tmp_path / f"{number}.safetensors")
+        match.save_weights(tmp_path / f"{number}.safetensors")
     assert len(waiting(model)) == len(model.weights)
     assert (tmp_path / "0.safetensors").read_bytes() == (tmp_path / "1.safetensors").read_bytes()
 
@@ -67,8 +66,8 @@ def test_what_runs_the_model_reads_the_file(name: str, tmp_path: Path) -> None:
 def test_a_model_is_a_target_without_its_weights(name: str, tmp_path: Path) -> None:
     model, net = load_keras(name, in_place=True), Net().eval()
     match = autoport.match(model, net)
-    save_weights(match, model, tmp_path / "out.weights.h5", "tf")
-    save_weights(match, model, tmp_path / "out.keras", "tf")
+    match.save_weights(tmp_path / "out.weights.h5", "tf")
+    match.save_weights(tmp_path / "out.keras", "tf")
     for file in ("out.weights.h5", "out.keras"):
         other = keras_model()
         other.load_weights(tmp_path / file)

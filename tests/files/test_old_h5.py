@@ -17,7 +17,7 @@ from torch import nn
 import autoport
 from autoport.keras.unfilled import fill
 from autoport.loading.by_name import load_keras
-from autoport.transfer.into_file import apply_plan, save_weights
+from autoport.transfer.into_file import apply_plan
 from tests.files.models import randomise
 
 SHAPE = (8, 9, 3)
@@ -82,7 +82,7 @@ FORMS: dict[str, dict[str, Any]] = {
 def test_weights_of_a_model_in_a_model(tmp_path: Path, library: Any, form: str, whole: bool) -> None:
     model = nested(library)
     match = autoport.match(model, twin())
-    save_weights(match, model, tmp_path / "port.safetensors")
+    match.save_weights(tmp_path / "port.safetensors")
     with h5py.File(tmp_path / "old.h5", "w") as file:
         group = file.create_group("model_weights") if whole else file
         write_weights(model, group, form if form[0] == "2" else "2.4.0", **FORMS[form])

@@ -19,6 +19,10 @@ from autoport.plan.plan import Plan
 from tests.files.models import Net, keras_model, sequences
 
 
+def as_document(plan: Plan) -> dict[str, Any]:
+    return to_document(plan.source, plan.target, plan)
+
+
 @pytest.fixture(scope="module")
 def match() -> autoport.Match:
     return autoport.match(keras_model(), Net())
@@ -27,7 +31,7 @@ def match() -> autoport.Match:
 @pytest.fixture(scope="module")
 def documents(match: autoport.Match) -> list[dict[str, Any]]:
     other = autoport.match(*sequences())
-    return [json.loads(json.dumps(to_document(m.plan(to)))) for m in (match, other) for to in ("torch", "tf")]
+    return [json.loads(json.dumps(as_document(m.plan(to)))) for m in (match, other) for to in ("torch", "tf")]
 
 
 @pytest.mark.parametrize("to", ["torch", "tf"])
@@ -35,7 +39,7 @@ def test_a_plan_is_read_as_it_was_written(match: autoport.Match, tmp_path: Path,
     plan = match.plan(to)
     plan.save(tmp_path / "x.plan.json")
     found = autoport.Plan.load(tmp_path / "x.plan.json")
-    assert to_document(found) == to_document(plan)
+    assert as_document(found) == as_document(plan)
     assert found.entries == plan.entries
     for path, values in plan.target.kept.items():
         np.testing.assert_array_equal(found.target.kept[path], values)
@@ -43,7 +47,7 @@ def test_a_plan_is_read_as_it_was_written(match: autoport.Match, tmp_path: Path,
 
 
 def test_a_plan_says_what_why_and_how_tensors_are_called_in_files(match: autoport.Match) -> None:
-    document = to_document(match.plan())
+    document = as_document(match.plan())
     assert (document["format"], document["version"]) == ("autoport-plan", 1)
     (entry,) = (entry for entry in document["entries"] if entry["target"] == "first.weight")
     assert entry["expression"] == "(h w c) o -> o (c h w)"
@@ -58,7 +62,7 @@ def test_a_plan_says_what_why_and_how_tensors_are_called_in_files(match: autopor
 
 def test_what_is_missing_is_written_with_its_reason() -> None:
     match = autoport.match(keras_model(), _with_a_layer_more())
-    document = to_document(match.plan())
+    document = as_document(match.plan())
     assert set(document["missing"]) == {"extra.weight", "extra.bias"}
     assert all(document["missing"].values())
 
@@ -126,7 +130,7 @@ def test_a_document_with_anything_anywhere_is_read_or_refused(documents: list[An
             break
         place = place[key]
     try:
-        plan = from_document(document)
+        plan = Plan.of(*from_document(document))
     except PlanError:
         return
     for entry in plan.entries.values():

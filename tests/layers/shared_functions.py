@@ -57,7 +57,7 @@ def whole(x: Any) -> Any:
 def definite(x: Any) -> Any:
     """Symmetric matrices that are positive definite."""
     turned = x.transpose(1, 2) if isinstance(x, torch.Tensor) else tf.transpose(x, (0, 2, 1))
-    return x @ turned + np.eye(7) * 0.1
+    return x @ turned + numbers(np.eye(7) * 0.1)(x)
 
 
 def numbers(values: Any) -> Callable[[Any], Any]:

@@ -160,8 +160,8 @@ def distance(ours: np.ndarray, theirs: np.ndarray) -> float:
 def _collect(match: autoport.Match, verdicts: dict[str, Verdict]) -> None:
     for difference in match.differences:
         if not difference.training_only:
-            for name in {branch_of(difference.tf), branch_of(difference.torch)} & verdicts.keys():
-                verdicts[name].reported.append(f"{difference.name}: {difference.tf_value} | {difference.torch_value}")
+            for name in {branch_of(str(difference.tf)), branch_of(str(difference.torch))} & verdicts.keys():
+                verdicts[name].reported.append(str(difference))
     for row in (*match.unmatched_tf, *match.unmatched_torch):
         if row.op is not None:
             verdicts[branch_of(row.op.path)].reported.append(f"unmatched {row.op.kind}")

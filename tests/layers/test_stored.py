@@ -124,7 +124,7 @@ def test_a_layer_that_no_output_needs_is_unused() -> None:
     assert match.complete
     match.assign()
     (row,) = match.unmatched_tf
-    assert row.reason == "no output depends on it"
+    assert str(row.reason) == "no output depends on it"
     assert "no output depends on it" in str(match.report("markdown"))
 
 

@@ -13,6 +13,7 @@ import torch
 import autoport
 from autoport.keras import read as keras_reading
 from autoport.pytorch import read as torch_reading
+from autoport.verify.running.readings import Readings
 from tests.properties import keras_side, torch_side
 from tests.properties.architecture import Architecture
 from tests.properties.torch_side import TorchTwin
@@ -47,7 +48,7 @@ class Case:
     def match(self, module: TorchTwin) -> autoport.Match:
         """What autoport finds, with the Keras model read only once."""
         torch = torch_reading.read(module, keras_reading.flat_inputs(self.inputs))
-        return autoport.Match(replace(self._reading, graph=deepcopy(self._reading.graph)), torch, module)
+        return autoport.Match(Readings(replace(self._reading, graph=deepcopy(self._reading.graph)), torch))
 
     def twins(self, seed: int, edited: Architecture | None = None) -> tuple[TorchTwin, TorchTwin]:
         """A module to be ported into, and the same with the right weights where they are known."""

@@ -10,6 +10,7 @@ import numpy as np
 
 import autoport
 from autoport.errors import InputError, NothingInCommonError
+from autoport.facts.reasons import Code
 from tests.properties import edits
 from tests.properties.alike import explains_as_much
 from tests.properties.architecture import WEIGHTED, Architecture
@@ -123,7 +124,7 @@ def _report(match: autoport.Match) -> str:
     """All that the report says about differences and about what has no partner."""
     rows = [*match.unmatched_tf, *match.unmatched_torch]
     texts = [f"{d.name} {d.tf} {d.torch}" for d in match.differences if not d.training_only]
-    texts += [f"{row.op} {row.tensors}" for row in rows if "not read" not in row.reason]
+    texts += [f"{row.op} {row.tensors}" for row in rows if row.reason.code is not Code.NO_READER]
     return " | ".join([*texts, *match.missing(), *match.unexpected()])
 
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
-from torch import nn
-
-from autoport.comparison.differences import find_differences
-from autoport.comparison.training import InTraining
+from autoport.analysis import Analysis, analyse
+from autoport.base.framework import Both
 from autoport.graph import Graph, Tensor, Value
 from autoport.graph.build import Builder
-from autoport.matching import match_skeletons
-from autoport.matching.skeleton import skeleton
-from autoport.result import Match
+from autoport.weights.piece import Weight
 
 WIDTH, TOKENS, NODES_OF_A_LAYER = 8, 5, 12
 SHAPE = (2, TOKENS, WIDTH)
@@ -28,7 +23,7 @@ class Encoder:
 
     def graph(self, layers: int, without: int | None = None) -> Graph:
         """The graph of so many layers, one of them without its second norm."""
-        x = self.build.emit("input", [], SHAPE, position=0)
+        x = self.build.emit("input", [], SHAPE, axes=["n", "t", "c"], position=0)
         for number in range(layers):
             x = self._layer(number, x, number != without)
         self.build.graph.outputs = [x]
@@ -36,7 +31,7 @@ class Encoder:
 
     def _layer(self, number: int, x: Value, whole: bool) -> Value:
         heads = [self._dense(f"{number}.attention.{name}", x) for name in ("query", "key", "value")]
-        attended = self._dense(f"{number}.attention.out", self._plain(f"{number}.attention", "attention", *heads))
+        attended = self._dense(f"{number}.attention.out", self._attention(f"{number}.attention", *heads))
         x = self._norm(number, "first", self._plain(str(number), "add", x, attended))
         inner = self._plain(f"{number}.mlp", "gelu", self._dense(f"{number}.mlp.up", x))
         x = self._plain(str(number), "add", x, self._dense(f"{number}.mlp.down", inner))
@@ -46,45 +41,39 @@ class Encoder:
         joined = f"layers.{path}".replace(".", self.separator)
         self.build.path, self.build.type = joined.replace(self.separator, "_") if self.flat else joined, kind.title()
 
-    def _plain(self, path: str, kind: str, *inputs: Value) -> Value:
+    def _plain(self, path: str, kind: str, *inputs: Value, **attrs: Any) -> Value:
         self._at(path, kind)
-        return self.build.emit(kind, inputs, SHAPE)
+        return self.build.emit(kind, inputs, SHAPE, **attrs)
+
+    def _attention(self, path: str, *inputs: Value) -> Value:
+        equation = ("nqd", "nkd", "nkv", "nqv")
+        return self._plain(path, "attention", *inputs, equation=equation, tokens="qk", scale=1.0, masked=False)
 
     def _dense(self, path: str, x: Value) -> Value:
-        return self._weighted(path, "dense", x, {"kernel": ("i o", (WIDTH, WIDTH)), "bias": ("o", (WIDTH,))})
+        self._at(path, "dense")
+        weights = self._weights(kernel=("i o", (WIDTH, WIDTH)), bias=("o", (WIDTH,)))
+        return self.build.dense(x, weights["kernel"].pieces[0], weights["bias"].pieces[0], SHAPE)
 
     def _norm(self, number: int, name: str, x: Value) -> Value:
-        weights = {"scale": ("c", (WIDTH,)), "offset": ("c", (WIDTH,))}
-        return self._weighted(f"{number}.{name}", "layer_norm", x, weights, epsilon=self.epsilon.get(number, 1e-5))
+        self._at(f"{number}.{name}", "layer_norm")
+        weights = self._weights(scale=("c", (WIDTH,)), offset=("c", (WIDTH,)))
+        return self.build.norm("layer_norm", x, weights, dims=[2], epsilon=self.epsilon.get(number, 1e-5))
 
-    def _weighted(
-        self, path: str, kind: str, x: Value, roles: dict[str, tuple[str, tuple[int, ...]]], **attrs: Any
-    ) -> Value:
-        self._at(path, kind)
+    def _weights(self, **roles: tuple[str, tuple[int, ...]]) -> dict[str, Weight]:
         patterns = {}
         for role, (pattern, shape) in roles.items():
             tensor = Tensor(f"{self.build.path}{self.separator}{role}", shape, "float32")
             patterns[role] = (self.build.tensor(tensor), pattern)
-        return self.build.emit(
-            kind, [x], SHAPE, weights=self.build.weights(**patterns), features=(WIDTH, WIDTH), **attrs
-        )
+        return self.build.weights(**patterns)
 
 
-def match_of(tf: Graph, torch: Graph) -> Match:
-    """The match of two graphs that no model was read for."""
-    match = object.__new__(Match)
-    match.graph_tf, match.graph_torch = tf, torch
-    match.readings = SimpleNamespace(model=SimpleNamespace(name="keras_encoder")), SimpleNamespace()  # type: ignore[assignment]
-    match._variables, match._torch_model = {}, nn.Module()
-    match.matching = match_skeletons(skeleton(tf), skeleton(torch))
-    match.differences, match.shifted, match._plans = find_differences(match.matching), {}, {}
-    match.in_training = InTraining()
-    match._conclude({})
-    return match
+def analysis_of(tf: Graph, torch: Graph) -> Analysis:
+    """What two graphs have in common that no model was read for."""
+    return analyse(Both(tf, torch), names=Both("keras_encoder", "Encoder"))
 
 
-def large(nodes: int, *, flat: bool = False) -> Match:
+def large(nodes: int, *, flat: bool = False) -> Analysis:
     """A pair of at least so many operations a side, of which one norm lacks in PyTorch and one epsilon differs."""
     layers = -(-nodes // NODES_OF_A_LAYER)
     tf = Encoder("/", flat=flat, epsilon={layers // 3: 1e-3}).graph(layers)
-    return match_of(tf, Encoder(".").graph(layers, without=layers * 2 // 3))
+    return analysis_of(tf, Encoder(".").graph(layers, without=layers * 2 // 3))

@@ -26,7 +26,7 @@ from tests.report import models
 def verified() -> Report:
     match = models.normed(eps=1e-5)
     match.assign()
-    return build_report(match, match.verify())
+    return build_report(match.analysis, match.verify())
 
 
 STARTS = {
@@ -55,7 +55,7 @@ def test_a_suffix_that_names_no_format_is_refused_and_a_folder_must_be_there(tmp
 
 
 def test_graphml_holds_both_graphs_or_one(tmp_path: Path) -> None:
-    report = build_report(models.uneven())
+    report = build_report(models.uneven().analysis)
     for name in ("pair.graphml", "pair.tf.graphml", "pair.torch.graphml"):
         write(report, tmp_path / name)
     pair, tf, torch = (
@@ -69,13 +69,13 @@ def test_graphml_holds_both_graphs_or_one(tmp_path: Path) -> None:
 
 def test_a_side_must_be_one_of_two() -> None:
     with pytest.raises(ValueError, match="'tf' or 'torch', not 'jax'"):
-        to_networkx(build_report(models.uneven()), "jax")
+        to_networkx(build_report(models.uneven().analysis), "jax")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of the parser that reads it
 @pytest.mark.parametrize("name", ["plain", 'a"b', "a\\", "a:b", "<b>", "new\nline"])
 def test_graphviz_reads_names_as_they_are(name: str) -> None:
-    text = render_dot(build_report(models.named(name)), "torch")
+    text = render_dot(build_report(models.named(name).analysis), "torch")
     (graph,) = pydot.graph_from_dot_data(text)
     labels = [node.get_label() for node in graph.get_nodes() if node.get_label()]
     assert len(labels) == 3
@@ -106,7 +106,7 @@ def test_model_explorer_files_are_a_folder(tmp_path: Path) -> None:
 
 
 def test_layers_that_are_flat_in_keras_stand_in_the_blocks_of_their_partners() -> None:
-    report = build_report(models.nested())
+    report = build_report(models.nested().analysis)
     blocks = [group.torch for group in report.drawing.groups]
     assert blocks == ["stem", "body"]
     graphs = json.loads(explorer_files(report)["graphs.json"])["graphs"]

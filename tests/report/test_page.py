@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import Browser
 
 import autoport
+from autoport.report import build_report
+from autoport.report.formats import render
 from tests.report import models, synthetic
 from tests.report.browser import Opened, chromium
 from tests.support import randomise_keras
@@ -50,7 +52,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "resnet50": resnet50,
     "bert": bert,
     "uneven": lambda: str(models.uneven().report("html")),
-    "large": lambda: str(synthetic.large(10_000).report("html")),
+    "large": lambda: str(render(build_report(synthetic.large(10_000)), "html")),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from autoport.facts.reasons import Code, Reason
 from autoport.report import Report, Row, Status, build_report
 from autoport.report.rows.rows import Count
 from tests.report import models
@@ -18,7 +19,7 @@ def expressions(row: Row) -> dict[str, str]:
 
 
 def test_equal_models_are_the_same_even_if_training_differs_or_a_layer_is_never_called() -> None:
-    report = build_report(models.normed(momentum=0.1))
+    report = build_report(models.normed(momentum=0.1).analysis)
     assert report.same
     assert report.complete
     assert report.tf_tensors == report.torch_tensors == Count(8, 8)
@@ -32,7 +33,7 @@ def test_equal_models_are_the_same_even_if_training_differs_or_a_layer_is_never_
 
 
 def test_rows_name_layers_kinds_tensors_and_shapes_of_both_sides() -> None:
-    row = row_of(build_report(models.normed()), "conv")
+    row = row_of(build_report(models.normed().analysis), "conv")
     assert (row.status, row.tf, row.tf_kind, row.torch, row.torch_kind) == ("=", "conv", "Conv2D", "first", "Conv2d")
     kernel = row.tensors[0]
     assert kernel.roles == ("kernel",)
@@ -44,14 +45,14 @@ def test_rows_name_layers_kinds_tensors_and_shapes_of_both_sides() -> None:
 
 
 def test_a_permuted_dense_layer_is_worth_seeing() -> None:
-    row = row_of(build_report(models.normed()), "last")
+    row = row_of(build_report(models.normed().analysis), "last")
     assert row.status is Status.TRANSFORMED
     assert expressions(row)["last.weight"] == "(h w c) o -> o (c h w)"
     assert [str(t.status) for t in row.tensors] == ["~", "="]
 
 
 def test_a_hyper_parameter_that_differs_is_told_at_its_row() -> None:
-    report = build_report(models.normed(eps=1e-5))
+    report = build_report(models.normed(eps=1e-5).analysis)
     row = row_of(report, "bn")
     assert row.status is Status.DIFFERENT
     assert [(d.name, d.tf_value, d.torch_value) for d in row.differences] == [("epsilon", "0.001", "1e-05")]
@@ -60,14 +61,14 @@ def test_a_hyper_parameter_that_differs_is_told_at_its_row() -> None:
 
 
 def test_a_weightless_operation_that_differs_has_a_row() -> None:
-    report = build_report(models.activations())
+    report = build_report(models.activations().analysis)
     assert [str(row.status) for row in report.listed] == ["=", "!"]
     assert report.listed[1].differences == report.differences
     assert not report.same
 
 
 def test_layers_on_one_side_stand_where_they_belong_with_the_reason() -> None:
-    report = build_report(models.uneven())
+    report = build_report(models.uneven().analysis)
     assert [(str(row.status), row.tf, row.torch) for row in report.listed] == [
         ("=", "a", "0"),
         ("=", "b", "1"),
@@ -81,7 +82,7 @@ def test_layers_on_one_side_stand_where_they_belong_with_the_reason() -> None:
 
 
 def test_a_bias_without_a_place_has_a_row_of_its_own() -> None:
-    report = build_report(models.lost_bias())
+    report = build_report(models.lost_bias().analysis)
     assert not report.same
     lost = next(row for row in report.rows if row.status is Status.TF_ONLY)
     assert lost.tf.endswith("a/bias")
@@ -92,7 +93,7 @@ def test_a_bias_without_a_place_has_a_row_of_its_own() -> None:
 
 
 def test_an_absorbed_bias_says_what_carries_it() -> None:
-    report = build_report(models.normed(bias=False))
+    report = build_report(models.normed(bias=False).analysis)
     assert report.same
     conv, norm = expressions(row_of(report, "conv")), expressions(row_of(report, "bn"))
     assert next(text for path, text in conv.items() if path.endswith("bias")) == "o -> absorbed by norm.running_mean"
@@ -102,7 +103,7 @@ def test_an_absorbed_bias_says_what_carries_it() -> None:
 
 
 def test_gates_are_one_line_for_each_stored_tensor() -> None:
-    report = build_report(models.recurrent())
+    report = build_report(models.recurrent().analysis)
     assert [(row.tf, row.torch) for row in report.listed] == [("gates", "gru"), ("both", "lstm")]
     gru, lstm = (expressions(row) for row in report.listed)
     assert gru["gru.weight_ih_l0"] == "i (gate u) -> (gate u) i [gate=0,1,2 -> gate=1,0,2]"
@@ -117,9 +118,8 @@ def test_gates_are_one_line_for_each_stored_tensor() -> None:
 def test_what_fits_several_partners_is_marked_as_ambiguous() -> None:
     match = models.uneven()
     match.unmatched_tf[:] = [
-        type(row)(row.op, row.tensors, "ambiguous: 2 operations of the other model fit equally well")
-        for row in match.unmatched_tf
+        type(row)(row.op, row.tensors, Reason.of(Code.SEVERAL_PARTNERS, number=2)) for row in match.unmatched_tf
     ]
-    row = row_of(build_report(match), "ln")
+    row = row_of(build_report(match.analysis), "ln")
     assert row.status is Status.AMBIGUOUS
     assert row.reason.startswith("ambiguous: 2")

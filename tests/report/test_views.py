@@ -10,19 +10,20 @@ from collections.abc import Callable
 import pytest
 from rich.console import Console
 
+from autoport.api import Match
 from autoport.comparison.differences import Difference
+from autoport.facts.places import Place
 from autoport.report import build_report
 from autoport.report.formats import FORMATS
 from autoport.report.views.lines import MOST_PLACES, difference_lines
 from autoport.report.views.markdown import code
 from autoport.report.views.table import print_report
-from autoport.result import Match
 from tests.report import models
 
 
 def render(match: Match, format: str) -> str:
     """A match in one of the formats."""
-    return FORMATS[format](build_report(match))
+    return FORMATS[format](build_report(match.analysis))
 
 
 COLOUR = re.compile(r"\x1b\[[\d;]*3\d")
@@ -67,7 +68,7 @@ def test_report_writes_the_same_text_into_a_pipe(capsys: pytest.CaptureFixture[s
 
 
 def test_colour_is_for_terminals_and_no_color_is_respected(monkeypatch: pytest.MonkeyPatch) -> None:
-    report = build_report(models.normed(eps=1e-5))
+    report = build_report(models.normed(eps=1e-5).analysis)
 
     def printed() -> str:
         stream = io.StringIO()
@@ -132,8 +133,18 @@ def test_json_is_versioned_and_says_it_all() -> None:
     assert document["differences"] == norm["differences"]
     assert norm["differences"][0] == {
         "name": "epsilon",
-        "tf": {"place": "bn (BatchNormalization)", "value": "0.001"},
-        "torch": {"place": "norm (BatchNorm2d)", "value": "1e-05"},
+        "tf": {
+            "place": "bn (BatchNormalization)",
+            "value": "0.001",
+            "at": {"path": "bn", "kind": "BatchNormalization", "operation": "batch_norm"},
+            "data": 0.001,
+        },
+        "torch": {
+            "place": "norm (BatchNorm2d)",
+            "value": "1e-05",
+            "at": {"path": "norm", "kind": "BatchNorm2d", "operation": "batch_norm"},
+            "data": 1e-5,
+        },
         "training_only": False,
     }
     spare = next(row for row in document["rows"] if row["unread"])
@@ -154,10 +165,11 @@ def test_one_sided_models_are_told_to_be_mended() -> None:
 
 
 def test_equal_differences_at_many_places_are_told_once() -> None:
-    found = [Difference("epsilon", f"bn{k}", f"norm{k}", "0.001", "1e-05") for k in range(MOST_PLACES + 1)]
-    [(headline, places)] = difference_lines(found)
+    places = [(Place(f"bn{k}"), Place(f"norm{k}")) for k in range(MOST_PLACES + 1)]
+    found = [Difference("epsilon", tf, torch, (1e-3, 1e-5)) for tf, torch in places]
+    [(headline, said)] = difference_lines(found)
     assert headline == "epsilon: 0.001 in Keras, 1e-05 in PyTorch, at 7 places"
-    assert places == ["bn0 | norm0", "bn1 | norm1", "bn2 | norm2", "... and 4 more"]
+    assert said == ["bn0 | norm0", "bn1 | norm1", "bn2 | norm2", "... and 4 more"]
 
 
 def test_an_unknown_format_names_the_known_ones() -> None:

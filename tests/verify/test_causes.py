@@ -211,7 +211,7 @@ def test_a_hyper_parameter_of_a_layer_is_named(case: str) -> None:
     (divergence,) = verification.divergences
     assert {cause.name for cause in divergence.causes} == causes, str(verification)
     assert all(cause.confirmed for cause in divergence.causes)
-    assert "first" in divergence.torch
+    assert "first" in divergence.torch.path
 
 
 def test_a_stride_in_another_place_is_named_in_both() -> None:

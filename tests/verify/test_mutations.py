@@ -137,7 +137,7 @@ def test_a_broken_tensor_is_caught_and_located(name: str) -> None:
     verification = match.verify()
     assert not verification.ok
     assert {divergence.cause for divergence in verification.divergences} == {"weights"}
-    assert {divergence.torch.split(" ")[0].split(".")[0] for divergence in verification.divergences} == broken.places
+    assert {divergence.torch.path.split(".")[0] for divergence in verification.divergences} == broken.places
 
 
 def shift(module: nn.Module) -> None:
@@ -161,7 +161,7 @@ def test_another_function_is_caught_and_located(name: str) -> None:
     verification = match.verify()
     assert not verification.ok
     (divergence,) = verification.divergences
-    assert divergence.torch.startswith(place)
+    assert divergence.torch.path.startswith(place)
     assert [(found.name, found.confirmed) for found in divergence.causes] == [(cause, True)], str(verification)
 
 

@@ -127,7 +127,7 @@ def test_a_wrong_number_in_a_network_that_amplifies_rounding_is_caught() -> None
         module.norms[7].bias[2] += 1e-6
     verification = match.verify()
     assert not verification.ok
-    assert [d.torch.split(" ")[0] for d in verification.divergences] == ["norms.7"]
+    assert [d.torch.path for d in verification.divergences] == ["norms.7"]
 
 
 @pytest.mark.parametrize("pair", PAIRS)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import autoport
-from autoport.transfer.into_file import apply_plan, save_weights
+from autoport.transfer.into_file import apply_plan
 from tests.support import random_images, randomise_keras, relative_error, run_keras
 from tests.zoo.pairs import PAIRS, Pair
 
@@ -25,7 +25,7 @@ def test_there_and_back(pair: Pair, tmp_path: Path) -> None:
         match.plan(to).save(tmp_path / f"{to}.plan.json")
     there, back = (autoport.Plan.load(tmp_path / f"{to}.plan.json") for to in ("torch", "tf"))
     apply_plan(there, tmp_path / "in.weights.h5", tmp_path / "there.safetensors")
-    save_weights(match, model, tmp_path / "port.safetensors")
+    match.save_weights(tmp_path / "port.safetensors")
     assert (tmp_path / "there.safetensors").read_bytes() == (tmp_path / "port.safetensors").read_bytes()
     apply_plan(back, tmp_path / "there.safetensors", tmp_path / "back.weights.h5")
     originals = [np.array(variable) for variable in model.weights]

@@ -13,11 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from autoport.canonical.axes.roles import note_roles
-from autoport.canonical.axes.unify import ELEMENTWISE, aligned, unify
+from autoport.canonical.axes.unify import aligned, unify
 from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
 from autoport.graph.axes import Axis
+from autoport.graph.vocabulary import Motion
 from autoport.weights.piece import Piece, Weight
+from autoport.weights.role import Role
 
 Axes = tuple[Axis, ...]
 Rule = Callable[[Graph, Op, Sequence[Axes]], Axes]
@@ -35,7 +37,7 @@ def name_axes(graph: Graph) -> list[Binding]:
     for op in graph.ops():
         inputs = [known.get(value) or ax.unknown(graph.shape(value)) for value in op.inputs]
         _name_inputs(op, inputs)
-        named = RULES.get(op.kind, _default)(graph, op, inputs)
+        named = _rule(op)(graph, op, inputs)
         for index, shape in enumerate(op.shapes):
             known[Value(op.name, index)] = _fitted(op, named, shape)
         bindings += _bindings(op, inputs, known.get(Value(op.name), ()))
@@ -56,6 +58,13 @@ def expand_weights(bindings: Sequence[Binding]) -> None:
         _expand(op, name, data)
 
 
+def _rule(op: Op) -> Rule:
+    """How the axes of a result are named: as its kind does it, or else by how that moves positions."""
+    if op.kind in RULES:
+        return RULES[op.kind]
+    return _elementwise if op.kind.is_arithmetic else _reduce if op.kind.reduces else BY_MOTION[op.kind.moves.motion]
+
+
 def _name_inputs(op: Op, inputs: Sequence[Axes]) -> None:
     """A convolution or pooling knows what the axes of its input are, a dense layer which one holds the features.
 
@@ -68,7 +77,7 @@ def _name_inputs(op: Op, inputs: Sequence[Axes]) -> None:
     elif op.kind == "dense" and "i" in op.attrs["binds"]:
         index, dim = op.attrs["binds"]["i"]
         ax.name_plain(inputs[index][dim], "c")
-    if op.kind in ELEMENTWISE and len(inputs) > 1:
+    if op.kind.is_arithmetic and len(inputs) > 1:
         for axes in aligned(inputs):
             names = {name for name in map(ax.plain_name, axes) if name not in (None, ax.UNKNOWN)}
             if len(names) == 1:
@@ -212,6 +221,21 @@ def _gather(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     return tuple(axes)
 
 
+def _moved(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
+    """Positions moved along some axes: plain ones keep their names, of composite ones the order is lost.
+
+    A flip reverses each part of a composite axis, and what is sorted has an order of its own.
+    """
+    named, moves = list(_default(graph, op, inputs)), op.kind.moves
+    dims = moves.along(op.attrs)
+    for dim in range(len(named)) if dims is None else dims:
+        mirrored = moves.mirrors and len(named[dim]) == 1
+        if not mirrored and not ax.is_plain(named[dim]):
+            size = ax.axis_size(named[dim])
+            named[dim] = ax.axis(None, size) if moves.any_order else ax.lost([size])[0]
+    return tuple(named)
+
+
 def _lookup(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     return (*inputs[1], *inputs[0][1:])
 
@@ -245,6 +269,10 @@ def _default(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     return fitting[0] if fitting else ax.unknown(shape)
 
 
+def _unfollowed(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
+    return ax.unknown(op.shapes[0])
+
+
 def _nameless(axes: Axes) -> bool:
     return not any(ax.axis_size(axis) > 1 and ax.is_known(axis) for axis in axes)
 
@@ -253,7 +281,7 @@ RULES: dict[str, Rule] = {
     "input": _input,
     "conv": _conv,
     "dense": _dense,
-    "einsum": lambda graph, op, inputs: ax.unknown(op.shapes[0]),
+    "einsum": _unfollowed,
     "embedding": lambda graph, op, inputs: (*inputs[0], ax.axis("c", op.shapes[0][-1])),
     "lstm": _last_is_channel,
     "gru": _last_is_channel,
@@ -269,14 +297,15 @@ RULES: dict[str, Rule] = {
     "attention": _attention,
     "mixture": lambda graph, op, inputs: inputs[1],
     "parameter": lambda graph, op, inputs: tuple(ax.axis(None, size) for size in op.shapes[0]),
-    **dict.fromkeys(ELEMENTWISE, _elementwise),
-    **dict.fromkeys(
-        (
-            *("global_avg_pool", "global_max_pool", "reduce_mean", "reduce_sum", "reduce_max", "reduce_min"),
-            *("reduce_prod", "reduce_all", "reduce_any", "argmax", "argmin"),
-        ),
-        _reduce,
-    ),
+    "global_avg_pool": _reduce,
+    "global_max_pool": _reduce,
+}
+BY_MOTION: dict[Motion, Rule] = {
+    Motion.KEEPS: _default,
+    Motion.FOLLOWED: _unfollowed,
+    Motion.ALONG: _moved,
+    Motion.FEATURES: _moved,
+    Motion.UNKNOWN: _moved,
 }
 
 
@@ -310,7 +339,7 @@ def _expanded(role: str, weight: Weight, name: str, data: Axis) -> dict[str, Wei
         pieces = tuple(
             _part(piece, name, start, stop, len(data)).expand(name, ax.spelled(segment)) for piece in weight.pieces
         )
-        result[role if len(data) == 1 else f"{role}[{number}]"] = replace(weight, pieces=pieces)
+        result[role if len(data) == 1 else Role.of(role).part(number)] = replace(weight, pieces=pieces)
         start = stop
     return result
 

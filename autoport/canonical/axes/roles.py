@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from autoport.canonical.axes.unify import ELEMENTWISE, aligned
+from autoport.canonical.axes.unify import aligned
 from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
 from autoport.graph.axes import Axis
@@ -36,7 +36,7 @@ def note_roles(graph: Graph, op: Op) -> None:
     reads |= {role: ax.known_name(axis, ordered=True) for role, axis in steps.items()}
     if op.attrs.get("groups", 1) > 1 and "c" in roles:
         reads["grouped"] = _order(roles["c"])
-    if op.kind in ELEMENTWISE and len(inputs) > 1:
+    if op.kind.is_arithmetic and len(inputs) > 1:
         reads["operands"] = _conflicts(inputs)
     op.attrs["reads"] = {role: name for role, name in reads.items() if name is not None}
 

@@ -14,9 +14,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from autoport.graph import axes as ax
 from autoport.graph.axes import Atom, Axis
 
-# Kinds whose inputs and output have the same axes, so that each can name the other's.
-ELEMENTWISE = {"add", "sub", "mul", "div", "maximum", "minimum"}
-
 
 def aligned(inputs: Sequence[Sequence[Axis]]) -> Iterator[list[Axis]]:
     """Axes that broadcasting puts on each other, from the last one on."""

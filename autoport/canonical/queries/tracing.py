@@ -6,11 +6,6 @@ from math import prod
 
 from autoport.graph import Graph, Op
 
-POINTWISE = {
-    *("add", "sub", "mul", "div", "maximum", "minimum", "neg", "abs", "square", "sqrt", "rsqrt", "reciprocal", "exp"),
-    *("log", "erf", "pow", "sigmoid", "tanh", "relu", "relu6", "silu", "gelu", "softplus", "clamp", "leaky_relu"),
-}
-
 
 def source_dim(graph: Graph, op: Op, place: int, dim: int) -> int | None:
     """The dimension of an operand that a dimension of an operation's result is, whole and alone; None if there is none.
@@ -22,7 +17,7 @@ def source_dim(graph: Graph, op: Op, place: int, dim: int) -> int | None:
         dim: of the first result.
     """
     before, after = graph.shape(op.inputs[place]), op.shapes[0]
-    if op.kind in POINTWISE:
+    if op.kind.is_pointwise:
         found = dim - len(after) + len(before)
         return found if found >= 0 and before[found] == after[dim] else None
     if op.kind == "transpose":
@@ -35,4 +30,5 @@ def source_dim(graph: Graph, op: Op, place: int, dim: int) -> int | None:
     if op.kind == "reshape":
         fitting = (d for d, size in enumerate(before) if size == after[dim] and prod(before[:d]) == prod(after[:dim]))
         return next(fitting, None)
-    return None
+    moved = op.kind.moves.along(op.attrs) if op.kind.moves.rearranges and before == after else None
+    return None if moved is None or dim in moved or len(op.inputs) > 1 else dim

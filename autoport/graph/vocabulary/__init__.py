@@ -6,7 +6,8 @@ own name of which nothing is assumed: it may do anything with positions.
 """
 
 from autoport.graph.vocabulary import computing, layers, pointwise, positions  # noqa: F401
-from autoport.graph.vocabulary.kind import KEEPS, NOTHING, UNKNOWN, Attribute, Kind, Motion, Moves, Use
+from autoport.graph.vocabulary.kind import NOTHING, Attribute, Kind, Use
+from autoport.graph.vocabulary.moves import KEEPS, UNKNOWN, Motion, Moves, by_dim
 from autoport.graph.vocabulary.names import normal_form
 from autoport.graph.vocabulary.registry import KINDS, UndeclaredError, check, foreign_kind, kind_of, strict
 
@@ -21,6 +22,7 @@ __all__ = [
     "Moves",
     "UndeclaredError",
     "Use",
+    "by_dim",
     "check",
     "foreign_kind",
     "kind_of",

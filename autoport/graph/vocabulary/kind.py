@@ -1,4 +1,4 @@
-"""What is declared of a kind of operation: its attributes, its weights, how it moves positions, its traits."""
+"""What is declared of a kind of operation: its attributes, the weights it reads, how it moves positions, its traits."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any
 
+from autoport.graph.vocabulary.moves import UNKNOWN, Moves
+
 # What an operation without an attribute has there, where nothing else is declared.
-NOTHING = "nothing"
+NOTHING = object()
 
 
 class Use(Enum):
@@ -47,45 +49,6 @@ class Attribute:
     member: str | None = None
 
 
-class Motion(Enum):
-    """How operations move positions.
-
-    `KEEPS`: every position stays, or goes with its axis. `FOLLOWED`: a change of shape, which the names of
-    axes follow. `ALONG`: positions move along some axes only. `FEATURES`: positions move between features, or
-    between features and space. `UNKNOWN`: anything may happen.
-    """
-
-    KEEPS = "keeps"
-    FOLLOWED = "followed"
-    ALONG = "along"
-    FEATURES = "features"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class Moves:
-    """How a kind moves positions.
-
-    Attributes:
-        motion: in which way.
-        dims: the attribute that holds the dimensions it moves along: one, several, or values by dimension.
-        known_by: attributes that tell one move from another, free of layout.
-        any_order: whether the order of positions before does not count, as for a sort.
-    """
-
-    motion: Motion
-    dims: str | None = None
-    known_by: tuple[str, ...] = ()
-    any_order: bool = False
-
-    def __bool__(self) -> bool:
-        """Whether positions may end up in other places than the names of axes say."""
-        return self.motion in (Motion.ALONG, Motion.FEATURES, Motion.UNKNOWN)
-
-
-KEEPS, FOLLOWED, UNKNOWN = Moves(Motion.KEEPS), Moves(Motion.FOLLOWED), Moves(Motion.UNKNOWN)
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class Kind(str):
     """A kind of operation: a text that knows what is declared of it.
@@ -102,20 +65,31 @@ class Kind(str):
         is_activation: it is used as an activation.
         is_arithmetic: operands and result have the same axes, so that each can name the other's.
         is_affine: arithmetic that with a number shifts or scales.
+        adds: it adds its operands, or a number.
+        scales: with a number it multiplies or divides by it.
         is_commutative: the order of its operands does not count.
         is_shape_only: it moves values to other dimensions, each once.
         is_silent: it is left out where operations are compared.
         is_drawn: it is shown in drawings, also without weights.
         is_structural: it is a node of the skeleton, also without weights.
         is_layer: its weights lie along the features that it reads or makes.
+        is_norm: it is a normalisation.
+        is_pool: it makes one of the positions in every window.
+        is_product: it is a product of two values, summed over axes that they share.
+        is_join: it puts its operands side by side.
         is_attention: it is attention in one operation.
+        is_preprocessing: it has no twin in PyTorch.
         is_random: two of the same are not the same.
+        only_in_training: it does nothing at inference.
         is_non_negative: its result is never negative.
         keeps_sign: its result is not negative where its operands are not.
         passes_shifts: a shift of every channel comes through as it is.
+        ignores_shifts: what is added to every position along its axes alike does not show.
         reduces: it makes one of all positions along some dimensions, in any order.
         mixes: it sums over the features it reads: behind it their order is forgotten.
+        passes_axes: axes that it does not sum over come through, whatever their shape.
         computes_weights: it computes a weight, or reads one that is computed.
+        named_alone: what the difference is called if only one model has it.
         gates: of a recurrent cell, by PyTorch's letters.
         on_numbers: what it computes of numbers.
     """
@@ -131,20 +105,31 @@ class Kind(str):
     is_activation: bool = False
     is_arithmetic: bool = False
     is_affine: bool = False
+    adds: bool = False
+    scales: bool = False
     is_commutative: bool = False
     is_shape_only: bool = False
     is_silent: bool = False
     is_drawn: bool = True
     is_structural: bool = False
     is_layer: bool = False
+    is_norm: bool = False
+    is_pool: bool = False
+    is_join: bool = False
+    is_product: bool = False
     is_attention: bool = False
+    is_preprocessing: bool = False
     is_random: bool = False
+    only_in_training: bool = False
     is_non_negative: bool = False
     keeps_sign: bool = False
     passes_shifts: bool = False
+    ignores_shifts: bool = False
     reduces: bool = False
     mixes: bool = False
+    passes_axes: bool = False
     computes_weights: bool = False
+    named_alone: str = ""
     gates: str = ""
     on_numbers: Callable[..., Any] | None = None
 
@@ -152,15 +137,35 @@ class Kind(str):
         """The text."""
         return super().__new__(cls, name)
 
-    def __reduce__(self) -> tuple[Callable[[str], Kind], tuple[str]]:
-        from autoport.graph.vocabulary.registry import kind_of
-
-        return kind_of, (self.name,)
-
     @property
     def is_recurrent(self) -> bool:
         """Whether it is a recurrent layer."""
         return bool(self.gates)
+
+    @property
+    def is_input(self) -> bool:
+        """Whether it is an input of the model."""
+        return self.is_structural and not self.is_layer
+
+    @property
+    def is_parameter(self) -> bool:
+        """Whether it is a stored tensor that is read as data."""
+        return "value" in self.roles
+
+    @property
+    def is_lookup(self) -> bool:
+        """Whether it looks up rows of a stored table."""
+        return "embedding" in self.roles
+
+    @property
+    def has_statistics(self) -> bool:
+        """Whether it normalises by a stored mean and variance."""
+        return "mean" in self.roles
+
+    @property
+    def is_merge(self) -> bool:
+        """Whether it joins values in a way that may be nested: a + (b + c), concat(concat(a, b), c)."""
+        return self.is_commutative or self.is_join
 
     @property
     def own_attributes(self) -> tuple[Attribute, ...]:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from autoport.graph.vocabulary.attributes import shared
-from autoport.graph.vocabulary.kind import KEEPS, Attribute
+from autoport.graph.vocabulary.kind import Attribute
+from autoport.graph.vocabulary.moves import KEEPS
 from autoport.graph.vocabulary.registry import declare
 
 
@@ -52,10 +53,11 @@ _functions("sin cos tan sinh cosh asin acos atan asinh acosh atanh")
 _functions("not isfinite isinf isnan isneginf isposinf signbit bitwise_not")
 
 _FACTOR = Attribute("factor")
-_arithmetic("add", _FACTOR, is_arithmetic=True, is_affine=True, is_commutative=True, keeps_sign=True, on_numbers=np.add)
-_arithmetic("sub", _FACTOR, is_arithmetic=True, is_affine=True, on_numbers=np.subtract)
-_arithmetic("mul", is_arithmetic=True, is_affine=True, is_commutative=True, on_numbers=np.multiply)
-_arithmetic("div", is_arithmetic=True, is_affine=True, on_numbers=np.divide)
+_AFFINE = {"is_arithmetic": True, "is_affine": True}
+_arithmetic("add", _FACTOR, **_AFFINE, adds=True, is_commutative=True, keeps_sign=True, on_numbers=np.add)
+_arithmetic("sub", _FACTOR, **_AFFINE, on_numbers=np.subtract)
+_arithmetic("mul", **_AFFINE, scales=True, is_commutative=True, on_numbers=np.multiply)
+_arithmetic("div", **_AFFINE, scales=True, on_numbers=np.divide)
 _arithmetic("maximum minimum", is_arithmetic=True, is_commutative=True)
 _arithmetic("pow", on_numbers=np.power)
 _arithmetic("floor_divide remainder fmod atan2 squared_difference hypot logaddexp logaddexp2 copysign nextafter")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
@@ -9,6 +10,7 @@ from typing import Any
 
 from autoport.graph.vocabulary.kind import Attribute, Kind
 from autoport.graph.vocabulary.names import normal_form
+from autoport.weights.role import Role
 
 KINDS: dict[str, Kind] = {}
 _strict = False
@@ -58,13 +60,16 @@ def kind_of(name: str) -> Kind:
     return Kind(bare, "undeclared", declared=False, is_random="rand" in bare)
 
 
+copyreg.pickle(Kind, lambda kind: (kind_of, (kind.name,)))
+
+
 def foreign_kind(name: str) -> Kind:
     """The kind of a function that no row of a reader's table knows, by its name alone.
 
-    A kind that has attributes, weights or moves is more than its name says, so it is not taken for that.
+    A kind that has attributes or weights is more than its name says, so the function is not taken for that.
     """
     known = KINDS.get(normal_form(name))
-    if known is not None and (known.own_attributes or known.roles or not known.is_pointwise):
+    if known is not None and (known.own_attributes or known.roles):
         return kind_of(f"other_{known}")
     return kind_of(name)
 
@@ -73,10 +78,8 @@ def check(kind: Kind, attributes: Mapping[str, Any], roles: Collection[str]) -> 
     """Raises an `UndeclaredError` if an operation has what its kind does not declare, and the vocabulary is strict."""
     if not _strict or not kind.declared:
         return
-    gates = [f"_{gate}" for gate in kind.gates]
-    bases = [role.split("[")[0] for role in roles]
-    bare = {base[:-2] if base[-2:] in gates else base for base in bases}
-    undeclared = {"attributes": attributes.keys() - kind.attributes.keys(), "weights": bare - {*kind.roles}}
+    read = {Role.of(role).base for role in roles}
+    undeclared = {"attributes": attributes.keys() - kind.attributes.keys(), "weights": read - {*kind.roles}}
     for what, unknown in undeclared.items():
         if unknown:
             raise UndeclaredError(f"the kind {kind!r} declares no {what} {', '.join(sorted(unknown))}")

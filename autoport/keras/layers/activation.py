@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from autoport.graph import Value
-from autoport.keras.rules import Layer, layer_rule
+from autoport.keras.calls import Layer
+from autoport.keras.table import layer_rule
 
 # Keras activation function -> (vocabulary name, attributes).
 FUNCTIONS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoport.keras.rules import Layer, layer_rule
+from autoport.keras.calls import Layer
+from autoport.keras.table import layer_rule
 
 
 @layer_rule("Attention AdditiveAttention")

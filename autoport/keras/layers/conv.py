@@ -8,8 +8,9 @@ from typing import Any
 
 from autoport.graph import Value
 from autoport.graph.build import SPATIAL
+from autoport.keras.calls import Layer
 from autoport.keras.layers.activation import with_activation
-from autoport.keras.rules import Layer, layer_rule
+from autoport.keras.table import layer_rule
 
 Pads = list[tuple[int, int]]
 

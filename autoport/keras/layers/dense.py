@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from autoport.graph.einsum import lower_einsum
+from autoport.keras.calls import Layer
 from autoport.keras.layers.activation import with_activation
-from autoport.keras.rules import Layer, known_class, layer_rule
+from autoport.keras.table import known_class, layer_rule
 
 
 @layer_rule("Dense")

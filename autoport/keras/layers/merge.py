@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from autoport.graph.equations import product_equation
-from autoport.keras.rules import Layer, layer_rule
+from autoport.keras.calls import Layer
+from autoport.keras.table import layer_rule
 
 ELEMENTWISE = {"Add": "add", "Multiply": "mul", "Subtract": "sub", "Maximum": "maximum", "Minimum": "minimum"}
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from autoport.keras.rules import Layer, layer_rule
+from autoport.keras.calls import Layer
+from autoport.keras.table import layer_rule
 
 
 def _dims(call: Layer, axis: Any) -> list[int]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from autoport.keras.calls import Layer
 from autoport.keras.layers.conv import data_layout, explicit_padding, spatial_shape
-from autoport.keras.rules import Layer, layer_rule
+from autoport.keras.table import layer_rule
 
 # TensorFlow's bicubic kernel is Keys' with a = -0.5, PyTorch's has a = -0.75.
 RESIZE_MODES = {"bicubic": "bicubic (a=-0.5)"}

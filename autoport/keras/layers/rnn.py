@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from autoport.graph import Value
-from autoport.graph.build import RNN_GATES
+from autoport.graph.vocabulary import kind_of
+from autoport.keras.calls import Layer
 from autoport.keras.layers.activation import activation_kind
-from autoport.keras.rules import Layer, known_class, layer_rule
+from autoport.keras.table import known_class, layer_rule
+from autoport.weights.role import Role
 
 # Gates in the order Keras stacks them, by PyTorch's letters.
 ORDER = {"lstm": "ifgo", "gru": "zrn", "simple_rnn": "h"}
@@ -49,10 +51,10 @@ def _cell(call: Layer, layer: Any, x: Value) -> Value:
     gates = ORDER[kind]
     cell = layer.cell
     weights: dict[str, list[Any]] = {}
-    for gate in RNN_GATES[kind]:
+    for gate in kind_of(kind).gates:
         select, sizes = {"gate": gates.index(gate)}, {"gate": len(gates)}
-        weights[f"kernel_{gate}"] = [call.piece(cell.kernel, "i (gate u)", select, **sizes)]
-        weights[f"recurrent_kernel_{gate}"] = [call.piece(cell.recurrent_kernel, "r (gate u)", select, **sizes)]
+        weights[Role("kernel", gate)] = [call.piece(cell.kernel, "i (gate u)", select, **sizes)]
+        weights[Role("recurrent_kernel", gate)] = [call.piece(cell.recurrent_kernel, "r (gate u)", select, **sizes)]
         weights |= _biases(call, cell, kind, gate, select, sizes)
     batch, time, _ = call.build.graph.shape(x)
     units = int(cell.units)
@@ -79,8 +81,8 @@ def _biases(call: Layer, cell: Any, kind: str, gate: str, select: Any, sizes: An
     if cell.bias is None:
         return {}
     if len(cell.bias.shape) == 1:
-        return {f"bias_{gate}": [call.piece(cell.bias, "(gate u)", select, **sizes)]}
+        return {Role("bias", gate): [call.piece(cell.bias, "(gate u)", select, **sizes)]}
     rows = [call.piece(cell.bias, "row (gate u)", {**select, "row": row}, **sizes) for row in (0, 1)]
     if (kind, gate) == ("gru", "n"):
-        return {f"bias_{gate}": rows[:1], f"recurrent_bias_{gate}": rows[1:]}
-    return {f"bias_{gate}": rows}
+        return {Role("bias", gate): rows[:1], Role("recurrent_bias", gate): rows[1:]}
+    return {Role("bias", gate): rows}

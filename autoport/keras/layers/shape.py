@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from autoport.graph import Value
-from autoport.keras.rules import Layer, layer_rule
+from autoport.keras.calls import Layer
+from autoport.keras.table import layer_rule
 
 
 @layer_rule("Reshape RepeatVector")

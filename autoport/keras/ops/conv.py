@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from autoport.graph.build import SPATIAL
+from autoport.keras.calls import RawOp
 from autoport.keras.layers.conv import explicit_padding, spatial_shape
-from autoport.keras.rules import RawOp, op_rule
+from autoport.keras.table import op_rule
 
 
 @op_rule("Conv2D DepthwiseConv2dNative")

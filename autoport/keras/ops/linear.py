@@ -7,7 +7,8 @@ from typing import Any
 from autoport.graph import Value
 from autoport.graph.einsum import lower_einsum
 from autoport.graph.equations import product_equation
-from autoport.keras.rules import RawOp, op_rule
+from autoport.keras.calls import RawOp
+from autoport.keras.table import op_rule
 
 
 @op_rule("MatMul BatchMatMulV2 BatchMatMul BatchMatMulV3")
@@ -37,7 +38,9 @@ def gather(raw: RawOp) -> Any:
         if axis is None:
             return raw.emit("gather", [0, 1])
         axis = int(axis) % len(raw.build.graph.shape(raw.data(0)))
-        return raw.emit("gather" if axis or raw.op.get_attr("batch_dims") else "lookup", [0, 1], axis=axis)
+        if raw.op.get_attr("batch_dims"):
+            return raw.emit("gather", [0, 1], axis=axis)
+        return raw.build.take(raw.data(0), raw.data(1), axis, raw.out)
     return raw.build.embedding(raw.data(1), raw.build.piece(path, "v c"), raw.out)
 
 

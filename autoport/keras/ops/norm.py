@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from autoport.graph import Value
-from autoport.keras.rules import RawOp, op_rule
+from autoport.keras.calls import RawOp
+from autoport.keras.table import op_rule
 
 # The inputs behind the data, with what they are where a layer has no such weight.
 ROLES = {"scale": 1.0, "offset": 0.0, "mean": None, "variance": None}
@@ -24,7 +25,7 @@ def fused_batch_norm(raw: RawOp) -> Any:
     if raw.op.get_attr("is_training") and lacking == {"scale", "offset"} and dim == 1 and raw.out[0] == 1:
         return _rows(raw, epsilon)
     if raw.op.get_attr("is_training") or any(path is None and role not in lacking for role, path in paths.items()):
-        return raw.emit(raw.op.type)
+        return raw.emit("batch_norm_by_value")
     weights = raw.build.weights(**{role: (path, "c") for role, path in paths.items()})
     found = raw.build.norm("batch_norm", raw.data(0), weights, dims=[dim], epsilon=epsilon)
     return [found, *(Value(found.op, 1) for _ in raw.op.outputs[1:])]

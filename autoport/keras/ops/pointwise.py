@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from autoport.keras.rules import RawOp, op_rule
+from autoport.keras.calls import RawOp
+from autoport.keras.table import op_rule
 
 ACTIVATIONS = {
     "Relu": "relu",

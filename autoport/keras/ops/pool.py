@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from autoport.graph.build import SPATIAL
+from autoport.keras.calls import RawOp
 from autoport.keras.layers.conv import explicit_padding, spatial_shape
 from autoport.keras.layers.pool import RESIZE_MODES
-from autoport.keras.rules import RawOp, op_rule
+from autoport.keras.table import op_rule
 
 
 @op_rule("MaxPool MaxPool3D")

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from autoport.graph import Value
-from autoport.keras.rules import RawOp, op_rule, static_axes
+from autoport.keras.calls import RawOp, static_axes
+from autoport.keras.table import op_rule
 
 
 @op_rule("Reshape Squeeze ExpandDims")
@@ -147,20 +148,12 @@ def place_of_extreme(raw: RawOp) -> Any:
 
 @op_rule("Cumsum Cumprod")
 def cumulative(raw: RawOp) -> Any:
-    """`tf.cumsum`; one that counts otherwise is another operation."""
-    usual = not raw.op.get_attr("exclusive") and not raw.op.get_attr("reverse")
-    if not usual or raw.constant(1) is None:
-        return raw.emit(raw.op.type, [0])
-    return raw.emit(raw.op.type.lower(), [0], dims=(int(raw.constant(1)) % len(raw.out),))
-
-
-@op_rule("ReverseV2")
-def flip(raw: RawOp) -> Any:
-    """The other way round along dimensions."""
-    axes = raw.constant(1)
-    return (
-        raw.emit("flip_by_value", [0]) if axes is None else raw.build.flip(raw.data(0), static_axes(axes, len(raw.out)))
-    )
+    """`tf.cumsum`, `tf.math.cumprod`."""
+    kind = raw.op.type.lower()
+    if raw.constant(1) is None:
+        return raw.emit(f"{kind}_by_value", [0])
+    otherwise = {name: True for name in ("exclusive", "reverse") if raw.op.get_attr(name)}
+    return raw.emit(kind, [0], dims=(int(raw.constant(1)) % len(raw.out),), **otherwise)
 
 
 @op_rule("MatrixBandPart")
@@ -197,8 +190,19 @@ def pad(raw: RawOp) -> Any:
 @op_rule("DepthToSpace")
 def depth_to_space(raw: RawOp) -> Any:
     """`tf.nn.depth_to_space`: channels are `(r r c)`."""
-    last = raw.op.get_attr("data_format").decode() == "NHWC"
-    return raw.emit("depth_to_space" if last else "DepthToSpace", factor=raw.op.get_attr("block_size"))
+    return raw.emit("depth_to_space", factor=raw.op.get_attr("block_size"))
+
+
+@op_rule("SpaceToDepth")
+def space_to_depth(raw: RawOp) -> Any:
+    """`tf.nn.space_to_depth`: channels become `(r r c)`."""
+    return raw.emit("space_to_depth", factor=raw.op.get_attr("block_size"))
+
+
+@op_rule("Where")
+def nonzero(raw: RawOp) -> Any:
+    """`tf.where(condition)`: the places where it holds."""
+    return raw.emit("nonzero")
 
 
 @op_rule("VarHandleOp")
@@ -218,7 +222,7 @@ def one_hot(raw: RawOp) -> Any:
     """`tf.one_hot`, with ones in rows of zeros along the last dimension."""
     values = [raw.constant(k) for k in (2, 3)]
     usual = values == [1, 0] and raw.op.get_attr("axis") == -1
-    return raw.emit("one_hot" if usual else "OneHot", [0])
+    return raw.emit("one_hot" if usual else "one_hot_of_values", [0])
 
 
 @op_rule("Roll")
@@ -226,9 +230,17 @@ def roll(raw: RawOp) -> Any:
     """`tf.roll`."""
     shift, axes = raw.constant(1), raw.constant(2)
     if shift is None or axes is None:
-        return raw.emit("roll", [0])
-    dims = tuple(int(axis) % len(raw.out) for axis in np.ravel(axes))
-    return raw.emit("roll", [0], shifts=tuple(int(s) for s in np.ravel(shift)), dims=dims)
+        return raw.emit("roll_by_value", [0])
+    return raw.build.roll(raw.data(0), [int(s) for s in np.ravel(shift)], [int(axis) for axis in np.ravel(axes)])
+
+
+@op_rule("ReverseV2")
+def flip(raw: RawOp) -> Any:
+    """`tf.reverse`."""
+    axes = raw.constant(1)
+    if axes is None:
+        return raw.emit("flip_by_value", [0])
+    return raw.build.flip(raw.data(0), [int(axis) for axis in np.ravel(axes)])
 
 
 @op_rule("Tile BroadcastTo")

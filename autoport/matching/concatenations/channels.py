@@ -10,22 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from autoport.canonical.axes.layout import NUMBERED
-from autoport.canonical.axes.unify import ELEMENTWISE
 from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
 from autoport.graph.axes import Atom
-
-# Operations that treat every channel alike and keep its place.
-ALIKE = {
-    *("relu", "relu6", "sigmoid", "tanh", "silu", "hard_swish", "hard_sigmoid", "softplus", "softsign", "selu", "mish"),
-    *("log_sigmoid", "elu", "celu", "leaky_relu", "gelu", "exp", "log", "sqrt", "rsqrt", "abs", "neg", "erf", "square"),
-    *("reciprocal", "clamp", "dropout", "pad", "resize", "max_pool", "avg_pool", "global_max_pool", "global_avg_pool"),
-    *("add", "sub", "mul", "div", "softmax", "log_softmax", "reshape", "transpose"),
-}
-# Operations that may sum over the channels, and give the same in any order.
-REDUCING = {"reduce_mean", "reduce_sum", "reduce_max", "reduce_min"}
-# Layers whose weights lie along the channels they read.
-WEIGHTED = {"conv", "dense", "batch_norm", "layer_norm", "rms_norm", "prelu", "lstm", "gru", "simple_rnn"}
+from autoport.weights.role import Role
 
 
 class LostError(Exception):
@@ -100,14 +88,19 @@ class _Walk:
         made = self.dims(Value(op.name)) if op.shapes else []
         if op.name == self.start.op or not (read or made):
             return
-        if op.kind in ELEMENTWISE and len(op.inputs) > 1:
+        if op.kind.is_arithmetic and len(op.inputs) > 1:
             self._meet(op, read, made)
-        elif op.kind in WEIGHTED:
+        elif op.kind.is_layer:
             self._weigh(op, read, made)
-        elif op.kind == "concat":
+        elif op.kind.is_join:
             self._concatenate(op, read)
-        elif len(op.inputs) != 1 or not (op.kind in REDUCING or (op.kind in ALIKE and len(made) == len(read))):
+        elif len(op.inputs) != 1 or not (op.kind.reduces or (self._stay(op, read) and len(made) == len(read))):
             raise LostError(f"{op} is in the way")
+
+    def _stay(self, op: Op, read: list[tuple[int, int]]) -> bool:
+        """Whether an operation of one operand moves no position along the dimensions that have the channels."""
+        moved = op.kind.moves.along(op.attrs)
+        return moved is not None and moved.isdisjoint(dim for _, dim in read)
 
     def _meet(self, op: Op, read: list[tuple[int, int]], made: list[int]) -> None:
         """Operands of arithmetic have the same channels, or one value for all of them."""
@@ -130,7 +123,7 @@ class _Walk:
             axis = self.graph.axes[op.inputs[place]][dim]
             if (place, dim) in bound:
                 found.add(self._name(bound[place, dim], axis, op))
-            elif place or op.kind != "dense":
+            elif place or not op.kind.passes_axes:
                 raise LostError(f"{op} is in the way")
             passed.update(atom for segment in axis for atom in ax.leaves(segment))
         for dim in made:
@@ -179,4 +172,4 @@ class _Walk:
 
 def in_segment(role: str, segment: int | None) -> bool:
     """Whether a weight lies along one segment of what an operation reads; see `autoport.canonical.axes.layout`."""
-    return segment is None or role.partition("[")[2].startswith(f"{segment}]")
+    return segment is None or Role.of(role).parts[:1] == ((segment,),)

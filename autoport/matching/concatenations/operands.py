@@ -55,7 +55,7 @@ def concatenations(matching: Matching) -> Iterator[Concatenation]:
     anchors = matching.anchors
     for node in matching.left.nodes:
         op = matching.left.op(node)
-        if op is not None and op.kind == "concat" and node in matching.partner:
+        if op is not None and op.kind.is_join and node in matching.partner:
             found = [_side(matching, side, name, anchors) for side, name in enumerate((node, matching.partner[node]))]
             (left, size, kept), (right, other, theirs) = found
             yield Concatenation(node, left, right, (size, other), (kept, theirs))

@@ -18,6 +18,7 @@ from autoport.matching.concatenations.channels import Channels, LostError, follo
 from autoport.matching.concatenations.operands import Concatenation, concatenations, operand_order
 from autoport.matching.matching import Matching, Orders, Weights
 from autoport.weights.piece import Piece, Weight, parse_pattern
+from autoport.weights.role import Role
 
 logger = logging.getLogger(__name__)
 
@@ -198,7 +199,8 @@ def _in_parts(weights: Weights, along: tuple[str, int | None], parts: Sequence[P
             for block, at in enumerate(range(start, stop, unit or stop - start)):
                 taken = at, at + (unit or stop - start)
                 pieces = tuple(_part(piece, axis, taken, unit) for piece in weight.pieces)
-                result[f"{role}[{number}.{block}]" if unit else f"{role}[{number}]"] = replace(weight, pieces=pieces)
+                part = (number, block) if unit else (number,)
+                result[Role.of(role).part(*part)] = replace(weight, pieces=pieces)
     return result
 
 

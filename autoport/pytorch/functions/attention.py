@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from autoport.graph import Value
-from autoport.pytorch.lower import Call, register
+from autoport.pytorch.calls import Call
+from autoport.pytorch.table import register
 
 
 @register("scaled_dot_product_attention", "query key value attn_mask dropout_p is_causal scale")

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from autoport.graph import Value
-from autoport.pytorch.lower import Call, register
+from autoport.pytorch.calls import Call
+from autoport.pytorch.table import register
 
 Operand = Value | float
 

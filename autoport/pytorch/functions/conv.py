@@ -6,7 +6,8 @@ from typing import Any
 
 from autoport.graph import Value
 from autoport.graph.build import SPATIAL
-from autoport.pytorch.lower import Call, register, spatial
+from autoport.pytorch.calls import Call, spatial
+from autoport.pytorch.table import register
 
 
 @register("conv1d conv2d conv3d", "input weight bias stride padding dilation groups")

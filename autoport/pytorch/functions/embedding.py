@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoport.pytorch.lower import Call, register
+from autoport.pytorch.calls import Call
+from autoport.pytorch.table import register
 
 
 @register("embedding", "input weight padding_idx")

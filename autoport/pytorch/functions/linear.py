@@ -10,7 +10,8 @@ import numpy as np
 from autoport.graph import Value
 from autoport.graph.einsum import lower_einsum
 from autoport.graph.equations import product_equation
-from autoport.pytorch.lower import Call, register
+from autoport.pytorch.calls import Call
+from autoport.pytorch.table import register
 
 
 @register("linear", "input weight bias")

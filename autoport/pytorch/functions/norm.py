@@ -7,7 +7,8 @@ from typing import Any
 import torch
 
 from autoport.graph import Value
-from autoport.pytorch.lower import Call, register
+from autoport.pytorch.calls import Call
+from autoport.pytorch.table import register
 
 
 @register("batch_norm", "input running_mean running_var weight bias training momentum eps")

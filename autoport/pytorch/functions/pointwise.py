@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from autoport.graph import Value
-from autoport.pytorch.lower import Call, register
+from autoport.pytorch.calls import Call
+from autoport.pytorch.table import register
 
 # torch name -> (vocabulary name, {parameter: default}); the parameters follow the input in order.
 ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {

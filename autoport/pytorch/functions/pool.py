@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from autoport.graph.build import SPATIAL
-from autoport.pytorch.lower import Call, register, spatial
+from autoport.pytorch.calls import Call, spatial
+from autoport.pytorch.table import register
 
 
 @register("max_pool1d max_pool2d max_pool3d", "input kernel_size stride padding dilation ceil_mode")
@@ -79,6 +80,23 @@ def pad(call: Call) -> Any:
 def pixel_shuffle(call: Call) -> Any:
     """`F.pixel_shuffle`: channels are `(c r r)`."""
     return call.emit("pixel_shuffle", [call.value("input")], factor=call.get("upscale_factor"))
+
+
+@register("pixel_unshuffle", "input downscale_factor")
+def pixel_unshuffle(call: Call) -> Any:
+    """`F.pixel_unshuffle`: channels become `(c r r)`."""
+    return call.emit("pixel_unshuffle", [call.value("input")], factor=call.get("downscale_factor"))
+
+
+@register("channel_shuffle native_channel_shuffle", "input groups")
+def channel_shuffle(call: Call) -> Any:
+    """`F.channel_shuffle`: channels are `(g m)` and become `(m g)`."""
+    (batch, channels, *space), groups = call.out, call.get("groups")
+    unfolded = (batch, groups, channels // groups, *space)
+    order = (0, 2, 1, *range(3, len(unfolded)))
+    turned = tuple(unfolded[dim] for dim in order)
+    y = call.build.emit("reshape", [call.value("input")], unfolded)
+    return call.build.emit("reshape", [call.build.emit("transpose", [y], turned, order=order)], call.out)
 
 
 # PyTorch's bicubic kernel is Keys' with a = -0.75, TensorFlow's has a = -0.5.

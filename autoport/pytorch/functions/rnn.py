@@ -9,8 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from autoport.graph import Stored, Value
-from autoport.graph.build import RNN_GATES
-from autoport.pytorch.lower import Call, register
+from autoport.graph.vocabulary import kind_of
+from autoport.pytorch.calls import Call
+from autoport.pytorch.table import register
+from autoport.weights.piece import Piece
+from autoport.weights.role import Role
 
 # Gates in the order PyTorch stacks them.
 ORDER = {"lstm": "ifgo", "gru": "rzn", "simple_rnn": "h"}
@@ -60,16 +63,16 @@ def _cell(call: Call, x: Value, paths: list[str], initial: list[Value], *, rever
     gates = ORDER[kind]
     build = call.build
     units = build.graph.tensors[weight_hh].shape[1]
-    weights = {}
-    for gate in RNN_GATES[kind]:
+    weights: dict[str, list[Piece]] = {}
+    for gate in kind_of(kind).gates:
         select = {"gate": gates.index(gate)}
-        weights[f"kernel_{gate}"] = [build.piece(weight_ih, "(gate u) i", select, gate=len(gates))]
-        weights[f"recurrent_kernel_{gate}"] = [build.piece(weight_hh, "(gate u) r", select, gate=len(gates))]
+        weights[Role("kernel", gate)] = [build.piece(weight_ih, "(gate u) i", select, gate=len(gates))]
+        weights[Role("recurrent_kernel", gate)] = [build.piece(weight_hh, "(gate u) r", select, gate=len(gates))]
         parts = [build.piece(bias, "(gate u)", select, gate=len(gates)) for bias in biases]
         if parts and (kind, gate) == ("gru", "n"):
-            weights[f"bias_{gate}"], weights[f"recurrent_bias_{gate}"] = parts[:1], parts[1:]
+            weights[Role("bias", gate)], weights[Role("recurrent_bias", gate)] = parts[:1], parts[1:]
         elif parts:
-            weights[f"bias_{gate}"] = parts
+            weights[Role("bias", gate)] = parts
     sequence = (*shape[:-1], units)
     batch = shape[0] if batch_first else shape[1] if len(shape) == 3 else 1
     return build.rnn(

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from autoport.graph import Value
-from autoport.pytorch.lower import Call, register
+from autoport.pytorch.calls import Call
+from autoport.pytorch.table import register
 
 
 @register("reshape view flatten squeeze unsqueeze unflatten view_as reshape_as ravel", "input")
@@ -125,21 +126,40 @@ def getitem(call: Call) -> Any:
     x = call.value("input")
     if isinstance(index, Value):
         return call.emit("lookup", [x, index], axis=0)
+    picked = _picked(call, index)
+    if picked is not None:
+        return call.build.take(x, *picked, call.out)
     if any(isinstance(leaf, Value) for leaf in _leaves(index)):
         return call.emit("gather")
     ranges = _ranges(index, call.build.graph.shape(x))
     return call.build.slice(x, ranges, call.out)
 
 
+def _picked(call: Call, index: Any) -> tuple[Value, int] | None:
+    """The numbers of positions along one dimension, and that dimension; None if anything else is read."""
+    parts = _dimensions(index, len(call.shape("input")))
+    places = [dim for dim, part in enumerate(parts) if part != slice(None)]
+    part = parts[places[0]] if len(places) == 1 and None not in parts else None
+    if isinstance(part, list) and all(type(number) is int for number in part):
+        size = call.shape("input")[places[0]]
+        part = call.build.constant(np.asarray(part) % size, (len(part),))
+    one = isinstance(part, Value) and call.build.graph.shape(part) == call.out[places[0] : places[0] + 1]
+    return (part, places[0]) if isinstance(part, Value) and one else None
+
+
+def _dimensions(index: Any, rank: int) -> list[Any]:
+    """What is taken along each dimension; None where a new one is made."""
+    parts = list(index) if isinstance(index, (list, tuple)) and not isinstance(index, Value) else [index]
+    if any(part is Ellipsis for part in parts):
+        place = next(k for k, part in enumerate(parts) if part is Ellipsis)
+        parts[place : place + 1] = [slice(None)] * (rank - sum(part is not None for part in parts) + 1)
+    return parts
+
+
 def _ranges(index: Any, shape: tuple[int, ...]) -> dict[int, tuple[int, int, int]] | None:
     """What is taken along each dimension that is not taken whole; None if it is not a plain slice."""
-    parts = list(index) if isinstance(index, (list, tuple)) else [index]
-    if Ellipsis in parts:
-        place = parts.index(Ellipsis)
-        missing = len(shape) - sum(part is not None for part in parts) + 1
-        parts[place : place + 1] = [slice(None)] * missing
     found = {}
-    for dim, part in enumerate(part for part in parts if part is not None):
+    for dim, part in enumerate(part for part in _dimensions(index, len(shape)) if part is not None):
         if isinstance(part, bool) or not isinstance(part, (int, slice)):
             return None
         start = part + shape[dim] if isinstance(part, int) and part < 0 else part
@@ -159,11 +179,8 @@ def _leaves(index: Any) -> list[Any]:
 @register("index_select", "input dim index")
 def index_select(call: Call) -> Any:
     """Positions along a dimension; consecutive ones are a slice."""
-    x, index = call.value("input"), call.value("index")
-    run, dim = call.build.run(index), call.get("dim", 0) % len(call.out)
-    if run is None:
-        return call.emit("gather" if dim else "lookup", [x, index], axis=dim)
-    return call.build.slice(x, {dim: (*run, 1)}, call.out)
+    dim = call.get("dim", 0) % len(call.out)
+    return call.build.take(call.value("input"), call.value("index"), dim, call.out)
 
 
 @register("gather take_along_dim", "input dim index")
@@ -278,11 +295,18 @@ def index_add(call: Call) -> Any:
 def roll(call: Call) -> Any:
     """`torch.roll`; without dimensions it rolls the flattened tensor."""
     shifts, dims = call.get("shifts"), call.get("dims")
-    if dims is None:
-        return call.emit("roll_flat", [call.value("input")], shifts=shifts)
-    shifts, dims = ([v] if isinstance(v, int) else list(v) for v in (shifts, dims))
-    attrs = {"shifts": tuple(shifts), "dims": tuple(dim % len(call.out) for dim in dims)}
-    return call.emit("roll", [call.value("input")], **attrs)
+    shifts, dims = ([v] if isinstance(v, int) else v and list(v) for v in (shifts, dims))
+    if not dims:
+        return call.emit("roll_flat", [call.value("input")], shift=sum(shifts))
+    return call.build.roll(call.value("input"), shifts, dims)
+
+
+@register("flip fliplr flipud", "input dims")
+def flip(call: Call) -> Any:
+    """`torch.flip`, also along the dimensions that its other names tell."""
+    dims = {"fliplr": 1, "flipud": 0}.get(call.name, call.get("dims"))
+    others = [arg for name, arg in call.arguments.items() if name.startswith("argument_")]
+    return call.build.flip(call.value("input"), [dims, *others] if isinstance(dims, int) else dims)
 
 
 @register("expand expand_as repeat tile broadcast_to repeat_interleave", "input")
@@ -297,20 +321,6 @@ def cumulative(call: Call) -> Any:
     return call.emit(call.name, [call.value("input")], dims=(call.get("dim", 0) % len(call.out),))
 
 
-@register("flip", "input dims")
-def flip(call: Call) -> Any:
-    """The other way round along dimensions."""
-    given = [call.get("dims"), *(arg for name, arg in call.arguments.items() if name.startswith("argument_"))]
-    dims = given[0] if isinstance(given[0], (list, tuple)) else given
-    return call.build.flip(call.value("input"), [dim % len(call.out) for dim in dims])
-
-
-@register("fliplr flipud", "input")
-def flip_one(call: Call) -> Any:
-    """The other way round along the first or second dimension."""
-    return call.build.flip(call.value("input"), [int(call.name == "fliplr")])
-
-
 @register("rot90", "input k dims")
 def rot90(call: Call) -> Any:
     """Turned by quarters in a plane."""
@@ -318,7 +328,7 @@ def rot90(call: Call) -> Any:
     first, second = (dim % len(order) for dim in call.get("dims", (0, 1)))
     turns = call.get("k", 1) % 4
     if turns == 2:
-        return call.build.flip(x, [first, second])
+        return call.build.flip(call.build.flip(x, [first]), [second])
     if turns == 0:
         return x
     order[first], order[second] = second, first

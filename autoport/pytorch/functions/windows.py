@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from autoport.pytorch.lower import Call, register
+from autoport.pytorch.calls import Call
+from autoport.pytorch.table import register
 
 DEFAULTS = {"kernel_size": 1, "dilation": 1, "padding": 0, "stride": 1}
 

@@ -1,26 +1,30 @@
-"""Builds the rows of a match."""
+"""Builds the rows of a report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from autoport.base.framework import Framework
 from autoport.comparison.differences import Difference
+from autoport.facts.places import Place
+from autoport.facts.reasons import Code, Reason
 from autoport.report.rows.blocks import group_nodes
 from autoport.report.rows.drawing import Drawing, Node, Side, edges_of, nodes_of, pairs_of
 from autoport.report.rows.order import Key, Order
-from autoport.report.rows.rows import Count, Report, Row, worst
+from autoport.report.rows.rows import Count, Report, Row, label, worst
 from autoport.report.rows.tensors import Status, TensorRow, Tensors, tensor_rows
-from autoport.report.rows.unmatched import lost_rows, lost_tensors, unmatched_rows
+from autoport.report.rows.unmatched import Stored, lost_rows, lost_tensors, unmatched_rows
 from autoport.verify.verification import Divergence, NodeError, Verification
 
 if TYPE_CHECKING:
-    from autoport.graph import Op
-    from autoport.result import Match
+    from autoport.analysis import Analysis
+    from autoport.graph import Graph, Op
+    from autoport.plan.draft import Transfer
 
-Places = tuple[str, str]
-BETWEEN = "on the way between matched operations"
+Places = tuple[Place, Place]
+BETWEEN = Reason(Code.ON_THE_WAY)
 # The worst first.
 SEVERITY = (
     Status.AMBIGUOUS,
@@ -32,56 +36,59 @@ SEVERITY = (
 )
 
 
-def build_report(match: Match, verification: Verification | None = None) -> Report:
-    """Turns a match into rows.
+def build_report(analysis: Analysis, verification: Verification | None = None) -> Report:
+    """Turns an analysis into rows.
 
     Args:
-        match: what `autoport.match` returned.
+        analysis: of two models; `match.analysis`.
         verification: what `match.verify` returned, so that rows have errors and causes.
 
     Returns:
-        The rows with their totals. The match stays as it is.
+        The rows with their totals.
 
     Example:
-        >>> [str(row.status) for row in build_report(match).listed]  # doctest: +SKIP
+        >>> [str(row.status) for row in build_report(analysis).listed]  # doctest: +SKIP
         ['=', '=', '!']
     """
-    lost = lost_tensors(match)
-    partner = pairs_of(match)
-    order = Order(match)
-    placed = [*_pair_rows(match, partner, set(lost), order), *unmatched_rows(match, order)]
-    placed += lost_rows(match, lost, order)
-    placed += _difference_rows(match, {_places(row) for _, row in placed}, order)
+    transfer = analysis.transfer(Framework.TORCH)
+    lost = lost_tensors(transfer)
+    partner = pairs_of(analysis)
+    order = Order(analysis)
+    tensors = _tensors(analysis, transfer, set(lost))
+    placed = [*_pair_rows(analysis, partner, tensors, order), *unmatched_rows(analysis, order)]
+    placed += lost_rows(analysis, lost, order)
+    placed += _difference_rows(analysis, {row.at for _, row in placed}, order)
     placed.sort(key=lambda entry: entry[0])
     rows = _proved([row for _, row in placed], verification)
-    read = match.graph_tf.read_tensors(), match.graph_torch.read_tensors()
+    read = analysis.graphs.tf.read_tensors(), analysis.graphs.torch.read_tensors()
     unsettled = [len([side for side, _ in lost if side == which]) for which in ("tf", "torch")]
     return Report(
         tuple(rows),
-        tuple(match.differences),
-        match.complete,
+        tuple(analysis.differences),
+        transfer.complete,
         Count(len(read[0]) - unsettled[0], len(read[0])),
         Count(len(read[1]) - unsettled[1], len(read[1])),
-        match.tf_name,
-        match.torch_name,
-        _drawing(match, partner, rows),
+        analysis.names.tf,
+        analysis.names.torch,
+        _drawing(analysis, partner, rows),
         verification,
     )
 
 
-def _pair_rows(match: Match, partner: Mapping[str, str], lost: set[Places], order: Order) -> Iterator[tuple[Key, Row]]:
+def _pair_rows(
+    analysis: Analysis, partner: Mapping[str, str], tensors: Tensors, order: Order
+) -> Iterator[tuple[Key, Row]]:
     """One row for each pair of layers, of which each may be several operations: query, key, value, out."""
-    tensors = _tensors(match, lost)
-    weighted = {pair.tf.name: pair for pair in match.pairs}
-    reasons = {pair.left: pair.reason for pair in match.matching.pairs}
-    told = _told(match.differences)
+    weighted = {pair.tf.name: pair for pair in analysis.pairs}
+    reasons = {pair.left: pair.reason for pair in analysis.matching.pairs}
+    told = _told(analysis.differences)
     groups: dict[Places, list[tuple[Op, Op]]] = {}
     for left, right in partner.items():
-        if left in match.graph_tf and right in match.graph_torch:
-            a, b = match.graph_tf.op(left), match.graph_torch.op(right)
-            groups.setdefault((str(a), str(b)), []).append((a, b))
-    for pair in match.in_training.pairs:
-        groups.setdefault((str(pair.tf), str(pair.torch)), []).append((pair.tf, pair.torch))
+        if left in analysis.graphs.tf and right in analysis.graphs.torch:
+            a, b = analysis.graphs.tf.op(left), analysis.graphs.torch.op(right)
+            groups.setdefault((a.place, b.place), []).append((a, b))
+    for pair in analysis.in_training.pairs:
+        groups.setdefault((pair.tf.place, pair.torch.place), []).append((pair.tf, pair.torch))
         reasons[pair.tf.name] = pair.reason
     for places, ops in groups.items():
         pairs = [weighted[a.name] for a, _ in ops if a.name in weighted]
@@ -92,25 +99,26 @@ def _pair_rows(match: Match, partner: Mapping[str, str], lost: set[Places], orde
             (order.key("tf", ops[0][0])[0], 0),
             Row(
                 _pair_status(rows, differences),
-                *label(ops[0][0]),
-                *label(ops[0][1]),
+                *label(places[0]),
+                *label(places[1]),
                 tensors=rows,
-                reason="; ".join(why) or BETWEEN,
+                reasons=tuple(why) or (BETWEEN,),
                 differences=differences,
-                tf_nodes=tuple(a.name for a, _ in ops if a.name in match.graph_tf),
-                torch_nodes=tuple(b.name for _, b in ops if b.name in match.graph_torch),
+                at=places,
+                tf_nodes=tuple(a.name for a, _ in ops if a.name in analysis.graphs.tf),
+                torch_nodes=tuple(b.name for _, b in ops if b.name in analysis.graphs.torch),
             ),
         )
 
 
-def _tensors(match: Match, lost: set[Places]) -> Tensors:
+def _tensors(analysis: Analysis, transfer: Transfer, lost: set[Stored]) -> Tensors:
     absorbed: dict[str, list[str]] = {}
     absorbing: dict[str, list[str]] = {}
-    for path, entry in match.plan("torch").entries.items():
+    for path, entry in transfer.entries.items():
         for term in (term for part in entry.parts for term in part.terms if term.factor != 1):
             absorbed.setdefault(term.source.tensor, []).append(path)
             absorbing.setdefault(path, []).append(term.source.tensor)
-    return Tensors(match.graph_tf.tensors, match.graph_torch.tensors, lost, absorbed, absorbing)
+    return Tensors(analysis.graphs.tf.tensors, analysis.graphs.torch.tensors, lost, absorbed, absorbing)
 
 
 def _pair_status(tensors: Iterable[TensorRow], differences: Iterable[Difference]) -> Status:
@@ -124,35 +132,31 @@ def _told(differences: Iterable[Difference]) -> dict[Places, list[Difference]]:
     """Differences by the two operations of which they are told, or to which the edges lead."""
     told: dict[Places, list[Difference]] = {}
     for difference in differences:
-        told.setdefault((_consumer(difference.tf), _consumer(difference.torch)), []).append(difference)
+        told.setdefault((difference.tf.consumer, difference.torch.consumer), []).append(difference)
     return told
 
 
-def _consumer(place: str) -> str:
-    """The operation a place names: of an edge, written `producer -> consumer`, the consumer."""
-    return place.rpartition(" -> ")[2]
-
-
-def _difference_rows(match: Match, known: set[Places], order: Order) -> Iterator[tuple[Key, Row]]:
+def _difference_rows(analysis: Analysis, known: Container[Places | None], order: Order) -> Iterator[tuple[Key, Row]]:
     """Differences of what is no pair of rows: the number of outputs, preprocessing."""
-    ops = {str(op): op for graph in (match.graph_torch, match.graph_tf) for op in graph.ops()}
-    for places, found in _told(match.differences).items():
+    for places, found in _told(analysis.differences).items():
         if places not in known:
-            a, b = (ops.get(place) for place in places)
-            tf, torch = label(a, places[0]), label(b, places[1])
-            nodes = (a.name,) if a and a.name in match.graph_tf else (), (b.name,) if b else ()
-            row = Row(_pair_status((), found), *tf, *torch, differences=tuple(found))
-            yield order.key("tf", a), replace(row, tf_nodes=nodes[0], torch_nodes=nodes[1])
+            a, b = _op_at(analysis.graphs.tf, places[0]), _op_at(analysis.graphs.torch, places[1])
+            row = Row(
+                _pair_status((), found),
+                *label(places[0]),
+                *label(places[1]),
+                differences=tuple(found),
+                at=places,
+                tf_nodes=(a.name,) if a else (),
+                torch_nodes=(b.name,) if b else (),
+            )
+            yield order.key("tf", a), row
 
 
-def label(op: Op | None, otherwise: str = "") -> Places:
-    """Path and kind of an operation, as people know them."""
-    return (op.path or op.name, op.type or op.kind) if op else (otherwise, "")
-
-
-def _places(row: Row) -> Places:
-    """Both places as differences and verification name them."""
-    return f"{row.tf} ({row.tf_kind})", f"{row.torch} ({row.torch_kind})"
+def _op_at(graph: Graph, place: Place) -> Op | None:
+    """The operation at a place; None if the place is none of a graph, which records a forward pass in evaluation."""
+    op = graph.op(place.name) if place.name in graph else None
+    return op if op is not None and op.place == place else None
 
 
 def _proved(rows: list[Row], verification: Verification | None) -> list[Row]:
@@ -165,13 +169,23 @@ def _proved(rows: list[Row], verification: Verification | None) -> list[Row]:
         errors.setdefault((error.tf, error.torch), []).append(error)
     for divergence in verification.divergences:
         divergences.setdefault((divergence.tf, divergence.torch), []).append(divergence)
-    known = {_places(row) for row in rows}
+    known = {row.at for row in rows}
     elsewhere = [
-        Row(Status.DIFFERENT, tf=places[0], torch=places[1], error=worst([*found]), divergences=tuple(found))
+        Row(
+            Status.DIFFERENT,
+            *label(places[0]),
+            *label(places[1]),
+            error=worst([*found]),
+            divergences=tuple(found),
+            at=places,
+        )
         for places, found in divergences.items()
         if places not in known
     ]
-    proved = [_with_errors(row, errors.get(_places(row), []), divergences.get(_places(row), [])) for row in rows]
+    proved = [
+        row if row.at is None else _with_errors(row, errors.get(row.at, []), divergences.get(row.at, []))
+        for row in rows
+    ]
     return proved + elsewhere
 
 
@@ -180,8 +194,8 @@ def _with_errors(row: Row, errors: list[NodeError], divergences: list[Divergence
     return replace(row, status=status, error=worst([*errors, *divergences]), divergences=tuple(divergences))
 
 
-def _drawing(match: Match, partner: Mapping[str, str], rows: list[Row]) -> Drawing:
-    tf, torch = Side(match.matching.left), Side(match.matching.right)
+def _drawing(analysis: Analysis, partner: Mapping[str, str], rows: list[Row]) -> Drawing:
+    tf, torch = Side(analysis.matching.left), Side(analysis.matching.right)
     nodes, groups = group_nodes(nodes_of(tf, torch, partner))
     spoken: dict[tuple[str, str], list[int]] = {}
     for number, row in enumerate(rows):

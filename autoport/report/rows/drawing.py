@@ -11,15 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from autoport.comparison.differences import edge_operations
-from autoport.matching.evidence import COMMUTATIVE, SHAPE_ONLY
 from autoport.report.rows.tensors import Status
 
 if TYPE_CHECKING:
+    from autoport.analysis import Analysis
     from autoport.graph import Graph, Op
     from autoport.matching.skeleton import Skeleton
-    from autoport.result import Match
-
-HIDDEN = SHAPE_ONLY | {"expand", "constant"}
 
 
 @dataclass(frozen=True)
@@ -129,16 +126,16 @@ class Side:
 def _drawn(op: Op, graph: Graph) -> bool:
     """Whether an operation that is no node of the skeleton is drawn: not if it is a part of a longer sum."""
     readers = [graph.op(name) for name in graph.successors(op.name)]
-    nested = op.kind in COMMUTATIVE | {"concat"} and len(op.inputs) > 1 and bool(readers)
-    return op.kind not in HIDDEN and not (nested and all(reader.kind == op.kind for reader in readers))
+    nested = op.kind.is_merge and len(op.inputs) > 1 and bool(readers)
+    return op.kind.is_drawn and not (nested and all(reader.kind == op.kind for reader in readers))
 
 
-def pairs_of(match: Match) -> dict[str, str]:
+def pairs_of(analysis: Analysis) -> dict[str, str]:
     """Matched operations by name, also those without weights on the way between two matched ones."""
-    found = dict(match.matching.partner)
+    found = dict(analysis.matching.partner)
     taken = set(found.values())
-    for node in match.matching.partner:
-        for a, b in edge_operations(match.matching, node):
+    for node in analysis.matching.partner:
+        for a, b in edge_operations(analysis.matching, node):
             if a.inputs and b.inputs and a.name not in found and b.name not in taken:
                 found[a.name] = b.name
                 taken.add(b.name)

@@ -6,31 +6,31 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from autoport.analysis import Analysis
     from autoport.graph import Graph, Op
-    from autoport.result import Match
 
 # Place of a row: that of an operation in the Keras graph, then matched rows before one-sided ones.
 Key = tuple[float, int]
 
 
 class Order:
-    """The order of the rows of a match.
+    """The order of the rows of a report.
 
     Attributes:
         tf: place of every Keras operation, by name.
         torch: place of the Keras operation that a PyTorch operation stands at or behind, by name.
     """
 
-    def __init__(self, match: Match) -> None:
-        self.tf = {op.name: number for number, op in enumerate(match.graph_tf.ops())}
-        self.torch = self._tied(match)
-        graphs = (("tf", match.graph_tf), ("torch", match.graph_torch))
+    def __init__(self, analysis: Analysis) -> None:
+        self.tf = {op.name: number for number, op in enumerate(analysis.graphs.tf.ops())}
+        self.torch = self._tied(analysis)
+        graphs = (("tf", analysis.graphs.tf), ("torch", analysis.graphs.torch))
         self._readers = {(side, path): op for side, graph in graphs for path, op in _readers(graph)}
 
-    def _tied(self, match: Match) -> dict[str, int]:
-        partner = {pair.torch.name: self.tf[pair.tf.name] for pair in match.pairs if pair.tf.name in self.tf}
+    def _tied(self, analysis: Analysis) -> dict[str, int]:
+        partner = {pair.torch.name: self.tf[pair.tf.name] for pair in analysis.pairs if pair.tf.name in self.tf}
         tied, last = {}, -1
-        for op in match.graph_torch.ops():
+        for op in analysis.graphs.torch.ops():
             last = partner.get(op.name, last)
             tied[op.name] = last
         return tied

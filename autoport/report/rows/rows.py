@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass, field
 
 from autoport.comparison.differences import Difference
+from autoport.facts.places import Place
+from autoport.facts.reasons import Reason
 from autoport.report.rows.drawing import Drawing
 from autoport.report.rows.tensors import Status, TensorRow
 from autoport.verify.verification import Cause, Divergence, NodeError, Verification
@@ -28,9 +30,10 @@ class Row:
         torch: path in the PyTorch model; empty if it has none.
         torch_kind: the module's class, or the function's name.
         tensors: its stored tensors.
-        reason: why the two are a pair, or why there is none.
+        reasons: why the two are a pair, or why there is none.
         differences: hyper-parameters that disagree, training-only ones included.
         unread: True for a tensor that no forward pass reads: inference does not depend on it.
+        at: where it is in either model, if it is of an operation on both sides.
         tf_nodes: names of its operations in the Keras graph.
         torch_nodes: names of its operations in the PyTorch graph.
         error: the largest that verification measured at it; None if it measured none.
@@ -43,13 +46,19 @@ class Row:
     torch: str = ""
     torch_kind: str = ""
     tensors: tuple[TensorRow, ...] = ()
-    reason: str = ""
+    reasons: tuple[Reason, ...] = ()
     differences: tuple[Difference, ...] = ()
     unread: bool = False
+    at: tuple[Place, Place] | None = None
     tf_nodes: tuple[str, ...] = ()
     torch_nodes: tuple[str, ...] = ()
     error: NodeError | None = None
     divergences: tuple[Divergence, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """The reasons in words."""
+        return "; ".join(map(str, self.reasons))
 
     @property
     def one_sided(self) -> bool:
@@ -118,11 +127,10 @@ class Report:
         """Number of matched layers with tensors."""
         return sum(bool(row.tensors) and not row.one_sided for row in self.rows)
 
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        from autoport.report.html import render_notebook
 
-        return render_notebook(self)
+def label(place: Place) -> tuple[str, str]:
+    """What a row calls a place: path and kind; of an edge, those of its consumer."""
+    return (place.path, place.kind) if place.path else (str(place.consumer), "")
 
 
 def worst(errors: list[NodeError]) -> NodeError | None:

@@ -9,12 +9,13 @@ A recurrent layer reads its kernel as one role for each gate. Here those roles b
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from autoport.graph import Tensor
 from autoport.weights.pair import WeightPair, neutral_value
 from autoport.weights.piece import Piece, parse_pattern
+from autoport.weights.role import Role
 
 
 class Status(str, Enum):
@@ -32,6 +33,46 @@ class Status(str, Enum):
 
 
 @dataclass(frozen=True)
+class Transform:
+    """What becomes of Keras tensors on the way to PyTorch tensors, in layouts as einops writes them.
+
+    Attributes:
+        steps: from which layouts to which; several where roles go different ways.
+        selected: which indices of selected axes are read, and which are written; nothing if each stays in its place.
+        absorbing: paths of Keras biases that are subtracted on the way.
+        carriers: paths of the PyTorch tensors that carry a Keras tensor without a partner.
+
+    Example:
+        >>> str(Transform((("i o", "o i"),)))
+        'i o -> o i'
+    """
+
+    steps: tuple[tuple[str, str], ...]
+    selected: tuple[str, str] = ("", "")
+    absorbing: tuple[str, ...] = ()
+    carriers: tuple[str, ...] = ()
+
+    @property
+    def moves_nothing(self) -> bool:
+        """Whether both sides have the same layout."""
+        return all(source == target for source, target in self.steps)
+
+    @property
+    def anonymous(self) -> Transform:
+        """The same of any tensors: without their paths."""
+        return replace(self, absorbing=("",) * bool(self.absorbing), carriers=("",) * bool(self.carriers))
+
+    def __str__(self) -> str:
+        indices = " -> ".join(filter(None, self.selected))
+        return "; ".join(map(self._step, self.steps)) + (f" [{indices}]" if indices else "")
+
+    def _step(self, step: tuple[str, str]) -> str:
+        source, target = step
+        written = f"absorbed by {', '.join(self.carriers)}" if self.carriers else target
+        return f"{' - '.join((source, *self.absorbing))} -> {written}"
+
+
+@dataclass(frozen=True)
 class TensorRow:
     """Stored tensors that hold the same thing.
 
@@ -40,14 +81,24 @@ class TensorRow:
         roles: what the operation reads them as: `kernel`, `bias`, `kernel_i`, ...
         tf: tensors of the Keras model; empty where it has none.
         torch: tensors of the PyTorch model; empty where it has none.
-        expression: the transform from Keras to PyTorch; empty where there is no partner.
+        transform: from Keras to PyTorch; None where there is no partner.
     """
 
     status: Status
-    roles: tuple[str, ...]
+    roles: tuple[Role, ...]
     tf: tuple[Tensor, ...]
     torch: tuple[Tensor, ...]
-    expression: str
+    transform: Transform | None = None
+
+    @property
+    def expression(self) -> str:
+        """The transform in one line; empty where there is no partner."""
+        return str(self.transform or "")
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether the tensor stays as it is."""
+        return self.status is Status.SAME and self.transform is not None and self.transform.moves_nothing
 
 
 @dataclass(frozen=True)
@@ -73,7 +124,7 @@ class Tensors:
 class _Atom:
     """One role, or one summand of it where both sides have equally many."""
 
-    role: str
+    role: Role
     tf: tuple[Piece, ...]
     torch: tuple[Piece, ...]
 
@@ -123,45 +174,42 @@ def _is_lost(atom: _Atom, tensors: Tensors) -> bool:
 def _row(atoms: list[_Atom], tensors: Tensors) -> TensorRow:
     tf, torch = atoms[0].tensors
     absorbing = [path for carrier in torch for path in tensors.absorbing.get(carrier, ())]
-    expression, plain = _expression(atoms, tensors)
-    if absorbing:
-        source, _, target = expression.partition(" -> ")
-        expression = f"{' - '.join((source, *dict.fromkeys(absorbing)))} -> {target}"
+    transform, plain = _transform(atoms, tensors)
     return TensorRow(
         Status.SAME if plain and not absorbing else Status.TRANSFORMED,
         tuple(dict.fromkeys(atom.role for atom in atoms)),
         tuple(tensors.tf[path] for path in tf),
         tuple(tensors.torch[path] for path in torch),
-        expression,
+        replace(transform, absorbing=tuple(dict.fromkeys(absorbing))),
     )
 
 
-def _expression(atoms: list[_Atom], tensors: Tensors) -> tuple[str, bool]:
-    """The transform in one line, and whether it is a plain transposition."""
+def _transform(atoms: list[_Atom], tensors: Tensors) -> tuple[Transform, bool]:
+    """The transform, and whether it is a plain transposition."""
     first = atoms[0]
     if not first.torch:
-        carriers = ", ".join(path for tf in first.tensors[0] for path in tensors.absorbed.get(tf, ()))
-        return f"{_sum(first.tf)} -> absorbed by {carriers}", False
+        carriers = tuple(path for tf in first.tensors[0] for path in tensors.absorbed.get(tf, ()))
+        return Transform(((_sum(first.tf), ""),), carriers=carriers), False
     if not first.tf:
         fills = dict.fromkeys(f"{neutral_value(atom.role) or 0.0:g}" for atom in atoms)
-        return f"{', '.join(fills)} -> {_sum(first.torch)}", False
+        return Transform(((", ".join(fills), _sum(first.torch)),)), False
     narrow = any(piece.narrow for atom in atoms for piece in (*atom.tf, *atom.torch))
     if narrow or len({atom.patterns for atom in atoms}) > 1:
-        texts = (f"{_sum(atom.tf, True)} -> {_sum(atom.torch, True)}" for atom in atoms)
-        return "; ".join(dict.fromkeys(texts)), False
-    chosen, silent = _selects(atoms)
-    single = len(first.tf) == len(first.torch) == 1
-    return f"{_sum(first.tf)} -> {_sum(first.torch)}{chosen}", single and silent and _transposes(first)
+        steps = dict.fromkeys((_sum(atom.tf, True), _sum(atom.torch, True)) for atom in atoms)
+        return Transform(tuple(steps)), False
+    selected = _selected(atoms)
+    plain = len(first.tf) == len(first.torch) == 1 and not any(selected) and _transposes(first)
+    return Transform(((_sum(first.tf), _sum(first.torch)),), selected), plain
 
 
-def _selects(atoms: list[_Atom]) -> tuple[str, bool]:
-    """Which index goes where along selected axes; silent where every index stays in its place."""
+def _selected(atoms: list[_Atom]) -> tuple[str, str]:
+    """Which index goes where along selected axes; nothing where every index stays in its place."""
     sides = [_indices([getattr(atom, side)[0] for atom in atoms]) for side in ("tf", "torch")]
     whole = all(sorted(set(indices)) == list(range(size)) for side in sides for indices, size in side.values())
     if sides[0] == sides[1] and whole:
-        return "", True
-    texts = (", ".join(f"{axis}={_listed(indices)}" for axis, (indices, _) in side.items()) for side in sides)
-    return f" [{' -> '.join(filter(None, texts))}]", False
+        return "", ""
+    tf, torch = (", ".join(f"{axis}={_listed(indices)}" for axis, (indices, _) in side.items()) for side in sides)
+    return tf, torch
 
 
 def _indices(pieces: list[Piece]) -> dict[str, tuple[list[int], int]]:

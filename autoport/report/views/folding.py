@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -18,8 +18,6 @@ from autoport.report.views.lines import counted, details, printable
 
 # Rows kept around news, and the fewest that are left out.
 CONTEXT, FEWEST = 1, 3
-# Paths of tensors and numbers of errors, which tell no news.
-PARTICULAR = re.compile(r"(?<=absorbed by ).*|(?<= - )\S+|\b\d\.?\d*e[-+]\d+\b")
 NUMBERED = re.compile(r"\d$")
 
 
@@ -64,7 +62,7 @@ class Line:
         row, heading = self.row, self.heading or Heading("", "")
         tf = _place(row.tf, row.tf_kind, heading.tf, "tf")
         torch = _place(row.torch, row.torch_kind, heading.torch, "torch")
-        return str(row.status), tf, torch, "\n".join(printable(line) for line in details(row))
+        return str(row.status), tf, torch, "\n".join(printable(line.text) for line in details(row))
 
 
 def folded(report: Report) -> list[Line | Fold | Heading]:
@@ -100,10 +98,10 @@ def lines_of(report: Report) -> list[tuple[str, str, str, str]]:
 
 def _shown(rows: Sequence[Row]) -> list[bool]:
     """Which rows are shown: news and their neighbours, and runs too short to be left out."""
-    seen: set[str] = set()
+    seen: set[Hashable] = set()
     news = []
     for row in rows:
-        said = {PARTICULAR.sub("*", line) for line in details(row)}
+        said = {line.news for line in details(row)}
         news.append(row.one_sided or not said <= seen)
         seen |= said
     near = [any(news[max(0, n - CONTEXT) : n + CONTEXT + 1]) for n in range(len(rows))]

@@ -8,11 +8,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from autoport.comparison.differences import Difference
+from autoport.facts.places import Place
 from autoport.graph import Tensor
 from autoport.report.rows.advice import advice
-from autoport.report.rows.drawing import Drawing, Group, Node, Place
+from autoport.report.rows.drawing import Drawing, Group, Node
+from autoport.report.rows.drawing import Place as Drawn
 from autoport.report.rows.rows import Count, Report, Row
 from autoport.report.rows.tensors import TensorRow
+from autoport.report.views.facts import as_json
 from autoport.report.views.summary import summary
 from autoport.verify.verification import Cause, NodeError, Verification
 
@@ -75,6 +78,7 @@ def _row(row: Row) -> dict[str, Any]:
         "tf": _path(row.tf, row.tf_kind),
         "torch": _path(row.torch, row.torch_kind),
         "reason": row.reason,
+        "reasons": [as_json(reason) for reason in row.reasons],
         "unread": row.unread,
         "tensors": [_tensor_row(tensor) for tensor in row.tensors],
         "differences": [_difference(d) for d in row.differences],
@@ -106,10 +110,15 @@ def _stored(tensors: Iterable[Tensor]) -> list[dict[str, Any]]:
 def _difference(difference: Difference) -> dict[str, Any]:
     return {
         "name": difference.name,
-        "tf": {"place": difference.tf, "value": difference.tf_value},
-        "torch": {"place": difference.torch, "value": difference.torch_value},
+        "tf": _told(difference.tf, difference.tf_value, difference.values[0]),
+        "torch": _told(difference.torch, difference.torch_value, difference.values[1]),
         "training_only": difference.training_only,
     }
+
+
+def _told(place: Place, text: str, value: Any) -> dict[str, Any]:
+    """One side of a difference, in words and as data."""
+    return {"place": str(place), "value": text, "at": as_json(place), "data": as_json(value)}
 
 
 def _error(error: NodeError | None) -> dict[str, Any] | None:
@@ -129,6 +138,7 @@ def _cause(cause: Cause) -> dict[str, Any]:
         "tf": cause.tf_value,
         "torch": cause.torch_value,
         "evidence": cause.evidence,
+        "reasons": [as_json(reason) for reason in cause.reasons],
         "confirmed": cause.confirmed,
     }
 
@@ -149,15 +159,15 @@ def _group(group: Group) -> dict[str, Any]:
 
 def _node(node: Node) -> dict[str, Any]:
     return {
-        "tf": _place(node.tf),
-        "torch": _place(node.torch),
+        "tf": _drawn(node.tf),
+        "torch": _drawn(node.torch),
         "status": None if node.status is None else str(node.status),
         "rows": list(node.rows),
         "group": node.group,
     }
 
 
-def _place(place: Place | None) -> dict[str, Any] | None:
+def _drawn(place: Drawn | None) -> dict[str, Any] | None:
     if place is None:
         return None
     return {

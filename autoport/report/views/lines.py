@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from itertools import takewhile
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from autoport.comparison.differences import Difference
+from autoport.facts.reasons import Code
 from autoport.report.rows.rows import Report, Row
 from autoport.report.rows.tensors import Status, TensorRow
 from autoport.verify.verification import UNKNOWN, Divergence
+from autoport.weights.role import Role
 
 LEGEND = {
     Status.SAME: "same",
@@ -20,7 +22,7 @@ LEGEND = {
     Status.AMBIGUOUS: "ambiguous",
 }
 # Reasons that need no mention: the structure says it all.
-EVIDENT = {"same structure above and below", "same structure above", "same structure below"}
+EVIDENT = {Code.SAME_AROUND, Code.SAME_ABOVE, Code.SAME_BELOW}
 # Equal differences at more places than this are listed by their first three.
 MOST_PLACES = 6
 
@@ -41,46 +43,61 @@ def legend(report: Report) -> str:
     return "  ".join(f"{status} {meaning}" for status, meaning in LEGEND.items() if status in present)
 
 
-def details(row: Row) -> list[str]:
-    """Tensors, differences that inference shows, and reason of a row, one a line."""
-    lines = _tensors(row)
-    lines += [f"{d.name}: {d.tf_value} | {d.torch_value}" for d in row.differences if not d.training_only]
+@dataclass(frozen=True)
+class Detail:
+    """One line of a row.
+
+    Attributes:
+        text: the line.
+        news: what it tells that other rows may tell, too; paths of tensors and sizes of errors are a row's own.
+    """
+
+    text: str
+    news: Hashable
+
+
+def details(row: Row) -> list[Detail]:
+    """Tensors, differences that inference shows, and reasons of a row, one a line."""
+    lines = list(_tensors(row))
+    for d in row.differences:
+        if not d.training_only:
+            lines.append(Detail(f"{d.name}: {d.tf_value} | {d.torch_value}", (d.name, d.values)))
     lines += [line for divergence in row.divergences for line in _measured(divergence)]
-    return lines + ([] if row.reason in EVIDENT or not row.reason else [row.reason])
+    if not {reason.code for reason in row.reasons} <= EVIDENT:
+        lines.append(Detail(row.reason, row.reasons))
+    return lines
 
 
-def _measured(divergence: Divergence) -> tuple[str, str]:
+def _measured(divergence: Divergence) -> tuple[Detail, Detail]:
     """What verification found: how far apart, and why."""
-    size = "shapes differ" if math.isinf(divergence.relative) else f"relative error {divergence.relative:.1e}"
+    unlike = math.isinf(divergence.relative)
+    size = "shapes differ" if unlike else f"relative error {divergence.relative:.1e}"
     known = [cause for cause in divergence.causes if cause.name != UNKNOWN]
     causes = ", ".join(cause.name + ("" if cause.confirmed else "?") for cause in known)
-    return size, f"cause: {causes or UNKNOWN}"
+    return Detail(size, ("error", unlike)), Detail(f"cause: {causes or UNKNOWN}", ("cause", causes))
 
 
-def _tensors(row: Row) -> list[str]:
+def _tensors(row: Row) -> Iterator[Detail]:
     if row.one_sided:
-        return []
+        return
     labels = [_roles(tensor.roles) for tensor in row.tensors]
     unclear = len(set(labels)) < len(labels)
-    copied = [label for label, t in zip(labels, row.tensors, strict=True) if not unclear and _is_copy(t)]
-    lines = [
-        f"{_tail(row, tensor) if unclear else label}: {tensor.expression}"
-        for label, tensor in zip(labels, row.tensors, strict=True)
-        if unclear or not _is_copy(tensor)
-    ]
-    return lines + ([", ".join(copied)] if copied else [])
+    copied = []
+    for label, tensor in zip(labels, row.tensors, strict=True):
+        if tensor.is_copy and not unclear:
+            copied.append(label)
+        else:
+            name = _tail(row, tensor) if unclear else label
+            yield Detail(f"{name}: {tensor.expression}", (name, tensor.transform and tensor.transform.anonymous))
+    if copied:
+        yield Detail(", ".join(copied), tuple(copied))
 
 
-def _is_copy(tensor: TensorRow) -> bool:
-    left, _, right = tensor.expression.partition(" -> ")
-    return tensor.status is Status.SAME and left == right
-
-
-def _roles(roles: tuple[str, ...]) -> str:
-    """`kernel_i, kernel_f` as `kernel`; roles that share no beginning are all named."""
-    columns = zip(*(role.split("_") for role in roles), strict=False)
-    common = takewhile(lambda words: len(set(words)) == 1, columns)
-    return "_".join(words[0] for words in common) or ", ".join(roles)
+def _roles(roles: tuple[Role, ...]) -> str:
+    """`kernel_i, kernel_f` as `kernel`; roles that are no gates of one kind are all named."""
+    bases = list(dict.fromkeys(role.base for role in roles))
+    gates = len(roles) > 1 and len(bases) == 1 and all(role.gate for role in roles)
+    return bases[0] if gates else ", ".join(roles)
 
 
 def _tail(row: Row, tensor: TensorRow) -> str:
@@ -110,12 +127,17 @@ def difference_lines(differences: Iterable[Difference]) -> list[tuple[str, list[
         For each combination of name and values a headline and one line for each place; of many
         places only the first, because the rows mark all of them.
     """
-    groups: dict[str, list[str]] = {}
+    groups: dict[Hashable, list[Difference]] = {}
     for d in differences:
-        note = ", in training only" if d.training_only else ""
-        headline = f"{d.name}: {d.tf_value} in Keras, {d.torch_value} in PyTorch{note}"
-        groups.setdefault(headline, []).append(f"{d.tf} | {d.torch}")
-    return [(f"{headline}, at {counted(len(places), 'place')}", _first(places)) for headline, places in groups.items()]
+        groups.setdefault((d.name, d.values, d.training_only), []).append(d)
+    return [(_headline(alike), _first([f"{d.tf} | {d.torch}" for d in alike])) for alike in groups.values()]
+
+
+def _headline(alike: Sequence[Difference]) -> str:
+    d = alike[0]
+    note = ", in training only" if d.training_only else ""
+    values = f"{d.tf_value} in Keras, {d.torch_value} in PyTorch"
+    return f"{d.name}: {values}{note}, at {counted(len(alike), 'place')}"
 
 
 def _first(places: list[str]) -> list[str]:

@@ -65,7 +65,7 @@ def _cells(line: Line | Fold | Heading) -> tuple[str, ...]:
         code(str(row.status)),
         _place(row.tf, row.tf_kind),
         _place(row.torch, row.torch_kind),
-        "<br>".join(code(text) for text in details(row)),
+        "<br>".join(code(line.text) for line in details(row)),
     )
 
 

@@ -6,14 +6,14 @@ pooling); what it *makes* shows its own hyper-parameters and weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from autoport.comparison.differences import wiring
+from autoport.facts.places import Place
 from autoport.graph import Graph, Op, Value
 from autoport.matching import Matching
-from autoport.matching.evidence import COMMUTATIVE, SHAPE_ONLY
 from autoport.verify.comparing.arrange import Layouts
 
 NODE, EDGE, OUTPUT = "node", "edge", "output"
@@ -28,8 +28,7 @@ class Tap:
             what the models return.
         tf: name of the TensorFlow tensor.
         torch: the `fx.Node` and, if it has several results, the place of this one.
-        left: the matched Keras operation; None for an output.
-        right: the matched PyTorch operation; None for an output.
+        places: the matched operations, or the output of either model.
         node: the skeleton node of the Keras side.
         layouts: the axes of both values.
         reader: the `fx.Node` that reads the value, where it is compared for this reader only: what
@@ -39,24 +38,13 @@ class Tap:
     kind: str
     tf: str
     torch: tuple[Any, int | None]
-    left: Op | None
-    right: Op | None
+    places: tuple[Place, Place]
     node: str
     layouts: Layouts
     reader: Any = None
 
-    @property
-    def places(self) -> tuple[str, str]:
-        """Both places, for people."""
-        return str(self.left or self.node), str(self.right or self.node)
 
-    @property
-    def weighted(self) -> bool:
-        """Whether the value is the result of an operation with weights."""
-        return self.kind == NODE and self.left is not None and bool(self.left.weights)
-
-
-def find_taps(matching: Matching, skipped: set[Value]) -> list[Tap]:
+def find_taps(matching: Matching, skipped: Collection[Value]) -> list[Tap]:
     """Every place at which both sides hold a value of their own.
 
     Args:
@@ -79,30 +67,30 @@ def output_taps(matching: Matching) -> list[Tap]:
     for node, place in left.output_position.items():
         if node in matching.partner:
             values = left.graph.outputs[place], right.graph.outputs[right.output_position[matching.partner[node]]]
-            taps += _tap(matching, OUTPUT, node, (None, None), *values)
+            taps += _tap(matching, OUTPUT, node, *values)
     return taps
 
 
-def _candidates(matching: Matching, skipped: set[Value]) -> Iterator[Tap]:
+def _candidates(matching: Matching, skipped: Collection[Value]) -> Iterator[Tap]:
     """Taps at results before taps at what is read."""
     left, right = matching.left, matching.right
     pairs = [(node, left.op(node), right.op(partner)) for node, partner in matching.partner.items()]
     both = [(node, a, b) for node, a, b in pairs if a is not None and b is not None]
     made = [
-        (NODE, node, (a, b), Value(a.name, k), Value(b.name, k))
+        (NODE, node, Value(a.name, k), Value(b.name, k))
         for node, a, b in both
         for k in range(min(len(a.shapes), len(b.shapes)))
     ]
-    read = [(EDGE, node, (a, b), *values) for node, a, b in both for values in _operands(matching, a, b)]
-    for kind, node, ops, first, second in (*made, *read):
+    read = [(EDGE, node, *values) for node, a, b in both for values in _operands(matching, a, b)]
+    for kind, node, first, second in (*made, *read):
         if second not in skipped:
-            yield from _tap(matching, kind, node, ops, first, second)
+            yield from _tap(matching, kind, node, first, second)
     yield from output_taps(matching)
 
 
 def _operands(matching: Matching, a: Op, b: Op) -> list[tuple[Value, Value]]:
     """What two matched operations read, where it is known which is which."""
-    commutes = a.kind in COMMUTATIVE and len(a.inputs) > 1
+    commutes = a.kind.is_commutative and len(a.inputs) > 1
     if commutes or len(a.inputs) != len(b.inputs) or any(wiring(matching, a, b)):
         return []
     return list(zip(a.inputs, b.inputs, strict=True))
@@ -112,15 +100,13 @@ def _known(graph: Graph, value: Value) -> Value:
     """The value, or the first thing that only changes its shape, that was one thing on its side."""
     while value not in graph.origins:
         readers = list(graph.successors(value.op))
-        if len(readers) != 1 or graph.op(readers[0]).kind not in SHAPE_ONLY:
+        if len(readers) != 1 or not graph.op(readers[0]).kind.is_shape_only:
             break
         value = Value(readers[0])
     return value
 
 
-def _tap(
-    matching: Matching, kind: str, node: str, ops: tuple[Op | None, Op | None], first: Value, second: Value
-) -> Iterator[Tap]:
+def _tap(matching: Matching, kind: str, node: str, first: Value, second: Value) -> Iterator[Tap]:
     tf, torch = matching.left.graph, matching.right.graph
     made = first, second
     first, second = (first, second) if kind != NODE else (_known(tf, first), _known(torch, second))
@@ -131,10 +117,12 @@ def _tap(
         layouts = Layouts(*axes, torch.shape(second), moved)
         if (first, second) != made and layouts.pattern is None:
             return
+        partner = matching.partner[node]
         reader = torch.origins[second][0].graph.output_node() if kind == OUTPUT else None
-        if kind == EDGE and ops[1] is not None:
-            reader = _first_reader(torch.origins[second][0], torch.origins.get(Value(ops[1].name), (None,))[0])
-        yield Tap(kind, tf.origins[first], torch.origins[second], *ops, node, layouts, reader)
+        if kind == EDGE:
+            reader = _first_reader(torch.origins[second][0], torch.origins.get(Value(partner), (None,))[0])
+        places = matching.left.place(node), matching.right.place(partner)
+        yield Tap(kind, tf.origins[first], torch.origins[second], places, node, layouts, reader)
 
 
 def _first_reader(source: Any, reader: Any) -> Any:

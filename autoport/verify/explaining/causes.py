@@ -14,36 +14,28 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import fx
 
+from autoport.base.framework import Framework
 from autoport.comparison.differences import (
-    DEFAULTS,
     Difference,
     attribute_differences,
     edge_differences,
     edge_operations,
     node_differences,
 )
+from autoport.facts.reasons import Code, Reason
+from autoport.facts.values import Unmatched
 from autoport.graph import Op
-from autoport.matching.skeleton import Skeleton
 from autoport.verify.comparing.regions import Region, Regions
 from autoport.verify.comparing.taps import NODE, Tap
 from autoport.verify.explaining.mends import mend, nodes_of
 from autoport.verify.explaining.naming import name_operation
-from autoport.verify.explaining.patches import Order, Patch
 from autoport.verify.explaining.weights import Weights
 from autoport.verify.running.lockstep import Apart, Twins
+from autoport.verify.running.patches import Order, Patch
 from autoport.verify.verification import UNKNOWN, Cause
 
 if TYPE_CHECKING:
-    from autoport.result import Match
-
-COMPUTED = "computed with Keras' value, PyTorch agrees"
-HELD = "given the tensor that belongs there, PyTorch agrees"
-LOCATED = "the values part here, between two operations"
-INSUFFICIENT = "by structure; computed with Keras' value, PyTorch still differs"
-UNCOMPARED = "both sides have one, whose values structure does not compare"
-# Operations without a partner that are listed by name.
-MOST_SHOWN = 3
-ONLY = "by structure; nothing else is known to differ here"
+    from autoport.analysis import Analysis
 
 
 @dataclass(eq=False)
@@ -66,7 +58,7 @@ class Hypothesis:
     op: Op | None = None
     values: dict[str, Any] = field(default_factory=dict)
     patch: Patch | None = None
-    confirmed_by: str = COMPUTED
+    confirmed_by: Code = Code.AGREES_WITH_VALUE
 
     @property
     def testable(self) -> bool:
@@ -77,9 +69,11 @@ class Hypothesis:
 class Causes:
     """Finds the causes of divergences."""
 
-    def __init__(self, match: Match, weights: Weights, regions: Regions, twins: Twins, taps: Sequence[Tap]) -> None:
-        self._match, self._weights, self._regions = match, weights, regions
-        self._matching, self._twins, self._taps = match.matching, twins, taps
+    def __init__(
+        self, analysis: Analysis, weights: Weights, regions: Regions, twins: Twins, taps: Sequence[Tap]
+    ) -> None:
+        self._analysis, self._weights, self._regions = analysis, weights, regions
+        self._matching, self._twins, self._taps = analysis.matching, twins, taps
 
     def find(self, found: Mapping[Tap, Apart]) -> dict[Tap, tuple[Cause, ...]]:
         """The causes of every divergence in `found`."""
@@ -90,7 +84,7 @@ class Causes:
         needed = self._minimal({tap: testable[tap] for tap in solved})
         return {
             tap: tuple(
-                replace(h.cause, evidence=_joined(h.cause.evidence, h.confirmed_by), confirmed=True)
+                replace(h.cause, reasons=(*h.cause.reasons, Reason(h.confirmed_by)), confirmed=True)
                 for h in needed[tap]
             )
             if tap in solved
@@ -124,22 +118,23 @@ class Causes:
         if not others and not helping:
             return tuple(self._suspects(tap, known)) or (Cause(UNKNOWN),)
         located = tap.kind != NODE and len({h.cause.name for h in others}) == 1 and not helping
+        here, only = (Reason(Code.LOCATED),), (Reason(Code.NOTHING_ELSE),)
         causes = [
-            replace(h.cause, evidence=LOCATED if located else h.cause.evidence or ONLY, confirmed=located)
-            for h in others
+            replace(h.cause, reasons=here if located else h.cause.reasons or only, confirmed=located) for h in others
         ]
-        text = f"with Keras' value the error falls to {after[tap].relative:.2g}" if smaller else ""
-        causes += [replace(h.cause, evidence=text) for h in helping]
+        if smaller:
+            falls = Reason.of(Code.SMALLER_ERROR, error=after[tap].relative)
+            causes += [replace(h.cause, reasons=(falls,)) for h in helping]
         return tuple(causes)
 
     def _suspects(self, tap: Tap, known: Sequence[Hypothesis]) -> Iterator[Cause]:
         """What may be a cause where nothing that was tried makes the error smaller."""
         for hypothesis in known:
-            yield replace(hypothesis.cause, evidence=_joined(hypothesis.cause.evidence, INSUFFICIENT))
+            yield replace(hypothesis.cause, reasons=(*hypothesis.cause.reasons, Reason(Code.STILL_DIFFERS)))
         for node in self._regions.of(tap).nodes:
             ops = self._matching.left.op(node), self._matching.right.op(self._matching.partner.get(node, ""))
             if not known and all(op is not None and op.attrs.get("masked") for op in ops):
-                yield Cause("mask", evidence=UNCOMPARED)
+                yield Cause("mask", reasons=(Reason(Code.VALUES_UNCOMPARED),))
 
     def _try(self, hypotheses: Iterable[Hypothesis]) -> dict[Tap, Apart]:
         """One teacher-forced run in which all of them are taken to be true."""
@@ -167,10 +162,10 @@ class Causes:
             if node in self._matching.partner:
                 yield from self._of_weights(node)
                 yield from self._of_node(node)
-        alone = _listed(self._matching.left, [n for n in region.nodes if n not in self._matching.partner])
-        extra = _listed(self._matching.right, self._without_partner(region))
+        alone = tuple(self._matching.left.place(n) for n in region.nodes if n not in self._matching.partner)
+        extra = tuple(map(self._matching.right.place, self._without_partner(region)))
         if alone or extra:
-            yield Hypothesis(Cause("operation", alone or "nothing that matches", extra or "nothing that matches"))
+            yield Hypothesis(Cause("operation", (Unmatched(alone), Unmatched(extra))))
         for node in region.edges:
             yield from self._of_edges(node)
 
@@ -184,21 +179,22 @@ class Causes:
         op = self._matching.right.op(self._matching.partner[node])
         if op is None:
             return
-        plan, missing = self._match.plan("torch"), self._match.missing("torch")
+        transfer = self._analysis.transfer(Framework.TORCH)
         for path, wrong in self._weights.wrong.items():
             if any(name == op.name for name, _ in wrong.places):
-                cause = Cause("weights", evidence=str(wrong))
-                yield Hypothesis(cause, stored={path: wrong.expected}, confirmed_by=HELD)
+                cause = Cause("weights", reasons=(wrong.reason,))
+                yield Hypothesis(cause, stored={path: wrong.expected}, confirmed_by=Code.AGREES_WITH_TENSOR)
         for path in op.tensors:
-            if path not in plan.entries and path in missing:
-                yield Hypothesis(Cause("weights", evidence=f"{path} was not carried: {missing[path]}"))
+            if path in transfer.missing:
+                lost = Reason.of(Code.NOT_CARRIED, tensor=path, reason=transfer.missing[path])
+                yield Hypothesis(Cause("weights", reasons=(lost,)))
 
     def _of_node(self, node: str) -> Iterator[Hypothesis]:
         a, b = self._matching.left.op(node), self._matching.right.op(self._matching.partner[node])
         for difference in node_differences(self._matching, node):
             if difference.training_only or a is None or b is None:
                 continue
-            if difference.name == "operand order" and b.kind == "concat":
+            if difference.name == "operand order" and b.kind.is_join:
                 yield self._reordered(node, b, difference)
             else:
                 yield self._attribute(a, b, difference)
@@ -214,8 +210,8 @@ class Causes:
                 yield Hypothesis(_cause(difference))
 
     def _attribute(self, a: Op, b: Op, difference: Difference) -> Hypothesis:
-        nodes = nodes_of(self._match.graph_torch, b)
-        value = a.attrs.get(difference.name, DEFAULTS.get(difference.name))
+        nodes = nodes_of(self._analysis.graphs.torch, b)
+        value = a.parameter(difference.name)
         if value is None or not nodes or any(mend(node, b, {difference.name: value}) is None for node in nodes):
             return Hypothesis(_cause(difference))
         return Hypothesis(_cause(difference), nodes=nodes, op=b, values={difference.name: value})
@@ -225,20 +221,11 @@ class Causes:
         expected = {place: self._matching.partner.get(source) for source, place in self._matching.left.preds[node]}
         actual = dict(self._matching.right.preds[b.name])
         order = [actual.get(str(expected[place]), -1) for place in sorted(expected)]
-        nodes = nodes_of(self._match.graph_torch, b)
+        nodes = nodes_of(self._analysis.graphs.torch, b)
         if sorted(order) != list(range(len(order))):
             return Hypothesis(_cause(difference))
         return Hypothesis(_cause(difference), nodes=nodes, op=b, patch=Order(order))
 
 
 def _cause(difference: Difference) -> Cause:
-    return Cause(name_operation(difference), difference.tf_value, difference.torch_value)
-
-
-def _listed(side: Skeleton, nodes: Sequence[str]) -> str:
-    shown = ", ".join(str(side.op(node) or node) for node in nodes[:MOST_SHOWN])
-    return shown + (f" and {len(nodes) - MOST_SHOWN} more" if nodes[MOST_SHOWN:] else "")
-
-
-def _joined(*texts: str) -> str:
-    return "; ".join(text for text in texts if text)
+    return Cause(name_operation(difference), difference.values)

@@ -8,8 +8,9 @@ from typing import Any
 from torch import fx
 
 from autoport.graph import Graph, Op, Value
-from autoport.pytorch.lower import bare_name
-from autoport.verify.explaining.patches import (
+from autoport.graph.vocabulary import Kind
+from autoport.pytorch.table import bare_name
+from autoport.verify.running.patches import (
     Arguments,
     AveragePool,
     Convolution,
@@ -22,28 +23,6 @@ from autoport.verify.explaining.patches import (
 )
 
 Attrs = Mapping[str, Any]
-# Attribute of an operation -> parameter of the torch function.
-PARAMETERS = {
-    "epsilon": "eps",
-    "approximate": "approximate",
-    "negative_slope": "negative_slope",
-    "alpha": "alpha",
-    "beta": "beta",
-    "align_corners": "align_corners",
-    "groups": "num_groups",
-    "scale": "scale",
-    "dropout": "dropout_p",
-    "training": "training",
-    "stride": "stride",
-    "dilation": "dilation",
-}
-# Attributes of activations, whose arguments the table does not name, and the functions that have them.
-OWN = {
-    "approximate": {"gelu"},
-    "negative_slope": {"leaky_relu"},
-    "alpha": {"elu", "celu"},
-    "beta": {"softplus"},
-}
 
 
 def nodes_of(graph: Graph, op: Op) -> tuple[fx.Node, ...]:
@@ -62,20 +41,21 @@ def mend(node: fx.Node, op: Op, values: Attrs) -> Patch | None:
         values: hyper-parameters of the Keras operation that are to be used.
     """
     attrs = {**op.attrs, **values}
-    if op.kind in ("conv", "dense") and "padding" in op.attrs:
+    if op.kind.mixes and "padding" in op.attrs:
         return _conv(node, op, attrs) if values.keys() <= {"padding", "stride", "dilation"} else None
-    if op.kind in ("max_pool", "avg_pool"):
+    if op.kind.is_pool:
         return _pool(node, op, attrs)
-    if not all(_takes(node.target, name) for name in values):
+    if not all(_takes(node.target, op.kind, name) for name in values):
         return None
-    return Arguments({PARAMETERS[name]: value for name, value in values.items()})
+    return Arguments({str(op.kind.attribute(name).argument): value for name, value in values.items()})
 
 
-def _takes(function: Any, attribute: str) -> bool:
+def _takes(function: Any, kind: Kind, name: str) -> bool:
     """Whether a function has a parameter for an attribute, and is not the last of several that spell the operation."""
-    if attribute in OWN:
-        return bare_name(function) in OWN[attribute]
-    return PARAMETERS.get(attribute) in parameters(function)
+    argument = kind.attribute(name).argument
+    if kind.is_activation:  # the table does not name their parameters
+        return argument is not None and bare_name(function) == kind
+    return argument in parameters(function)
 
 
 def _conv(node: fx.Node, op: Op, attrs: Attrs) -> Patch | None:
@@ -90,7 +70,7 @@ def _conv(node: fx.Node, op: Op, attrs: Attrs) -> Patch | None:
 def _pool(node: fx.Node, op: Op, attrs: Attrs) -> Patch:
     sizes = _ints(attrs["kernel_size"]), _ints(attrs["stride"])
     pads = less(attrs["padding"], folded(node, op))
-    if op.kind == "max_pool":
+    if "pad_value" in op.kind.attributes:
         return MaxPool(*sizes, pads, float(attrs.get("pad_value", float("-inf"))))
     return AveragePool(*sizes, pads, bool(attrs.get("count_include_pad")))
 

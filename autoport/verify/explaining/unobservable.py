@@ -6,13 +6,13 @@ norm(x + b) = norm(x)                                     a norm over each chann
 
 from __future__ import annotations
 
+from autoport.facts.reasons import Code
 from autoport.graph import Graph, Op, Value
+from autoport.graph.vocabulary import Motion
+from autoport.weights.role import Role
 
-SILENT = {"reshape", "transpose", "expand"}
-FUSED = {"attention", "keras_attention"}
 
-
-def cannot_show(graph: Graph, name: str, role: str) -> str | None:
+def cannot_show(graph: Graph, name: str, role: str) -> Code | None:
     """The reason why a weight of an operation cannot show; None if it can.
 
     Args:
@@ -20,12 +20,12 @@ def cannot_show(graph: Graph, name: str, role: str) -> str | None:
         name: the operation; one that only training mode runs is not in the graph.
         role: the weight's.
     """
-    if not role.startswith("bias") or name not in graph:
+    if Role.of(role).whole != "bias" or name not in graph:
         return None
     if _always(graph, Value(name), _is_key):
-        return "the bias of a key adds the same to every score that a softmax compares"
+        return Code.KEY_BIAS
     if _always(graph, Value(name), _is_removed):
-        return "the norm behind it works on each channel by itself and removes a bias"
+        return Code.REMOVED_BIAS
     return None
 
 
@@ -38,28 +38,28 @@ def _always(graph: Graph, value: Value, rule: object) -> bool:
 
 
 def _holds(graph: Graph, op: Op, value: Value, rule: object) -> bool:
-    scaled = op.kind in ("mul", "div") and "constant" in op.attrs and not op.attrs.get("constant_first")
-    if op.kind in SILENT or scaled:
+    scaled = op.kind.scales and "constant" in op.attrs and not op.attrs.get("constant_first")
+    if op.kind.moves.motion is Motion.FOLLOWED or scaled:
         return _always(graph, Value(op.name), rule)
     return rule(graph, op, value)  # type: ignore[operator, no-any-return]
 
 
 def _is_key(graph: Graph, op: Op, value: Value) -> bool:
-    if op.kind in FUSED:
+    if op.kind.is_attention:
         return op.inputs[1] == value and value not in (op.inputs[0], *op.inputs[2:3])
-    if op.kind != "matmul" or op.inputs[0] == value or op.inputs[1:2] != (value,):
+    if not op.kind.is_product or op.inputs[0] == value or op.inputs[1:2] != (value,):
         return False
     return _always(graph, Value(op.name), _is_softmax)
 
 
 def _is_softmax(graph: Graph, op: Op, value: Value) -> bool:
     """Scores may be shifted by a mask on the way."""
-    if op.kind == "add":
+    if op.kind.adds:
         return _always(graph, Value(op.name), _is_softmax)
     last = len(graph.shape(value)) - 1
-    return op.kind == "softmax" and tuple(op.attrs.get("dims", ())) == (last,)
+    return op.kind.ignores_shifts and tuple(op.attrs.get("dims", ())) == (last,)
 
 
 def _is_removed(graph: Graph, op: Op, value: Value) -> bool:
     channels = [size for weight in op.weights.values() for size in weight.axes.values()]
-    return op.kind == "group_norm" and op.attrs.get("groups") in channels
+    return op.kind.is_norm and op.attrs.get("groups") in channels

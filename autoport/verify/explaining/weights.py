@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from autoport.plan.plan import Entry
+from autoport.base.framework import Both, Framework
+from autoport.facts.reasons import Code, Reason
+from autoport.plan.entry import Entry
 from autoport.weights.algebra import Array, Term, assemble, view
 from autoport.weights.pair import WeightPair
 from autoport.weights.piece import Weight
 
 if TYPE_CHECKING:
-    from autoport.result import Match
+    from autoport.analysis import Analysis
 
 Read = Callable[[str], Array]
 
@@ -29,17 +31,23 @@ class WrongTensor:
         expected: what it should hold, in float64.
         difference: the largest difference.
         places: operation and role of every weight that is wrong in it.
-        note: what it seems to hold instead, if that is known.
+        instead: what it seems to hold, if that is known.
     """
 
     path: str
     expected: torch.Tensor
     difference: float
     places: frozenset[tuple[str, str]]
-    note: str = ""
+    instead: Reason | None = None
+
+    @property
+    def reason(self) -> Reason:
+        """What is wrong with it."""
+        wrong = Reason.of(Code.WRONG_TENSOR, tensor=self.path, difference=self.difference)
+        return wrong if self.instead is None else Reason.of(Code.WRONG_BECAUSE, wrong=wrong, reason=self.instead)
 
     def __str__(self) -> str:
-        return f"{self.path} differs by up to {self.difference:.3g}" + (f": {self.note}" if self.note else "")
+        return str(self.reason)
 
 
 @dataclass
@@ -55,13 +63,13 @@ class Weights:
     wrong: dict[str, WrongTensor] = field(default_factory=dict)
 
 
-def compare_weights(match: Match) -> Weights:
+def compare_weights(analysis: Analysis) -> Weights:
     """Looks at every tensor that the plan makes."""
-    plan = match.plan("torch")
-    source, target = match.store("tf"), match.store("torch")
+    transfer = analysis.transfer(Framework.TORCH)
+    source, target = Both.of(analysis.open_store)
     result = Weights()
-    pairs = [weight for pair in match.pairs for weight in pair.weights]
-    for path, entry in plan.entries.items():
+    pairs = [weight for pair in analysis.pairs for weight in pair.weights]
+    for path, entry in transfer.entries.items():
         actual = target.read(path)
         expected = _exact(entry, source.read)
         rounded = expected.astype(actual.dtype)
@@ -71,17 +79,17 @@ def compare_weights(match: Match) -> Weights:
             continue
         elif not _same_sums(path, pairs, source.read, target.read):
             difference = float(np.abs(actual - expected).max())
-            places = _places(match, path, actual, rounded)
+            places = _places(analysis, path, actual, rounded)
             result.wrong[path] = WrongTensor(path, torch.from_numpy(expected), difference, places)
     _explain(result, target.read)
     return result
 
 
-def _places(match: Match, path: str, actual: Array, expected: Array) -> frozenset[tuple[str, str]]:
+def _places(analysis: Analysis, path: str, actual: Array, expected: Array) -> frozenset[tuple[str, str]]:
     """Which weights of which PyTorch operations are wrong in a tensor."""
     return frozenset(
         (pair.torch.name, weight.role)
-        for pair in match.pairs
+        for pair in analysis.pairs
         for weight in pair.weights
         for piece in (weight.torch.pieces if weight.torch else ())
         if piece.tensor == path and not np.array_equal(view(actual, piece), view(expected, piece))
@@ -133,24 +141,22 @@ def _explain(result: Weights, read: Read) -> None:
     wrong = result.wrong
     for path, found in list(wrong.items()):
         actual = read(path).astype(np.float64)
-        note = _belonging(path, actual, wrong) or _transposed(actual, found.expected.numpy())
-        wrong[path] = replace(found, note=note)
+        instead = _belonging(path, actual, wrong) or _transposed(actual, found.expected.numpy())
+        wrong[path] = replace(found, instead=instead)
 
 
-def _belonging(path: str, actual: Array, wrong: Mapping[str, WrongTensor]) -> str:
+def _belonging(path: str, actual: Array, wrong: Mapping[str, WrongTensor]) -> Reason | None:
     for other, found in wrong.items():
         expected = found.expected.numpy()
         if other != path and expected.shape == actual.shape and np.array_equal(expected.astype(np.float32), actual):
-            return f"it holds what belongs to {other}"
-    return ""
+            return Reason.of(Code.HOLDS_ANOTHER, tensor=other)
+    return None
 
 
-def _transposed(actual: Array, expected: Array) -> str:
-    if actual.ndim < 2:
-        return ""
+def _transposed(actual: Array, expected: Array) -> Reason | None:
     for first in range(actual.ndim):
         for second in range(first + 1, actual.ndim):
             turned = expected.swapaxes(first, second).astype(np.float32)
             if turned.shape == actual.shape and np.array_equal(turned, actual.astype(np.float32)):
-                return f"its axes {first} and {second} are exchanged"
-    return ""
+                return Reason.of(Code.AXES_EXCHANGED, first=first, second=second)
+    return None

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils._pytree import tree_leaves
 
 from autoport.graph import Graph
 from autoport.keras.read import KerasReading, flat_inputs
 from autoport.pytorch.inputs import axes_of
+from autoport.pytorch.internals import tree_leaves
 from autoport.pytorch.read import TorchReading
 from autoport.verify.running.replay import wide
 from autoport.weights.algebra import Array
@@ -43,14 +43,14 @@ def _draw(example: Array, tensor: Any, rows: int | None, rng: np.random.Generato
 
 def _rows(graph: Graph, place: int) -> int | None:
     """Number of rows of the smallest table that an input is looked up in."""
-    found = [op.name for op in graph.ops() if op.kind == "input" and op.attrs.get("position") == place]
+    found = [op.name for op in graph.ops() if op.kind.is_input and op.attrs.get("position") == place]
     sizes = []
     while found:
         op = graph.op(found.pop())
         for reader in map(graph.op, graph.successors(op.name)):
-            if reader.kind == "embedding":
+            if reader.kind.is_lookup:
                 sizes += [piece.sizes.get("v", 1) for weight in reader.weights.values() for piece in weight.pieces]
-            elif reader.kind == "reshape":
+            elif reader.kind.is_shape_only:
                 found.append(reader.name)
     return min(sizes, default=None)
 

@@ -20,7 +20,7 @@ from autoport.errors import VerificationError
 from autoport.verify.comparing.arrange import arrange
 from autoport.verify.comparing.compare import Gap
 from autoport.verify.comparing.taps import Tap
-from autoport.verify.explaining.patches import Patch
+from autoport.verify.running.patches import Patch
 from autoport.verify.running.promote import Promoted, Value
 from autoport.verify.running.replay import Broken, Replay
 from autoport.verify.running.rounding import allowed

@@ -19,12 +19,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.framework.tensor_shape_pb2 import TensorShapeProto
-from tensorflow.python.eager.context import context
-from tensorflow.python.eager.execute import quick_execute
-from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
 from autoport.errors import VerificationError
+from autoport.keras.internals import execute, function_body, library_function
 from autoport.keras.unfilled import fill
 from autoport.verify.running.kernels import KERNELS
 from autoport.verify.running.numbers import meant, meant_array
@@ -33,6 +30,8 @@ from autoport.verify.running.rounding import DRAWS, UNIT, shaken
 # Operations that keep what they read, or hand it on under another name.
 PASSING = {"Identity", "StopGradient", "PreventGradient", "CheckNumerics", "EnsureShape", "ReadVariableOp"}
 SKIPPED = {"NoOp", "Assert", "Placeholder", "VarHandleOp"}
+# How operations hold shapes.
+SHAPE = type(tf.TensorShape(()).as_proto())
 
 
 @dataclass
@@ -180,9 +179,8 @@ class Promoted:
 
     @cache  # noqa: B019  as long as the graph itself
     def _function(self, name: str) -> Any:
-        definition = self.graph._get_function(name).cached_definition
         with self.graph.as_default():
-            return function_def_to_graph(definition)
+            return function_body(library_function(self.graph, name))
 
     def __hash__(self) -> int:
         return id(self)
@@ -210,9 +208,7 @@ def _execute(op: Any, tensors: list[Any], dtype: tf.DType) -> list[Any]:
     attributes = {attr.name: _attribute(op.get_attr(attr.name), target) for attr in op.op_def.attr}
     if target == tf.float64 and op.type in KERNELS:
         return KERNELS[op.type](tensors, attributes)
-    flat = tuple(item for pair in attributes.items() for item in pair)
-    made: list[Any] = quick_execute(op.type, len(op.outputs), tensors, flat, context())
-    return made or []
+    return execute(op.type, len(op.outputs), tensors, attributes)
 
 
 def _attribute(value: Any, dtype: tf.DType | None) -> Any:
@@ -221,7 +217,7 @@ def _attribute(value: Any, dtype: tf.DType | None) -> Any:
         return (dtype if dtype is not None and value in UNIT else value).as_datatype_enum
     if isinstance(value, list):
         return [_attribute(item, dtype) for item in value]
-    if isinstance(value, TensorShapeProto):
+    if isinstance(value, SHAPE):
         return None if value.unknown_rank else [axis.size for axis in value.dim]
     return meant(value) if dtype is not None and isinstance(value, float) else value
 

@@ -12,12 +12,11 @@ from typing import Any
 
 import torch
 from torch import fx
-from torch._subclasses.fake_tensor import FakeTensor
-from torch.utils._pytree import tree_map
 
 from autoport.errors import VerificationError
-from autoport.verify.explaining.patches import Patch
+from autoport.pytorch.internals import is_fake, tree_map
 from autoport.verify.running.numbers import meant_array
+from autoport.verify.running.patches import Patch
 
 FLOATS = {torch.float64, torch.float32, torch.float16, torch.bfloat16}
 CASTS = {torch.Tensor.double, torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16}
@@ -88,7 +87,7 @@ class Replay(fx.Interpreter):
         if path in self._own:
             return wide(self._own[path])
         tensor = self.fetch_attr(str(node.target)).detach()
-        if tensor.is_meta or isinstance(tensor, FakeTensor):
+        if tensor.is_meta or is_fake(tensor):
             raise VerificationError(
                 f"{path or 'a constant of the forward pass'} holds no values, so nothing can be run"
             )

@@ -21,7 +21,6 @@ from math import isclose
 
 from autoport.canonical.queries.tracing import source_dim
 from autoport.graph import Graph, Op, Value
-from autoport.matching.evidence import SHAPE_ONLY
 
 # Where masking by choice may have what it lets pass.
 CHOICES = {"where": (1, 2), "masked_fill": (0,)}
@@ -215,7 +214,7 @@ def _collect_scales(graph: Graph, op: Op) -> None:
                 graph.bypass(producer.name, value)
                 for scaled in passed:
                     graph.origins.pop(scaled, None)
-            elif producer.kind in SHAPE_ONLY:
+            elif producer.kind.is_shape_only:
                 passed.append(value)
                 value = producer.inputs[0]
             else:
@@ -240,6 +239,6 @@ def _shuffle(graph: Graph, value: Value, dim: int) -> Op | None:
         op = graph.op(value.op)
         if op.kind == "channel_shuffle":
             return op if place == len(op.shapes[0]) - 1 else None
-        place = source_dim(graph, op, 0, place) if op.kind in SHAPE_ONLY else None
+        place = source_dim(graph, op, 0, place) if op.kind.is_shape_only else None
         value = op.inputs[0] if op.inputs else value
     return None

@@ -15,7 +15,6 @@ from typing import Any
 
 from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
-from autoport.matching.evidence import SHAPE_ONLY
 from autoport.weights.piece import Piece, Weight
 
 # Where the number of outputs stands in a layer's colour.
@@ -104,7 +103,7 @@ def _cuts(graph: Graph, op: Op, root: ax.Atom) -> list[_Cut] | None:
             cut = _cut(graph, reader, root) if reader.kind == "slice" else None
             if cut is not None:
                 found.append(cut)
-            elif reader.kind in SHAPE_ONLY:
+            elif reader.kind.is_shape_only:
                 waiting.append(reader.name)
             else:
                 return None

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autoport.canonical.queries.routing import become_mixture, chosen_by
-from autoport.canonical.queries.tracing import POINTWISE
 from autoport.canonical.queries.views import stored_view
 from autoport.graph import Graph, Op, Value
 
@@ -125,7 +124,7 @@ def _treats_alike(graph: Graph, op: Op) -> bool:
     if op.kind == "slice":
         return bool(op.attrs["ranges"]) and 0 not in op.attrs["ranges"]
     kept = op.kind == "reshape" and op.shapes[0][-1:] == graph.shape(op.inputs[0])[-1:]
-    return kept or op.kind in POINTWISE
+    return kept or op.kind.is_pointwise
 
 
 def _compute_all(graph: Graph, turn: _Turn, count: int) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autoport.canonical.queries.routing import become_mixture, chosen_by
-from autoport.canonical.queries.tracing import POINTWISE, source_dim
+from autoport.canonical.queries.tracing import source_dim
 from autoport.graph import Graph, Op, Value
 from autoport.weights.piece import Piece, Weight
 
@@ -83,7 +83,7 @@ class _Parts:
         if op.kind == "matmul":
             letter = op.attrs["equation"][2][dim]
             return {k: term.index(letter) for k, term in enumerate(op.attrs["equation"][:2]) if letter in term}
-        if op.kind not in POINTWISE | {"reshape", "transpose", "slice"}:
+        if not op.kind.is_pointwise and op.kind not in ("reshape", "transpose", "slice"):
             return {}
         found = {place: source_dim(self.graph, op, place, dim) for place in range(len(op.inputs))}
         return {place: inner for place, inner in found.items() if inner is not None}

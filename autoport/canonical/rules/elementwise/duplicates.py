@@ -6,14 +6,12 @@ from collections.abc import Hashable
 
 from autoport.graph import Graph, Op, Value
 
-RANDOM = {"dropout"}
-
 
 def merge_duplicates(graph: Graph) -> None:
     """Applies the rule everywhere."""
     first: dict[Hashable, str] = {}
     for op in list(graph.ops()):
-        if op.weights or not op.inputs or op.kind in RANDOM or "rand" in op.kind.lower():
+        if op.weights or not op.inputs or op.kind.is_random:
             continue
         known = first.setdefault(_key(op), op.name)
         if known != op.name:

@@ -18,10 +18,6 @@ from autoport.canonical.rules.layers.pooling import SPACE
 from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
 
-# Operations whose outputs are never negative.
-NON_NEGATIVE = {"relu", "relu6", "sigmoid", "hard_sigmoid", "softmax", "exp", "square", "abs"}
-TRANSPARENT = {"max_pool", "avg_pool", "reshape", "transpose", "global_avg_pool", "global_max_pool"}
-
 
 def fold_padding(graph: Graph) -> None:
     """Applies the rule everywhere."""
@@ -114,8 +110,7 @@ def _compatible(graph: Graph, op: Op, pad: Op, padded: bool) -> bool:
 def non_negative(graph: Graph, name: str) -> bool:
     """Whether an operation's outputs are known to be at least zero."""
     op = graph.op(name)
-    if op.kind in NON_NEGATIVE:
+    if op.kind.is_non_negative:
         return True
-    sum_of_tensors = op.kind in ("concat", "add") and "constant" not in op.attrs
-    transparent = op.kind in TRANSPARENT or sum_of_tensors
-    return transparent and all(non_negative(graph, value.op) for value in op.inputs)
+    kept = op.kind.keeps_sign and "constant" not in op.attrs
+    return kept and all(non_negative(graph, value.op) for value in op.inputs)

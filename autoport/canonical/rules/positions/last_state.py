@@ -6,7 +6,6 @@ sequence[:, -1] = last state        for a layer that runs forwards
 from __future__ import annotations
 
 from autoport.graph import Graph, Value
-from autoport.graph.build import RNN_GATES
 
 
 def fold_last_step(graph: Graph) -> None:
@@ -16,7 +15,7 @@ def fold_last_step(graph: Graph) -> None:
             continue
         source = op.inputs[0]
         layer = graph.op(source.op)
-        if layer.kind not in RNN_GATES or source.output != 0 or layer.attrs["reverse"]:
+        if not layer.kind.is_recurrent or source.output != 0 or layer.attrs["reverse"]:
             continue
         time = layer.attrs["sequence"]["time"]
         steps = graph.shape(source)[time]

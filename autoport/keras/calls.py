@@ -1,10 +1,10 @@
-"""The tables of layers and of TensorFlow operations, and what their rules see of a call."""
+"""What rules see of a call: of a known Keras layer, or of a TensorFlow operation."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -13,59 +13,37 @@ from autoport.graph import Stored, Value
 from autoport.graph.build import Builder
 from autoport.keras.trace import LayerCall
 
-if TYPE_CHECKING:
-    from autoport.keras.lower import Lowering
-
-LayerRule = Callable[["Layer"], Any]
-OpRule = Callable[["RawOp"], Any]
-LAYERS: dict[str, LayerRule] = {}
-OPS: dict[str, OpRule] = {}
-
-
-def layer_rule(names: str) -> Callable[[LayerRule], LayerRule]:
-    """Adds a rule for the Keras layers `names` (space separated)."""
-    return _adder(LAYERS, names)
-
-
-def op_rule(names: str) -> Callable[[OpRule], OpRule]:
-    """Adds a rule for the TensorFlow operations `names` (space separated)."""
-    return _adder(OPS, names)
-
-
-def _adder(table: dict[str, Any], names: str) -> Callable[[Any], Any]:
-    def add(rule: Any) -> Any:
-        for name in names.split():
-            if name in table:
-                raise ValueError(f"two rules for {name!r}")
-            table[name] = rule
-        return rule
-
-    return add
-
-
-def known_class(layer: Any) -> str | None:
-    """Name of the built-in class whose `call` a layer runs, if the table has a row for it."""
-    for cls in type(layer).__mro__:
-        if cls.__name__ in LAYERS and cls.__module__.split(".")[0] in ("keras", "tf_keras"):
-            plain = type(layer).call is cls.call and not any(map(_is_altered, layer._flatten_layers()))  # type: ignore[attr-defined]
-            return cls.__name__ if plain else None
-    return None
-
-
-def _is_altered(layer: Any) -> bool:
-    """Whether a layer of Keras 3 computes with something made of its weights: quantised, or with low-rank updates."""
-    return getattr(layer, "quantization_mode", None) is not None or getattr(layer, "lora_enabled", False)
-
 
 def is_variable(value: Any) -> bool:
     """Whether a value is a variable of TensorFlow or of Keras."""
     return any(isinstance(found, tf.Variable) for found in (value, getattr(value, "value", None)))
 
 
+class Context(Protocol):
+    """What rules need of the walk that calls them."""
+
+    builder: Builder
+
+    def value(self, tensor: Any) -> Value:
+        """A tensor or a variable as data, whatever it was."""
+
+    def source(self, tensor: Any) -> Any:
+        """Where a tensor comes from: `Value`, `Stored`, or None for a constant."""
+
+    def static_value(self, tensor: Any) -> Any:
+        """A constant as an array; None for anything else."""
+
+    def shape_of(self, tensor: Any) -> tuple[int, ...]:
+        """Shape of a tensor; -1 for an open size."""
+
+    def path_of(self, variable: Any) -> str:
+        """Path under which a variable is registered."""
+
+
 class _Source:
     """What rules of both tables share."""
 
-    lowering: Lowering
+    lowering: Context
 
     @property
     def build(self) -> Builder:
@@ -82,7 +60,7 @@ class Layer(_Source):
     """A call of a known layer, as rules see it."""
 
     call: LayerCall
-    lowering: Lowering
+    lowering: Context
 
     @property
     def layer(self) -> Any:
@@ -127,7 +105,7 @@ class RawOp(_Source):
     """A TensorFlow operation outside of every known layer, as rules see it."""
 
     op: Any
-    lowering: Lowering
+    lowering: Context
 
     @property
     def out(self) -> tuple[int, ...]:
@@ -135,8 +113,8 @@ class RawOp(_Source):
         return self.lowering.shape_of(self.op.outputs[0])
 
     def source(self, index: int) -> Any:
-        """What its input `index` is: `Value`, `Stored`, or a constant array."""
-        return self.lowering.env.get(self.op.inputs[index].name)
+        """What its input `index` is: `Value`, `Stored`, or None for a constant."""
+        return self.lowering.source(self.op.inputs[index])
 
     def data(self, index: int) -> Value:
         """Its input `index` as data."""

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
-from autoport.pytorch.lower import TABLE, bare_name
+from autoport.pytorch.table import TABLE, bare_name
 
 Function = Callable[..., Any]
 Args = Sequence[Any]

@@ -5,15 +5,15 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+from autoport.analysis import Hints
+from autoport.api.result import Match
 from autoport.base.progress import stage
 from autoport.errors import InputError, ModelError, NothingInCommonError, TraceError
-from autoport.result import Hints, Match
 
 if TYPE_CHECKING:
     import torch
 
-    from autoport.keras.read import KerasReading
-    from autoport.pytorch.read import TorchReading
+    from autoport.verify.running.readings import Readings
 
 
 def match(
@@ -52,9 +52,9 @@ def match(
     """
     _check_models(tf_model, torch_model)
     try:
-        tf, torch = _read_both(tf_model, torch_model, inputs, torch_inputs)
+        readings = _read_both(tf_model, torch_model, inputs, torch_inputs)
         with stage("matching"):
-            result = Match(tf, torch, torch_model, hints)
+            result = Match(readings, hints)
     except RecursionError as error:
         raise TraceError(
             f"a model is nested more deeply than Python's recursion limit of {sys.getrecursionlimit()} allows; "
@@ -68,10 +68,11 @@ def match(
     return result
 
 
-def _read_both(tf_model: Any, torch_model: Any, inputs: Any, torch_inputs: Any) -> tuple[KerasReading, TorchReading]:
+def _read_both(tf_model: Any, torch_model: Any, inputs: Any, torch_inputs: Any) -> Readings:
     from autoport.keras import inputs as keras_inputs
     from autoport.keras import read as keras
     from autoport.pytorch import read as pytorch
+    from autoport.verify.running.readings import Readings
 
     failure: Exception | None = None
     for example in [inputs] if inputs is not None else keras_inputs.examples(tf_model):
@@ -79,7 +80,7 @@ def _read_both(tf_model: Any, torch_model: Any, inputs: Any, torch_inputs: Any) 
             with stage("reading the PyTorch model"):
                 torch = pytorch.read(torch_model, keras.flat_inputs(example), torch_inputs)
             with stage("reading the Keras model"):
-                return keras.read(tf_model, example), torch
+                return Readings(keras.read(tf_model, example), torch)
         except (TraceError, InputError) as error:
             if inputs is not None:
                 raise

@@ -1,0 +1,3 @@
+"""The version of autoport."""
+
+VERSION = "0.1.0"

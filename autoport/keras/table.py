@@ -1,0 +1,49 @@
+"""The tables of Keras layers and of TensorFlow operations: a name and the rule that lowers its calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from autoport.keras.calls import Layer, RawOp
+from autoport.keras.internals import nested_layers
+
+LayerRule = Callable[[Layer], Any]
+OpRule = Callable[[RawOp], Any]
+LAYERS: dict[str, LayerRule] = {}
+OPS: dict[str, OpRule] = {}
+
+
+def layer_rule(names: str) -> Callable[[LayerRule], LayerRule]:
+    """Adds a rule for the Keras layers `names` (space separated)."""
+    return _adder(LAYERS, names)
+
+
+def op_rule(names: str) -> Callable[[OpRule], OpRule]:
+    """Adds a rule for the TensorFlow operations `names` (space separated)."""
+    return _adder(OPS, names)
+
+
+def _adder(table: dict[str, Any], names: str) -> Callable[[Any], Any]:
+    def add(rule: Any) -> Any:
+        for name in names.split():
+            if name in table:
+                raise ValueError(f"two rules for {name!r}")
+            table[name] = rule
+        return rule
+
+    return add
+
+
+def known_class(layer: Any) -> str | None:
+    """Name of the built-in class whose `call` a layer runs, if the table has a row for it."""
+    for cls in type(layer).__mro__:
+        if cls.__name__ in LAYERS and cls.__module__.split(".")[0] in ("keras", "tf_keras"):
+            plain = type(layer).call is cls.call and not any(map(_is_altered, nested_layers(layer)))  # type: ignore[attr-defined]
+            return cls.__name__ if plain else None
+    return None
+
+
+def _is_altered(layer: Any) -> bool:
+    """Whether a layer of Keras 3 computes with something made of its weights: quantised, or with low-rank updates."""
+    return getattr(layer, "quantization_mode", None) is not None or getattr(layer, "lora_enabled", False)

@@ -1,0 +1,89 @@
+"""What autoport uses of PyTorch that is not public, in one place: an upgrade may move any of it.
+
+Every function imports what it needs when it is called, so a move breaks only what needs it.
+`tests/pytorch/test_internals.py` uses each for real and names the one that moved.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+
+
+def fake_tensor_mode() -> Any:
+    """The class of modes under which tensors have shapes and no values.
+
+    Tensors on the meta device are public, but mixing them with tensors on a CPU fails.
+    """
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    return FakeTensorMode
+
+
+def is_fake(value: Any) -> bool:
+    """Whether a value is a tensor that such a mode made: it has no values, and its public type is `torch.Tensor`."""
+    return isinstance(value, _fake_tensor())
+
+
+@cache
+def _fake_tensor() -> Any:
+    from torch._subclasses.fake_tensor import FakeTensor
+
+    return FakeTensor
+
+
+def fake_tensor_log() -> logging.Logger:
+    """Where fake tensors log what they cannot compute; the logger has no public name."""
+    return logging.getLogger(fake_tensor_mode().__module__)
+
+
+def tree_map(function: Callable[[Any], Any], tree: Any) -> Any:
+    """A structure with every leaf replaced.
+
+    Knows lists, tuples, dictionaries and what libraries register (outputs of transformers); PyTorch has no public
+    function that does.
+    """
+    from torch.utils import _pytree
+
+    return _pytree.tree_map(function, tree)
+
+
+def tree_leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
+    """The leaves of the same structures, in order."""
+    from torch.utils import _pytree
+
+    leaves: list[Any] = _pytree.tree_leaves(tree, is_leaf=is_leaf)
+    return leaves
+
+
+def in_transform() -> bool:
+    """Whether `torch.func` transforms what is being called, as `vmap` does; nothing public tells."""
+    return torch._C._functorch.peek_interpreter_stack() is not None
+
+
+def memory_of(tensor: torch.Tensor) -> int:
+    """What tensors that share memory have in common; the public `data_ptr` is 0 for all that have no values."""
+    memory: int = tensor.untyped_storage()._cdata
+    return memory
+
+
+def offset_in_file(tensor: torch.Tensor) -> int:
+    """Where in a file, in bytes, the values of a tensor are that `torch.load` read under fake tensors.
+
+    `torch.serialization` documents how room is saved for values, but not how it is found again.
+    """
+    offset: int = tensor.untyped_storage()._checkpoint_offset
+    return offset
+
+
+def parameters_of(operator: Any) -> list[str] | None:
+    """Names of the parameters of an operator such as `torch.ops.aten.add.Tensor`; None for any other function.
+
+    Operators have no signature that `inspect` could read.
+    """
+    schema = getattr(operator, "_schema", None)
+    return None if schema is None else [argument.name for argument in schema.arguments]
