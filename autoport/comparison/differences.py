@@ -224,7 +224,7 @@ def _edges(places: tuple[Place, Place], a: Edge, b: Edge) -> Iterator[Difference
         layer = Preprocessing(op.type, op.attrs.get("detail", ""))
         yield Difference("preprocessing", op.place, places[1], (layer, None))
     found = list(_spelled_apart(places, a.expression, b.expression))
-    if found and not same_function(a.expression, b.expression, _alike):
+    if found and not same_function(a.expression, b.expression, alike):
         yield from found
 
 
@@ -237,8 +237,9 @@ def _spelled_apart(places: tuple[Place, Place], a: Expression, b: Expression) ->
         yield Difference("operation", *places, (_operations(a), _operations(b)))
 
 
-def _alike(a: Op, b: Op) -> bool:
-    return next(attribute_differences(a, b), None) is None
+def alike(a: Expression, b: Expression) -> bool:
+    """Whether the outermost operations of two expressions have the same hyper-parameters."""
+    return a.op is not None and b.op is not None and next(attribute_differences(a.op, b.op), None) is None
 
 
 def _operations(expression: Expression) -> Operations:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from autoport.comparison.differences import matched_edges, role_conflicts
+from autoport.comparison.differences import alike, matched_edges, role_conflicts
+from autoport.comparison.functions import same_function
 from autoport.facts.reasons import Code, Reason
 from autoport.graph import Op
 from autoport.graph.vocabulary import Motion, by_dim
@@ -138,8 +139,13 @@ def _origins(matching: Matching) -> Iterator[tuple[str, Reason, bool]]:
 def _rearranged(a: Edge, b: Edge) -> bool:
     first, second = (_arrangement(edge.expression) for edge in (a, b))
     if first != second:
-        return any(_moves_features(part) for part in (*first.parts(), *second.parts()))
+        moving = any(_moves_features(part) for part in (*first.parts(), *second.parts()))
+        return moving and not same_function(a.expression, b.expression, _certainly_alike)
     return any(_moved_otherwise(x, y) for x, y in zip(first.parts(), second.parts(), strict=True))
+
+
+def _certainly_alike(a: Expression, b: Expression) -> bool:
+    return alike(a, b) and not _moved_otherwise(a, b)
 
 
 def _is_open(a: Op, b: Op) -> bool:
@@ -226,8 +232,13 @@ def _is_told(expression: Expression) -> bool:
     held = by_dim(op.attrs.get(op.kind.moves.dims or ""))
     along = op.attrs.get(op.kind.moves.named or "") is not None or (held is not None and None not in held.values())
     alone = op.kind.is_join or op.kind.moves.motion is not Motion.ALONG
-    vectors = all(max(shape, default=1) == prod(shape) for shape in (c.shapes[0] for c in _constants(expression)))
-    return (along or alone) and vectors and None not in _told(expression)
+    return (along or alone) and all(map(_is_ordered, _constants(expression))) and None not in _told(expression)
+
+
+def _is_ordered(constant: Op) -> bool:
+    """Whether the text of a constant's values tells their order: of one axis it does, and equal ones have none."""
+    shape = constant.shapes[0] if constant.shapes else ()
+    return max(shape, default=1) == prod(shape) or constant.attrs.get("fill") is not None
 
 
 def _told(expression: Expression) -> list[str | None]:

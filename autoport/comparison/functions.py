@@ -22,7 +22,7 @@ RELATIVE, ABSOLUTE = 1e-6, 1e-12
 # Where fewer elements are defined, nothing is known.
 LEAST_DEFINED = SIZE // 8
 
-Alike = Callable[[Op, Op], bool]
+Alike = Callable[[Expression, Expression], bool]
 
 
 def same_function(a: Expression, b: Expression, alike: Alike) -> bool:
@@ -31,7 +31,7 @@ def same_function(a: Expression, b: Expression, alike: Alike) -> bool:
     Args:
         a: an expression.
         b: another one.
-        alike: whether two operations of one kind have the same hyper-parameters.
+        alike: whether the outermost operations of two expressions, of one kind, do the same to equal operands.
     """
     values = _Values(alike)
     first, second = values.of(a), values.of(b)
@@ -73,9 +73,8 @@ class _Values:
     def _opaque_value(self, expression: Expression, op: Op, operands: list[Floats]) -> Floats:
         known = op.kind != "constant" or op.attrs.get("values") is not None
         for other, others, value in self._opaque if known else ():
-            assert other.op is not None
             same = other.label == expression.label and len(others) == len(operands)
-            if same and all(map(_equal, operands, others)) and self._alike(other.op, op):
+            if same and all(map(_equal, operands, others)) and self._alike(other, expression):
                 return value
         value = next(self._drawn)
         self._opaque.append((expression, operands, value))

@@ -109,7 +109,7 @@ def _product(call: Call, x: Value, y: Value, *, swapped: bool = False) -> Value:
 def cholesky_inverse(call: Call) -> Any:
     """The inverse of a matrix by a triangle whose product with itself it is."""
     upper, shape = bool(call.get("upper", False)), call.out
-    identity = call.build.constant(np.broadcast_to(np.eye(shape[-1]), shape), shape)
+    identity = call.build.constant(np.eye(shape[-1]), shape[-2:])
     solved = call.build.emit("triangular_solve", [call.value("input"), identity], shape, lower=not upper, turned=False)
     rank = len(shape)
     places = (rank - 1, rank - 1) if upper else (rank - 2, rank - 2)

@@ -250,7 +250,7 @@ def dropout(call: Call) -> Any:
 
 @register(
     "to type float double half bfloat16 long int bool contiguous clone detach type_as "
-    "get_data requires_grad alias identity",
+    "get_data requires_grad alias identity lift_fresh",
     "input",
 )
 def same(call: Call) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from autoport.comparison.differences import Difference
 from autoport.facts.places import Place
 from autoport.facts.values import Operations
-from autoport.graph.vocabulary import kind_of
+from autoport.graph.vocabulary import KINDS, Kind
 
 # Attributes whose names say less than what they are about.
 ATTRIBUTES = {"masked": "mask"}
@@ -16,7 +16,7 @@ def name_operation(difference: Difference) -> str:
     here, there = difference.values
     if not (isinstance(here, Operations) and isinstance(there, Operations)):
         return ATTRIBUTES.get(difference.name, difference.name)
-    only = [kind_of(kind) for kind in {*here.kinds} ^ {*there.kinds}]
+    only = [_known(kind) for kind in {*here.kinds} ^ {*there.kinds}]
     alone = sorted(kind.named_alone for kind in only if kind.named_alone)
     if alone:
         return alone[-1]
@@ -28,4 +28,9 @@ def name_operation(difference: Difference) -> str:
 
 
 def _reads_input(place: Place) -> bool:
-    return place.producer is not None and kind_of(place.producer.operation).is_input
+    return place.producer is not None and _known(place.producer.operation).is_input
+
+
+def _known(name: str) -> Kind:
+    """The kind of that name; of the state of a layer, say, nothing is assumed."""
+    return KINDS.get(name, Kind(name, declared=False))
