@@ -5,7 +5,6 @@ Every function stands in a branch of its own, between weights; one pair of model
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,19 +16,24 @@ from keras import layers
 from torch import nn
 
 import autoport
+from tests.layers.shared_calls import LOOPS, NOT_FOLLOWED, UNCALLED
 from tests.layers.shared_functions import (
     Case,
     are_equal,
-    can_be_traced,
     cases,
     draw,
     first_of,
     results_of,
     shared_names,
 )
-from tests.support import keras_float64, randomise_keras, relative_error
+from tests.support import keras_float64, randomise_keras
 
 OUT = 4
+# Branches of one pair of models: what is searched for partners grows faster than what is searched.
+MOST_BRANCHES = 60
+# As far as numbers are apart that both frameworks write down as float32.
+ROUNDING = 1e-6
+NAMES = shared_names()
 
 
 @dataclass
@@ -88,7 +92,9 @@ class Branches(nn.Module):
 
     def forward(self, *tensors: torch.Tensor) -> list[torch.Tensor]:
         read = iter(tensors)
-        return [part(*(next(read) for _ in range(count))) for part, count in zip(self.children(), self.counts)]
+        return [
+            part(*(next(read) for _ in range(count))) for part, count in zip(self.children(), self.counts, strict=True)
+        ]
 
 
 @dataclass
@@ -113,8 +119,6 @@ def branches_of(names: list[str]) -> list[Branch]:
     result = []
     for name in names:
         for number, case in enumerate(cases(name)):
-            if not can_be_traced(case):
-                continue
             found = results_of(case, draw(case, 1.0, 0))
             assert found is not None
             fits = all(array.dtype.kind == "f" and array.ndim > 1 for array in found)
@@ -171,3 +175,37 @@ def _collect(match: autoport.Match, verdicts: dict[str, Verdict]) -> None:
 
 def branch_of(place: str) -> str:
     return place.replace("/", ".").split(".")[0].split(":")[0].split(" ")[0]
+
+
+@pytest.fixture(scope="module")
+def branches() -> list[Branch]:
+    return branches_of(NAMES)
+
+
+@pytest.fixture(scope="module")
+def verdicts(branches: list[Branch]) -> dict[str, Verdict]:
+    starts = range(0, len(branches), MOST_BRANCHES)
+    parts = [judged(branches[start : start + MOST_BRANCHES]) for start in starts]
+    return {name: verdict for part in parts for name, verdict in part.items()}
+
+
+def test_every_shared_function_is_called_or_said_not_to_be(branches: list[Branch]) -> None:
+    assert set(NAMES) - {name_of(branch.name) for branch in branches} == UNCALLED.keys()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in UNCALLED])
+def test_other_numbers_are_a_difference_and_equal_ones_are_none(name: str, verdicts: dict[str, Verdict]) -> None:
+    for verdict in (verdict for branch, verdict in verdicts.items() if name_of(branch) == name):
+        told = verdict.case.label, verdict.reported, verdict.open, verdict.error
+        if name in LOOPS:
+            assert verdict.reported, told
+        elif are_equal(verdict.case):
+            assert verdict.reported == [], told
+            assert bool(verdict.open) == (name in NOT_FOLLOWED), told
+            assert verdict.error < ROUNDING or verdict.open, told
+        else:
+            assert verdict.reported or verdict.open or verdict.error < ROUNDING, told
+
+
+def name_of(branch: str) -> str:
+    return branch.rpartition("_")[0]

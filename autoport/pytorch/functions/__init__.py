@@ -9,6 +9,7 @@ from autoport.pytorch.functions import (  # noqa: F401
     norm,
     pointwise,
     pool,
+    reductions,
     rnn,
     shape,
     windows,

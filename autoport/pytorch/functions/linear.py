@@ -1,4 +1,4 @@
-"""Matrix products."""
+"""Matrices: products, solutions, diagonals, triangles."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from autoport.graph.einsum import lower_einsum
 from autoport.graph.equations import product_equation
 from autoport.pytorch.calls import Call
 from autoport.pytorch.table import register
+from autoport.pytorch.writer import Writer
 
 
 @register("linear", "input weight bias")
@@ -121,3 +122,55 @@ def searchsorted(call: Call) -> Any:
     """Places in sorted numbers."""
     right = bool(call.get("right", False)) or call.get("side") == "right"
     return call.emit("searchsorted", [call.value("sequence"), call.value("values")], right=right)
+
+
+@register("tril triu", "input diagonal")
+def triangle(call: Call) -> Any:
+    """A matrix without what stands above or below a diagonal."""
+    offset, lower = call.get("diagonal", 0), call.name == "tril"
+    if (offset >= 0) == lower or offset == 0:
+        return call.emit("band", [call.value("input")], lower=-1 if lower else -offset, upper=offset if lower else -1)
+    mask = (np.tril if lower else np.triu)(np.ones(call.out, bool), offset)
+    zero = call.build.constant(np.zeros(()), ())
+    return call.emit("where", [call.build.constant(mask, call.out), call.value("input"), zero])
+
+
+@register("diagonal", "input offset dim1 dim2")
+def diagonal(call: Call) -> Any:
+    """The diagonal of a plane as the last dimension."""
+    x, shape = call.value("input"), call.shape("input")
+    plane = [call.get(name, default) % len(shape) for name, default in (("dim1", 0), ("dim2", 1))]
+    order = [*(dim for dim in range(len(shape)) if dim not in plane), *plane]
+    if order != sorted(order):
+        x = call.build.emit("transpose", [x], tuple(shape[dim] for dim in order), order=tuple(order))
+    return call.emit("diagonal", [x], offset=call.get("offset", 0))
+
+
+@register("diag", "input diagonal")
+def diag(call: Call) -> Any:
+    """The diagonal of a matrix, or a matrix with that diagonal."""
+    kind = "diagonal" if len(call.shape("input")) == 2 else "diag_embed"
+    return call.emit(kind, [call.value("input")], offset=call.get("diagonal", 0))
+
+
+@register("diagflat", "input offset")
+def diagflat(call: Call) -> Any:
+    """A matrix with all the entries of a tensor on a diagonal."""
+    flat = call.build.emit("reshape", [call.value("input")], (math.prod(call.shape("input")),))
+    return call.emit("diag_embed", [flat], offset=call.get("offset", 0))
+
+
+@register("trace", "input")
+def trace(call: Call) -> Any:
+    """The sum of the diagonal of a matrix."""
+    x, write = call.value("input"), Writer(call)
+    diagonal = call.build.constant(np.eye(*write.shape(x), dtype=bool), write.shape(x))
+    return write.reduce("reduce_sum", write.apply("where", diagonal, x, 0.0), (0, 1))
+
+
+@register("vander", "input N increasing")
+def vander(call: Call) -> Any:
+    """Powers of every entry."""
+    powers = np.arange(call.out[-1]) if call.get("increasing", False) else np.arange(call.out[-1])[::-1]
+    column = call.build.emit("reshape", [call.value("input")], (call.out[0], 1))
+    return Writer(call).apply("pow", column, call.build.constant(powers, powers.shape))

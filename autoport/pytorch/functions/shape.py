@@ -315,12 +315,6 @@ def expand(call: Call) -> Any:
     return call.build.copies(call.value("input"), call.out, each=call.name == "repeat_interleave")
 
 
-@register("cumsum cumprod", "input dim")
-def cumulative(call: Call) -> Any:
-    """Running sums or products along a dimension."""
-    return call.emit(call.name, [call.value("input")], dims=(call.get("dim", 0) % len(call.out),))
-
-
 @register("rot90", "input k dims")
 def rot90(call: Call) -> Any:
     """Turned by quarters in a plane."""
@@ -334,35 +328,6 @@ def rot90(call: Call) -> Any:
     order[first], order[second] = second, first
     x = call.build.flip(x, [second] if turns == 1 else [first])
     return call.build.emit("transpose", [x], call.out, order=tuple(order))
-
-
-@register("tril triu", "input diagonal")
-def triangle(call: Call) -> Any:
-    """A matrix without what stands above or below a diagonal."""
-    offset, lower = call.get("diagonal", 0), call.name == "tril"
-    if (offset >= 0) == lower or offset == 0:
-        return call.emit("band", [call.value("input")], lower=-1 if lower else -offset, upper=offset if lower else -1)
-    mask = (np.tril if lower else np.triu)(np.ones(call.out, bool), offset)
-    zero = call.build.constant(np.zeros(()), ())
-    return call.emit("where", [call.build.constant(mask, call.out), call.value("input"), zero])
-
-
-@register("diagonal", "input offset dim1 dim2")
-def diagonal(call: Call) -> Any:
-    """The diagonal of a plane as the last dimension."""
-    x, shape = call.value("input"), call.shape("input")
-    plane = [call.get(name, default) % len(shape) for name, default in (("dim1", 0), ("dim2", 1))]
-    order = [*(dim for dim in range(len(shape)) if dim not in plane), *plane]
-    if order != sorted(order):
-        x = call.build.emit("transpose", [x], tuple(shape[dim] for dim in order), order=tuple(order))
-    return call.emit("diagonal", [x], offset=call.get("offset", 0))
-
-
-@register("diag", "input diagonal")
-def diag(call: Call) -> Any:
-    """The diagonal of a matrix, or a matrix with that diagonal."""
-    kind = "diagonal" if len(call.shape("input")) == 2 else "diag_embed"
-    return call.emit(kind, [call.value("input")], offset=call.get("diagonal", 0))
 
 
 @register("take", "input index")
@@ -382,37 +347,3 @@ def meshgrid(call: Call) -> Any:
     along = [tuple(shape[axis] if axis == own else 1 for axis in range(len(shape))) for own in axes]
     rows = [call.build.emit("reshape", [value], size) for value, size in zip(values, along, strict=True)]
     return [call.build.emit("expand", [row], tuple(shape)) for row in rows]
-
-
-@register("diagflat", "input offset")
-def diagflat(call: Call) -> Any:
-    """A matrix with all the entries of a tensor on a diagonal."""
-    flat = call.build.emit("reshape", [call.value("input")], (prod(call.shape("input")),))
-    return call.emit("diag_embed", [flat], offset=call.get("offset", 0))
-
-
-@register("argmax argmin", "input dim keepdim")
-def place_of_extreme(call: Call) -> Any:
-    """Where the largest or the smallest entry stands, along a dimension or of all."""
-    x, dim = call.value("input"), call.get("dim")
-    if dim is None:
-        x, dim = call.build.emit("reshape", [x], (prod(call.shape("input")),)), 0
-    return call.emit(call.name, [x], dims=(dim % len(call.build.graph.shape(x)),))
-
-
-REDUCTIONS = {
-    "mean": "mean", "sum": "sum", "amax": "max", "amin": "min", "max": "max", "min": "min", "prod": "prod",
-    "all": "all", "any": "any",
-}  # fmt: skip
-
-
-@register(" ".join(REDUCTIONS), "input dim keepdim")
-def reduce(call: Call) -> Any:
-    """A reduction over dimensions."""
-    x = call.value("input")
-    rank = len(call.build.graph.shape(x))
-    dim = call.get("dim", call.get("axis"))
-    if isinstance(dim, Value):
-        return call.emit({"max": "maximum", "min": "minimum"}[call.name])
-    dims = range(rank) if dim is None else [dim] if isinstance(dim, int) else dim
-    return call.emit(f"reduce_{REDUCTIONS[call.name]}", [x], dims=tuple(sorted(d % rank for d in dims)))
