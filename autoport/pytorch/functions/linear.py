@@ -10,9 +10,9 @@ import numpy as np
 from autoport.graph import Value
 from autoport.graph.einsum import lower_einsum
 from autoport.graph.equations import product_equation
+from autoport.graph.writer import Writer
 from autoport.pytorch.calls import Call
 from autoport.pytorch.table import register
-from autoport.pytorch.writer import Writer
 
 
 @register("linear", "input weight bias")
@@ -163,7 +163,7 @@ def diagflat(call: Call) -> Any:
 @register("trace", "input")
 def trace(call: Call) -> Any:
     """The sum of the diagonal of a matrix."""
-    x, write = call.value("input"), Writer(call)
+    x, write = call.value("input"), Writer(call.build)
     diagonal = call.build.constant(np.eye(*write.shape(x), dtype=bool), write.shape(x))
     return write.reduce("reduce_sum", write.apply("where", diagonal, x, 0.0), (0, 1))
 
@@ -173,4 +173,4 @@ def vander(call: Call) -> Any:
     """Powers of every entry."""
     powers = np.arange(call.out[-1]) if call.get("increasing", False) else np.arange(call.out[-1])[::-1]
     column = call.build.emit("reshape", [call.value("input")], (call.out[0], 1))
-    return Writer(call).apply("pow", column, call.build.constant(powers, powers.shape))
+    return Writer(call.build).apply("pow", column, call.build.constant(powers, powers.shape))

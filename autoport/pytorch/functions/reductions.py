@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from autoport.graph import Value
+from autoport.graph.writer import Writer
 from autoport.pytorch.calls import Call
 from autoport.pytorch.table import register
-from autoport.pytorch.writer import Writer
 
 
 @register("cumsum cumprod", "input dim")
@@ -55,14 +55,14 @@ def _dims(call: Call) -> tuple[int, ...]:
 @register("count_nonzero", "input dim")
 def count_nonzero(call: Call) -> Any:
     """How many entries are not zero."""
-    write = Writer(call)
+    write = Writer(call.build)
     return write.reduce("reduce_sum", write.apply("ne", call.value("input"), 0.0), _dims(call))
 
 
 @register("nansum nanmean", "input dim keepdim")
 def of_numbers(call: Call) -> Any:
     """A sum or mean of what is a number."""
-    x, dims, write, keep = call.value("input"), _dims(call), Writer(call), bool(call.get("keepdim", False))
+    x, dims, write, keep = call.value("input"), _dims(call), Writer(call.build), bool(call.get("keepdim", False))
     missing = write.apply("isnan", x)
     total = write.reduce("reduce_sum", write.apply("where", missing, 0.0, x), dims, keep)
     if call.name == "nansum":
@@ -73,7 +73,7 @@ def of_numbers(call: Call) -> Any:
 @register("var std", "input dim unbiased keepdim")
 def spread(call: Call) -> Any:
     """Variance and its root; PyTorch divides by one less than the number of values unless it is told otherwise."""
-    x, dims, write = call.value("input"), _dims(call), Writer(call)
+    x, dims, write = call.value("input"), _dims(call), Writer(call.build)
     size = math.prod(write.shape(x)[dim] for dim in dims)
     unbiased = call.get("dim") if isinstance(call.get("dim"), bool) else call.get("unbiased", True)
     correction = call.get("correction", int(unbiased))
@@ -87,7 +87,7 @@ def spread(call: Call) -> Any:
 @register("logsumexp", "input dim keepdim")
 def logsumexp(call: Call) -> Any:
     """The logarithm of a sum of exponentials, computed from the largest one."""
-    x, dims, write, keep = call.value("input"), _dims(call), Writer(call), bool(call.get("keepdim", False))
+    x, dims, write, keep = call.value("input"), _dims(call), Writer(call.build), bool(call.get("keepdim", False))
     largest = write.reduce("reduce_max", x, dims, keep=True)
     largest = write.apply("where", write.apply("isfinite", largest), largest, 0.0)
     total = write.apply(
@@ -106,7 +106,7 @@ def vector_norm(call: Call) -> Any:
 
 
 def _length(call: Call, order: float, dims: tuple[int, ...], keep: bool) -> Value:
-    x, write = call.value("input"), Writer(call)
+    x, write = call.value("input"), Writer(call.build)
     if order == 2:
         return write.apply("sqrt", write.reduce("reduce_sum", write.apply("mul", x, x), dims, keep))
     size = write.apply("abs", x)
@@ -123,7 +123,7 @@ def normalize(call: Call) -> Any:
     dims = tuple(sorted(d % len(call.out) for d in ([dim] if isinstance(dim, int) else dim)))
     if order == 2:
         return call.emit("unit_norm", [call.value("input")], dims=dims, epsilon=epsilon)
-    write = Writer(call)
+    write = Writer(call.build)
     length = write.apply("maximum", _length(call, order, dims, True), epsilon)
     return write.apply("div", call.value("input"), length)
 
@@ -151,7 +151,7 @@ def quantile(call: Call) -> Any:
 
 def _among_sorted(call: Call, shares: dict[int, float]) -> Value:
     """A sum of what stands at some places of what is sorted; no number if one of those is none."""
-    x, write = call.value("input"), Writer(call)
+    x, write = call.value("input"), Writer(call.build)
     missing = write.reduce("reduce_any", write.apply("isnan", x), _dims(call))
     if call.get("dim") is None:
         x = call.build.emit("reshape", [x], (math.prod(write.shape(x)),))

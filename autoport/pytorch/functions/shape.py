@@ -265,6 +265,22 @@ def arange(call: Call) -> Any:
     return call.build.constant(np.arange(*bounds), call.out) if known else call.emit("arange", [])
 
 
+@register("linspace logspace", "start end steps base")
+def spaced(call: Call) -> Any:
+    """Numbers at equal distances, or powers with such exponents."""
+    bounds = [call.get(name) for name in ("start", "end", "steps")]
+    if not all(isinstance(bound, (int, float)) for bound in bounds):
+        return call.build.constant(None, call.out)
+    numbers = np.linspace(*bounds)
+    return call.build.constant(numbers if call.name == "linspace" else call.get("base", 10.0) ** numbers, call.out)
+
+
+@register("eye", "n m")
+def eye(call: Call) -> Any:
+    """The identity."""
+    return call.build.constant(np.eye(*call.out), call.out)
+
+
 @register("one_hot", "input num_classes")
 def one_hot(call: Call) -> Any:
     """`F.one_hot`."""

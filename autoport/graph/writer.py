@@ -1,4 +1,4 @@
-"""Appends one operation after another, as a function in another framework is written."""
+"""Functions that one framework has one operation for, written out as another one writes them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from autoport.graph import Value
-from autoport.pytorch.calls import Call
+from autoport.graph.build import Builder
+from autoport.graph.op import Shape, Value
 
 Operand = Value | float
 
@@ -15,10 +15,10 @@ Operand = Value | float
 class Writer:
     """Appends one operation after another, of tensors and numbers."""
 
-    def __init__(self, call: Call) -> None:
-        self._build = call.build
+    def __init__(self, build: Builder) -> None:
+        self._build = build
 
-    def shape(self, x: Value) -> tuple[int, ...]:
+    def shape(self, x: Value) -> Shape:
         """Shape of a value."""
         return self._build.graph.shape(x)
 
