@@ -261,5 +261,5 @@ def test_objects_are_searched_for_caches_only_if_a_tensor_without_values_is_left
     def search() -> None:
         raise AssertionError("every object of the process is looked at")
 
-    monkeypatch.setattr("autoport.pytorch.untouched._empty_caches", search)
+    monkeypatch.setattr("autoport.pytorch.recording.untouched._empty_caches", search)
     assert autoport.match(sequential((6,), layers.Dense(5)), module).complete

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
 from autoport.errors import FileError
 from autoport.files.archive import DTYPES, Archive, Header
 from autoport.files.hdf5 import VARIABLE, variable_name
+from autoport.internals.keras import objects_of_checkpoint
 from autoport.weights.algebra import Array
 
 OBJECT = "object"
@@ -48,9 +48,8 @@ def open_checkpoint(path: Path) -> Archive:
 
 def _full_names(reader: Any, headers: Mapping[str, Header]) -> Mapping[str, list[str]]:
     """Keys by what variables are called in Python."""
-    graph = TrackableObjectGraph.FromString(reader.get_tensor(GRAPH))
     found: dict[str, list[str]] = defaultdict(list)
-    for node in graph.nodes:
+    for node in objects_of_checkpoint(reader.get_tensor(GRAPH)):
         for attribute in node.attributes:
             if attribute.full_name and attribute.checkpoint_key in headers:
                 found[variable_name(attribute.full_name)].append(attribute.checkpoint_key)

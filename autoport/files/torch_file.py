@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.serialization import skip_data
 
 from autoport.errors import FileError
 from autoport.files.archive import Archive, Header, Output, narrowed, require_dtype, stream
-from autoport.pytorch.internals import fake_tensor_mode, offset_in_file
+from autoport.internals.pytorch import save_room
 from autoport.weights.algebra import Array
 
 LAYOUT = "state_dict"
@@ -81,17 +80,12 @@ def write_torch(outputs: Sequence[Output], place: Path) -> None:
         outputs: what to write.
         place: the file.
     """
-    with fake_tensor_mode()():
-        state = {o.name: torch.empty(o.header.shape, dtype=getattr(torch, o.header.dtype)) for o in outputs}
-    with skip_data(materialize_fake_tensors=True):
-        torch.save(state, place)
-    with fake_tensor_mode()():
-        room = torch.load(place, weights_only=True)
+    offsets = save_room({output.name: (output.header.shape, output.header.dtype) for output in outputs}, place)
     with place.open("r+b") as file:
         latest = None
         for output, piece in stream(outputs):
             if output is not latest:
-                file.seek(offset_in_file(room[output.name]))
+                file.seek(offsets[output.name])
                 latest = output
             values = narrowed(piece) if output.header.dtype == "bfloat16" else np.ascontiguousarray(piece)
             file.write(values.reshape(-1).view(np.uint8).data)

@@ -68,9 +68,6 @@ class Builder(Emitter):
             groups: channel groups.
             transposed: whether it is a transposed convolution.
         """
-        weights = {"kernel": Weight((kernel,))}
-        if bias is not None:
-            weights["bias"] = Weight((self.piece(bias, "o"),))
         axes = layout.split()
         inside = tuple(size for size, axis in zip(self.graph.shape(x), axes, strict=True) if axis not in "nc")
         extents = _kernel_extents(kernel, len(inside))
@@ -78,23 +75,16 @@ class Builder(Emitter):
         whole = inside == extents and not pointwise and not any(any(pair) for pair in padding)
         sizes = tuple(kernel.sizes.get(axis, 1) for axis in ("g", "i", "o"))
         dense = groups == 1 and not transposed and (whole or pointwise)
-        binds = {"i": (0, axes.index("c"))} if groups == 1 else {}
-        if dense and whole:
-            # It sums over several axes of the data: they name those of the kernel.
-            summed = [*SPATIAL[len(inside)].split(), "i"]
-            binds = {f"i{k}": (0, axes.index(name.replace("i", "c"))) for k, name in enumerate(summed)}
-            weights["kernel"] = Weight((_numbered(kernel, summed),))
+        summed = [*SPATIAL[len(inside)].split(), "i"] if dense and whole else ["i"] if groups == 1 else []
+        kernel = _numbered(kernel, summed)
         features = (sizes[1] * math.prod(extents), sizes[2]) if dense else (*sizes, extents, transposed)
         return self.emit(
             "dense" if dense else "conv",
             [x],
             out,
-            weights=weights,
+            weights={"kernel": Weight((kernel,)), **self.weights(bias=(bias, "o"))},
             features=features,
-            layout=axes,
-            binds=binds,
-            outputs={"o": axes.index("c")},
-            equation=("".join(axes), "".join(axes).replace("c", "O")),
+            **_data_axes(axes, summed),
             stride=tuple(stride),
             dilation=tuple(dilation),
             padding=tuple(tuple(p) for p in padding),
@@ -220,11 +210,27 @@ class Builder(Emitter):
         return self.emit("embedding", [x], out, weights=weights, features=sizes, outputs=outputs, **attrs)
 
 
-def _numbered(kernel: Piece, names: Sequence[str]) -> Piece:
-    """A kernel of which axes are called `i0 i1 ...`; those of size 1 it does not have."""
-    for number, name in enumerate(names):
-        kernel = kernel.renamed(name, f"i{number}") if name in kernel.axes else kernel
+def _numbers(summed: Sequence[str]) -> list[str]:
+    """Names of the axes that a kernel sums over: `i`, or `i0 i1 ...` where there are several."""
+    return ["i"] if len(summed) == 1 else [f"i{k}" for k in range(len(summed))]
+
+
+def _numbered(kernel: Piece, summed: Sequence[str]) -> Piece:
+    """A kernel whose axes have those names; axes of size 1 it does not have."""
+    for name, number in zip(summed, _numbers(summed), strict=True):
+        kernel = kernel.renamed(name, number) if name in kernel.axes else kernel
     return kernel
+
+
+def _data_axes(axes: list[str], summed: Sequence[str]) -> dict[str, Any]:
+    """Which axes of the data a convolution sums over, and which it makes."""
+    places = [axes.index(name.replace("i", "c")) for name in summed]
+    return {
+        "layout": axes,
+        "binds": {number: (0, place) for number, place in zip(_numbers(summed), places, strict=True)},
+        "outputs": {"o": axes.index("c")},
+        "equation": ("".join(axes), "".join(axes).replace("c", "O")),
+    }
 
 
 def _kernel_extents(kernel: Piece, rank: int) -> tuple[int, ...]:

@@ -122,7 +122,8 @@ class Op:
     @property
     def place(self) -> Place:
         """Where it is, as people know it."""
-        return Place(self.path or self.name, self.type or self.kind, name=self.name, operation=self.kind)
+        kind = str(self.kind)
+        return Place(self.path or self.name, self.type or kind, name=self.name, operation=kind)
 
     def __str__(self) -> str:
         return str(self.place)

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from autoport.errors import InputError, UnbuiltModelError
-from autoport.keras.internals import structured_inputs
+from autoport.internals.keras import structured_inputs
 from autoport.keras.trace import layer_classes
 
 BATCH = 2

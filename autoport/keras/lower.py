@@ -13,14 +13,11 @@ from autoport.graph import Graph, Op, Parameters, Stored, Tensor, Value
 from autoport.graph.build import Builder
 from autoport.graph.vocabulary import foreign_kind
 from autoport.keras.calls import Layer, RawOp, is_variable
-from autoport.keras.constants import fold_constants
-from autoport.keras.inside import last_reader
-from autoport.keras.internals import function_body, library_function
+from autoport.keras.graphs.bodies import called_body
+from autoport.keras.graphs.constants import fold_constants
+from autoport.keras.graphs.inside import last_reader
 from autoport.keras.table import LAYERS, OPS, known_class
-from autoport.keras.trace import BRANCHES, LayerCall, Trace
-
-# Operations that run a function.
-CALLS = {"PartitionedCall", "StatefulPartitionedCall"}
+from autoport.keras.trace import LayerCall, Trace
 
 
 class Lowering:
@@ -141,7 +138,7 @@ class Lowering:
         if index is not None:
             self.builder.path = self._scope(index)
         self.builder.type = op.type
-        body = called_body(op, self)
+        body = called_body(op, self.shape_of, self.static_value)
         result: Any = self._inline(op, *body) if body else OPS.get(op.type, _unknown)(RawOp(op, self))
         for number, tensor in enumerate(op.outputs):
             if isinstance(result, list):
@@ -215,27 +212,6 @@ class Lowering:
         made = self.builder.constant(None if array is None else np.asarray(array), self.shape_of(tensor))
         self.env[tensor.name] = made
         return made
-
-
-def called_body(op: Any, lowering: Lowering) -> tuple[Any, list[Any]] | None:
-    """The graph of the function that an operation certainly runs, and its arguments."""
-    if op.type in CALLS:
-        name, arguments = op.get_attr("f").name, list(op.inputs)
-    elif op.type in BRANCHES:
-        condition = lowering.static_value(op.inputs[0])
-        if condition is None:
-            return None
-        name, arguments = op.get_attr("then_branch" if condition else "else_branch").name, list(op.inputs)[1:]
-    else:
-        return None
-    function = library_function(op.graph, name)
-    if function is None:
-        return None
-    shapes = [lowering.shape_of(t) if t.dtype != tf.resource else () for t in arguments]
-    if -1 in {size for shape in shapes for size in shape}:
-        return function.graph, arguments
-    with op.graph.as_default():
-        return function_body(function, list(map(tf.TensorShape, shapes))), arguments
 
 
 def _unknown(raw: RawOp) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autoport.keras.internals import resource_variable
+from autoport.internals.keras import resource_variable
 from autoport.weights.algebra import Array, leading, placed
 
 

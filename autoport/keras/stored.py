@@ -17,8 +17,8 @@ from autoport.files.checkpoint import OBJECT
 from autoport.files.hdf5 import KERAS, LEGACY, VARIABLE, legacy_name, variable_name
 from autoport.files.stored_model import StoredModel
 from autoport.graph import Graph, Tensor
+from autoport.internals.keras import inner_variables, resource_variable, save_weights, weights_store
 from autoport.keras.inputs import is_keras_model
-from autoport.keras.internals import inner_variables, resource_variable, save_weights, weights_store
 
 logger = logging.getLogger(__name__)
 Named = Iterator[tuple[Any, str]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from autoport.internals.keras import nested_layers
 from autoport.keras.calls import Layer, RawOp
-from autoport.keras.internals import nested_layers
 
 LayerRule = Callable[[Layer], Any]
 OpRule = Callable[[RawOp], Any]

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from autoport.base.exclusive import exclusive
 from autoport.errors import TraceError, UnbuiltModelError
-from autoport.keras.internals import autograph
+from autoport.internals.keras import autograph
 from autoport.keras.unfilled import fill
 
 logger = logging.getLogger(__name__)

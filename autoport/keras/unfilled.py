@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import tensorflow as tf
 
 from autoport.base.whole_files import write_whole
-from autoport.keras.internals import inner_variables, rename_handle, scratch_graph, uninitialized_variable
+from autoport.internals.keras import inner_variables, rename_handle, scratch_graph, uninitialized_variable
 
 UninitializedVariable: Any = uninitialized_variable()
 logger = logging.getLogger(__name__)

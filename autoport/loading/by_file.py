@@ -69,8 +69,8 @@ def _first_of(builders: tuple[Builder, ...], config: Any, path: Path, trust_code
 def _by_keras(config: Any, trust_code: bool) -> Any:
     import keras
 
+    from autoport.internals.keras import model_of_keras_2
     from autoport.keras.backend import require_tensorflow_backend
-    from autoport.keras.internals import model_of_keras_2
 
     require_tensorflow_backend(keras)
     layers = repaired(config, lambda name: hasattr(keras.layers, name), "batch_shape")

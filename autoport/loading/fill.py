@@ -27,7 +27,7 @@ def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:
         FileError: the file is damaged.
         MismatchError: it holds other weights; the model is as it was.
     """
-    from autoport.keras.internals import nested_layers
+    from autoport.internals.keras import nested_layers
     from autoport.keras.stored import file_names
     from autoport.keras.unfilled import unfilled
 

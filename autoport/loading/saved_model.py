@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from autoport.errors import FileError, LoadError
-from autoport.keras.internals import argument_name, forget_shapes, inlined, saved_model_document
+from autoport.internals.keras import argument_name, forget_shapes, inlined, saved_model_document
 
 # Operations that touch files or the network, or run Python; saving and restoring are not called.
 HARMFUL = re.compile(

@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from autoport.graph import Stored, Value
 from autoport.graph.build import Builder
-from autoport.pytorch.internals import tree_leaves
-from autoport.pytorch.recorder import TensorMeta
+from autoport.internals.pytorch import tree_leaves
+from autoport.pytorch.recording.recorder import TensorMeta
 
 
 class Context(Protocol):

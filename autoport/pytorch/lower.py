@@ -14,10 +14,10 @@ from torch import fx, nn
 from autoport.graph import Graph, Parameters, Stored, Tensor, Value
 from autoport.graph.build import Builder
 from autoport.graph.vocabulary import foreign_kind
+from autoport.internals.pytorch import is_fake, tree_leaves, tree_map
 from autoport.pytorch.calls import Call
 from autoport.pytorch.inputs import Named
-from autoport.pytorch.internals import is_fake, tree_leaves, tree_map
-from autoport.pytorch.recorder import TensorMeta
+from autoport.pytorch.recording.recorder import TensorMeta
 from autoport.pytorch.table import TABLE, bare_name, parameter_names
 from autoport.pytorch.trace import stored_tensors
 

@@ -14,8 +14,8 @@ import autoport.pytorch.functions  # noqa: F401  fills the table
 from autoport.errors import InputError, TraceError
 from autoport.files.stored_model import StoredModel
 from autoport.graph import Graph
+from autoport.internals.pytorch import tree_leaves, tree_map
 from autoport.pytorch.inputs import Named, candidates, named_axes, placed_like
-from autoport.pytorch.internals import tree_leaves, tree_map
 from autoport.pytorch.lower import lower
 from autoport.pytorch.store import TorchStore
 from autoport.pytorch.stored import stored_model

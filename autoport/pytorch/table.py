@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from autoport.internals.pytorch import parameters_of
 from autoport.pytorch.calls import Call
-from autoport.pytorch.internals import parameters_of
 
 Rule = Callable[[Call], Any]
 TABLE: dict[str, tuple[Rule, tuple[str, ...]]] = {}

@@ -19,9 +19,9 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 
 from autoport.base.exclusive import exclusive
 from autoport.errors import TraceError
-from autoport.pytorch.internals import fake_tensor_log, is_fake, tree_leaves, tree_map
-from autoport.pytorch.recorder import Recorder
-from autoport.pytorch.untouched import FakeMode, attributes_kept, buffers_kept
+from autoport.internals.pytorch import fake_tensor_log, is_fake, tree_leaves, tree_map
+from autoport.pytorch.recording.recorder import Recorder
+from autoport.pytorch.recording.untouched import FakeMode, attributes_kept, buffers_kept
 
 logger = logging.getLogger(__name__)
 

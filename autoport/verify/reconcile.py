@@ -18,8 +18,8 @@ from autoport.comparison.differences import Difference, attribute_differences, e
 from autoport.errors import TraceError
 from autoport.facts.places import Place
 from autoport.graph import Op
+from autoport.pytorch.recording.where import shown
 from autoport.pytorch.table import bare_name
-from autoport.pytorch.where import shown
 from autoport.verify.explaining.mends import folded, less, mend, nodes_of
 from autoport.verify.running import patches
 from autoport.verify.running.patches import Call, Patch

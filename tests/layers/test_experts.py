@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import keras
@@ -13,18 +14,22 @@ from keras import layers, ops
 from torch import nn
 
 import autoport
+from autoport.graph.vocabulary import KINDS
+from autoport.keras.layers.activation import FUNCTIONS
+from autoport.pytorch.functions.pointwise import ACTIVATIONS
 from tests.oracle import assert_ports
 from tests.support import randomise_torch
 
+Activation = Callable[[torch.Tensor], torch.Tensor]
 WIDTH, HIDDEN, EXPERTS, CHOSEN, TOKENS = 6, 10, 4, 2, 30
 
 
 class Stacked(layers.Layer):  # type: ignore[misc]
     """All experts in one tensor for each of their layers, and computed for every token."""
 
-    def __init__(self, fused: bool = False, bias: bool = False) -> None:
+    def __init__(self, fused: bool = False, bias: bool = False, activation: Any = ops.silu) -> None:
         super().__init__()
-        self.fused, self.bias = fused, bias
+        self.fused, self.bias, self.activation = fused, bias, activation
         self.router = layers.Dense(EXPERTS, use_bias=False)
 
     def build(self, shape: Any) -> None:
@@ -44,7 +49,7 @@ class Stacked(layers.Layer):  # type: ignore[misc]
             gate, up = ops.split(up, 2, axis=-1)
         else:
             gate = ops.einsum("th,ehm->etm", tokens, self.gate)
-        made = ops.einsum("etm,emh->eth", ops.silu(gate) * up, self.down)
+        made = ops.einsum("etm,emh->eth", self.activation(gate) * up, self.down)
         if self.bias:
             made = made + self.shift[:, None]
         mixed = ops.sum(made * ops.transpose(routing)[:, :, None], axis=0)
@@ -52,21 +57,23 @@ class Stacked(layers.Layer):  # type: ignore[misc]
 
 
 class Expert(nn.Module):
-    def __init__(self, bias: bool = False) -> None:
+    def __init__(self, bias: bool = False, activation: Activation = F.silu) -> None:
         super().__init__()
+        self.activation = activation
         self.a, self.b = (nn.Linear(WIDTH, HIDDEN, bias=False) for _ in range(2))
         self.c = nn.Linear(HIDDEN, WIDTH, bias=bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.c(F.silu(self.a(x)) * self.b(x))
+        return self.c(self.activation(self.a(x)) * self.b(x))
 
 
 class Chosen(nn.Module):
     """Modules that each compute the tokens that chose them."""
 
-    def __init__(self, *, bias: bool = False, flipped: bool = False) -> None:
+    def __init__(self, *, bias: bool = False, flipped: bool = False, activation: Activation = F.silu) -> None:
         super().__init__()
-        self.experts = nn.ModuleList(Expert(bias) for _ in range(EXPERTS))
+        self.activation = activation
+        self.experts = nn.ModuleList(Expert(bias, activation) for _ in range(EXPERTS))
         self.router, self.flipped = nn.Linear(WIDTH, EXPERTS, bias=False), flipped
 
     def expert(self, number: Any, x: torch.Tensor) -> torch.Tensor:
@@ -102,8 +109,8 @@ class Sliced(Chosen):
 class Batched(Chosen):
     """Every expert for every token, as batched products."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, activation: Activation = F.silu) -> None:
+        super().__init__(activation=activation)
         self.experts = nn.ParameterList(
             nn.Parameter(torch.empty(EXPERTS, *shape)) for shape in ((HIDDEN, WIDTH), (HIDDEN, WIDTH), (WIDTH, HIDDEN))
         )
@@ -112,7 +119,7 @@ class Batched(Chosen):
         best, index = self.router(x).softmax(-1).topk(CHOSEN)
         routing = torch.zeros(*x.shape[:2], EXPERTS, dtype=x.dtype).scatter(2, index, best)
         gate, up = (torch.einsum("nth,emh->netm", x, weight) for weight in self.experts[:2])
-        made = torch.einsum("netm,ehm->neth", F.silu(gate) * up, self.experts[2])
+        made = torch.einsum("netm,ehm->neth", self.activation(gate) * up, self.experts[2])
         return (made * routing.permute(0, 2, 1)[..., None]).sum(1)
 
 
@@ -128,6 +135,39 @@ def build(length: int = TOKENS, **options: Any) -> Callable[[], keras.Model]:
 @pytest.mark.parametrize("module", [Chosen, Batched])
 def test_experts_port(fused: bool, module: type[nn.Module]) -> None:
     assert_ports(build(fused=fused), module())
+
+
+# What PyTorch's function is given where its usual parameters are others.
+GIVEN: dict[str, dict[str, Any]] = {"leaky_relu": {"negative_slope": 0.2}}
+SPELLED: list[tuple[str, Any, Activation]] = [
+    ("gelu (tanh)", partial(ops.gelu, approximate=True), partial(F.gelu, approximate="tanh")),
+    ("gelu (erf)", partial(ops.gelu, approximate=False), lambda x: 0.5 * x * (1 + torch.erf(x / 2**0.5))),
+    ("power", lambda x: ops.abs(x) ** 1.5, lambda x: x.abs() ** 1.5),
+    ("sine", ops.sin, torch.sin),
+    ("cosine", ops.cos, torch.cos),
+]
+
+
+def activations() -> Iterator[tuple[str, Any, Activation]]:
+    """Every activation of the vocabulary that both frameworks have a function for, by its name."""
+    names = {kind: name for name, (kind, _) in FUNCTIONS.items() if KINDS[kind].is_activation}
+    for name, (kind, _) in ACTIVATIONS.items():
+        if kind in names:
+            function = getattr(F, name, None) or getattr(torch, name)
+            keras_function = keras.activations.get(names[kind])
+            if kind == "gelu":
+                keras_function = partial(keras_function, approximate=False)
+            yield kind, keras_function, partial(function, **GIVEN.get(kind, {}))
+
+
+@pytest.mark.parametrize("module", [Chosen, Batched])
+@pytest.mark.parametrize(
+    ("keras_function", "function"), [pytest.param(*pair, id=name) for name, *pair in [*activations(), *SPELLED]]
+)
+def test_experts_with_any_activation_port(keras_function: Any, function: Activation, module: Any) -> None:
+    """Keras rounds some constants of its activations to float32, which the verification knows."""
+    match = assert_ports(build(activation=keras_function), module(activation=function), equal=False)
+    assert match.verify().ok
 
 
 def test_experts_with_biases_port() -> None:

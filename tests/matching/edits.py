@@ -15,11 +15,10 @@ from typing import Any
 import networkx as nx
 
 from autoport.graph import Graph, Op, Value
-from autoport.matching.evidence import COMMUTATIVE
 
 NORMS = ("batch_norm", "layer_norm")
 # Operations whose output has the channels of their inputs.
-PASSING = {*NORMS, *COMMUTATIVE, "relu", "silu", "gelu", "hard_swish", "hard_sigmoid", "sigmoid", "preprocessing"}
+PASSING = {*NORMS, "relu", "silu", "gelu", "hard_swish", "hard_sigmoid", "sigmoid", "preprocessing"}
 PASSING |= {"max_pool", "avg_pool", "global_avg_pool", "reshape", "upsample", "resize", "dropout"}
 # An edit that would change more operations than this is another network, not another version.
 MOST_TOUCHED = 12
@@ -61,7 +60,7 @@ def shuffled(graph: Graph, rng: Random) -> tuple[Graph, dict[str, str]]:
     orders = {name: rng.random() for name in graph}
     result = copied(graph, lambda name: names.get(name, ""), orders.__getitem__)
     for op in result.ops():
-        if op.kind in COMMUTATIVE:
+        if op.kind.is_commutative:
             permute(result, op, rng)
     return result, {new: old for old, new in names.items()}
 
@@ -81,7 +80,7 @@ def _passes(graph: Graph, op: Op) -> bool:
     if op.kind == "conv":
         return op.colour[1] == channels(graph, op.inputs[0]) > 1
     same = bool(op.inputs) and channels(graph, op.inputs[0]) == channels(graph, Value(op.name))
-    return op.kind in PASSING and (same or op.kind in COMMUTATIVE)
+    return op.kind.is_commutative or (op.kind in PASSING and same)
 
 
 def _sharing(graph: Graph, value: Value) -> set[Value]:
@@ -232,7 +231,7 @@ def rename(edited: Edited, rng: Random) -> None:
 
 def reorder(edited: Edited, rng: Random) -> None:
     """Operands whose order does not count have another order."""
-    permute(edited.graph, _pick([op for op in edited.graph.ops() if op.kind in COMMUTATIVE], rng), rng)
+    permute(edited.graph, _pick([op for op in edited.graph.ops() if op.kind.is_commutative], rng), rng)
 
 
 EDITS: dict[str, Callable[[Edited, Random], None]] = {

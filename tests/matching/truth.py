@@ -9,7 +9,6 @@ from random import Random
 
 from autoport.graph import Graph
 from autoport.matching import Matching, match_skeletons
-from autoport.matching.evidence import COMMUTATIVE
 from autoport.matching.skeleton import skeleton
 from tests.matching.edits import perturbed, shuffled
 
@@ -97,10 +96,10 @@ def is_automorphism(graph: Graph, exchange: Mapping[str, str]) -> bool:
 def _refined(graph: Graph, labels: Mapping[str, int], numbers: dict[Hashable, int]) -> Labels:
     result: Labels = {}
     for op in graph.ops():
-        free = op.kind in COMMUTATIVE
+        free = op.kind.is_commutative
         above = sorted((0 if free else place, labels[value.op]) for place, value in enumerate(op.inputs))
         below = sorted(
-            (0 if graph.op(name).kind in COMMUTATIVE else place, labels[name])
+            (0 if graph.op(name).kind.is_commutative else place, labels[name])
             for name in graph.successors(op.name)
             for place in graph.edges[op.name, name]["positions"]
         )

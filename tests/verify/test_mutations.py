@@ -161,7 +161,7 @@ def test_another_function_is_caught_and_located(name: str) -> None:
     verification = match.verify()
     assert not verification.ok
     (divergence,) = verification.divergences
-    assert divergence.torch.path.startswith(place)
+    assert str(divergence.torch).startswith(place)
     assert [(found.name, found.confirmed) for found in divergence.causes] == [(cause, True)], str(verification)
 
 

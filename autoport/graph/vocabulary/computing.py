@@ -19,8 +19,8 @@ def _pools(names: str, attributes: str, *own: Attribute, **traits: Any) -> None:
     declare(names, "pooling and resizing", shared(attributes, *own), arity=(1, 1), moves=KEEPS, **traits)
 
 
-def _along_axes(names: str, attributes: str, **traits: Any) -> None:
-    declare(names, "along axes", shared(attributes), arity=(1, 1), moves=KEEPS, **traits)
+def _along_axes(names: str, attributes: str, *own: Attribute, **traits: Any) -> None:
+    declare(names, "along axes", shared(attributes, *own), arity=(1, 1), moves=KEEPS, **traits)
 
 
 def _products(names: str, attributes: Iterable[Attribute], **traits: Any) -> None:
@@ -50,6 +50,8 @@ _along_axes("softmax", "dims over", is_non_negative=True, ignores_shifts=True, n
 _along_axes("log_softmax", "dims over", named_alone="softmax")
 _along_axes("unit_norm", "dims over epsilon")
 _along_axes("norm normalize", "order")
+_along_axes("local_response_norm", "alpha beta", Attribute("size"), Attribute("shift"))
+_along_axes("tril triu", "", Attribute("diagonal", 0))
 _along_axes("dropout", "", is_random=True, only_in_training=True, passes_shifts=True, named_alone="dropout")
 
 _BY_LETTERS = Moves(Motion.KEEPS, by_operand=True)
@@ -62,7 +64,7 @@ _products("mixture", shared("", Attribute("chosen")))
 _sources("input", shared("axes position"), is_structural=True)
 _sources("constant", shared("values run step one_hot fill number stored"), is_drawn=False)
 _sources("parameter", shared(), roles="value")
-_sources("arange zeros empty resource", shared())
+_sources("arange zeros empty empty_strided resource", shared())
 _sources("rand rand_like randn randn_like", shared(), is_random=True)
 _sources("preprocessing", shared("", Attribute("detail", None)), is_silent=True, is_preprocessing=True)
 

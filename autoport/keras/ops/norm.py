@@ -31,6 +31,14 @@ def fused_batch_norm(raw: RawOp) -> Any:
     return [found, *(Value(found.op, 1) for _ in raw.op.outputs[1:])]
 
 
+@op_rule("LRN")
+def local_response_norm(raw: RawOp) -> Any:
+    """`tf.nn.local_response_normalization`: alpha counts for each channel, in PyTorch for their mean."""
+    size = 2 * raw.op.get_attr("depth_radius") + 1
+    alpha, beta, shift = (round(float(raw.op.get_attr(name)), 12) for name in ("alpha", "beta", "bias"))
+    return raw.emit("local_response_norm", size=size, alpha=alpha * size, beta=beta, shift=shift)
+
+
 def _all(array: Any, number: float) -> bool:
     return array is not None and bool(np.all(array == number))
 

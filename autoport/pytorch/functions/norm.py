@@ -65,6 +65,15 @@ def _last_dims(call: Call, kind: str, roles: dict[str, str]) -> Any:
     return _norm(call, kind, roles, dims=dims, epsilon=call.get("eps", usual))
 
 
+@register("local_response_norm", "input size alpha beta k")
+def local_response_norm(call: Call) -> Any:
+    """`F.local_response_norm`: a window of channels."""
+    alpha, beta, shift = (float(call.get(name, usual)) for name, usual in (("alpha", 1e-4), ("beta", 0.75), ("k", 1)))
+    return call.emit(
+        "local_response_norm", [call.value("input")], size=call.get("size"), alpha=alpha, beta=beta, shift=shift
+    )
+
+
 @register("prelu", "input weight")
 def prelu(call: Call) -> Any:
     """`F.prelu`: one slope for each channel, or one for all."""

@@ -278,7 +278,7 @@ def spaced(call: Call) -> Any:
 @register("eye", "n m")
 def eye(call: Call) -> Any:
     """The identity."""
-    return call.build.constant(np.eye(*call.out), call.out)
+    return call.build.constant(np.eye(call.out[0], call.out[1]), call.out)
 
 
 @register("one_hot", "input num_classes")
@@ -293,6 +293,12 @@ def topk(call: Call) -> Any:
     dim = call.get("dim", -1) % len(call.out)
     kind = "sort" if call.out == call.shape("input") else "topk"
     return call.emit(kind, [call.value("input")], dims=(dim,), descending=bool(call.get("largest", True)))
+
+
+@register("tril triu", "input diagonal")
+def triangle(call: Call) -> Any:
+    """What is on one side of a diagonal; zeros elsewhere."""
+    return call.emit(call.name, [call.value("input")], diagonal=call.get("diagonal", 0))
 
 
 @register("scatter", "input dim index src")

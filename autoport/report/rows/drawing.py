@@ -114,7 +114,7 @@ class Side:
             passed[op.name] = [op.name] if op.name in kept else sources
             if op.name in kept:
                 shape = tuple(int(size) for size in op.shapes[0]) if op.shapes else ()
-                self.places[op.name] = Place(op.name, op.path, op.type or op.kind, op.kind, shape)
+                self.places[op.name] = Place(op.name, op.path, op.type or str(op.kind), str(op.kind), shape)
                 self.reads[op.name] = sources
         for name, number in skeleton.output_position.items():
             value = graph.outputs[number]

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from autoport.graph import Graph
+from autoport.internals.pytorch import tree_leaves
 from autoport.keras.read import KerasReading, flat_inputs
 from autoport.pytorch.inputs import axes_of
-from autoport.pytorch.internals import tree_leaves
 from autoport.pytorch.read import TorchReading
 from autoport.verify.running.replay import wide
 from autoport.weights.algebra import Array

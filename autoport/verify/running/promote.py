@@ -21,7 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 from autoport.errors import VerificationError
-from autoport.keras.internals import execute, function_body, library_function
+from autoport.internals.keras import execute, function_body, library_function
 from autoport.keras.unfilled import fill
 from autoport.verify.running.kernels import KERNELS
 from autoport.verify.running.numbers import meant, meant_array

@@ -14,7 +14,7 @@ import torch
 from torch import fx
 
 from autoport.errors import VerificationError
-from autoport.pytorch.internals import is_fake, tree_map
+from autoport.internals.pytorch import is_fake, tree_map
 from autoport.verify.running.numbers import meant_array
 from autoport.verify.running.patches import Patch
 

@@ -5,6 +5,7 @@
     silu(x)         = x * sigmoid(x)
     mish(x)         = x * tanh(softplus(x))
     log_sigmoid(x)  = -softplus(-x)
+    celu(x, a)      = relu(x) + a * expm1(min(x, 0) / a)
 
 The last operation of the pattern takes the new kind and reads the pattern's input; the others
 stay if something else reads them, and are dropped otherwise.
@@ -25,6 +26,8 @@ def fold_activations(graph: Graph) -> None:
         found = _hard_sigmoid(graph, op) or _gated(graph, op) or _log_sigmoid(graph, op)
         if found is not None:
             graph.become(op, *found)
+        elif op.kind == "add" and len(op.inputs) == 2:
+            _fold_celu(graph, op)
 
 
 def _hard_sigmoid(graph: Graph, op: Op) -> tuple[str, Value] | None:
@@ -61,6 +64,26 @@ def _log_sigmoid(graph: Graph, op: Op) -> tuple[str, Value] | None:
         return None
     negated = graph.op(inner.inputs[0].op)
     return ("log_sigmoid", negated.inputs[0]) if negated.kind == "neg" else None
+
+
+def _fold_celu(graph: Graph, op: Op) -> None:
+    for positive, negative in (op.inputs, op.inputs[::-1]):
+        alpha, outer = _scaled(graph, graph.op(negative.op))
+        if outer.kind != "expm1" or graph.op(positive.op).kind != "relu":
+            continue
+        within, bound = _scaled(graph, graph.op(outer.inputs[0].op))
+        x = graph.op(positive.op).inputs
+        if bound.kind == "clamp" and bound.inputs == x and bound.attrs == {"high": 0.0} and alpha * within == 1:
+            graph.become(op, "celu", x[0], alpha=alpha)
+            return
+
+
+def _scaled(graph: Graph, op: Op) -> tuple[float, Op]:
+    """A factor, and what it is multiplied with."""
+    constant = op.attrs.get("constant")
+    if constant is None or op.kind not in ("mul", "div") or op.attrs["constant_first"] > (op.kind == "mul"):
+        return 1.0, op
+    return constant if op.kind == "mul" else 1 / constant, graph.op(op.inputs[0].op)
 
 
 def _is_softplus(op: Op) -> bool:

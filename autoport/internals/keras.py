@@ -1,7 +1,7 @@
-"""What autoport uses of Keras and TensorFlow that is not public, in one place: an upgrade may move any of it.
+"""Private API of Keras and TensorFlow.
 
 Every function imports what it needs when it is called, so a move breaks only what needs it, and nothing is loaded
-before. `tests/keras/test_internals.py` uses each for real and names the one that moved.
+before. `tests/internals/test_keras.py` uses each for real and names the one that moved.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from copy import deepcopy
 from typing import Any
 
 
@@ -78,14 +79,21 @@ def library_function(graph: Any, name: str) -> Any:
     return graph._get_function(name)
 
 
-def function_body(function: Any, shapes: Sequence[Any] | None = None) -> Any:
+def function_body(function: Any, shapes: Sequence[Any] = ()) -> Any:
     """The graph that such a function runs, for inputs of certain shapes, if any are given.
 
-    The public `import_graph_def` drops what the inputs and outputs are.
+    The public `import_graph_def` does not say what the inputs and outputs are.
+
+    Args:
+        function: what `library_function` gave.
+        shapes: of all inputs, None for a variable; otherwise those that the function was traced with.
     """
     from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
-    return function_def_to_graph(function.cached_definition, input_shapes=shapes)
+    definition = deepcopy(function.cached_definition)
+    for index in range(len(shapes)):  # shapes that are written down there come before those that are given
+        definition.arg_attr[index].attr.pop("_output_shapes", None)
+    return function_def_to_graph(definition, input_shapes=shapes or None)
 
 
 def inlined(function: Any) -> Any:
@@ -172,3 +180,13 @@ def forget_shapes(node: Any) -> None:
     """Drops the shapes and places that a node of a `GraphDef` was written down with, which hold for it no more."""
     for name in ("_output_shapes", "_class"):
         node.attr.pop(name, None)
+
+
+def objects_of_checkpoint(data: bytes) -> Any:
+    """The objects that a checkpoint of TensorFlow was made of, with the names of their variables.
+
+    `tf.train.load_checkpoint` gives them as bytes, and `tf.train.list_variables` other names.
+    """
+    from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
+
+    return TrackableObjectGraph.FromString(data).nodes

@@ -1,14 +1,15 @@
-"""What autoport uses of PyTorch that is not public, in one place: an upgrade may move any of it.
+"""Private API of PyTorch.
 
 Every function imports what it needs when it is called, so a move breaks only what needs it.
-`tests/pytorch/test_internals.py` uses each for real and names the one that moved.
+`tests/internals/test_pytorch.py` uses each for real and names the one that moved.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -71,13 +72,29 @@ def memory_of(tensor: torch.Tensor) -> int:
     return memory
 
 
-def offset_in_file(tensor: torch.Tensor) -> int:
-    """Where in a file, in bytes, the values of a tensor are that `torch.load` read under fake tensors.
+def save_room(tensors: Mapping[str, tuple[tuple[int, ...], str]], place: Path) -> dict[str, int]:
+    """Writes a state dict with room for the values of its tensors, and says where in the file those of each begin.
 
-    `torch.serialization` documents how room is saved for values, but not how it is found again.
+    `torch.serialization.skip_data` leaves room. Nothing public makes tensors that take no memory and can be saved, nor
+    says where their room is.
+
+    Args:
+        tensors: shapes and types, by name.
+        place: the file.
+
+    Returns:
+        Offsets in bytes, by name.
     """
-    offset: int = tensor.untyped_storage()._checkpoint_offset
-    return offset
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from torch.serialization import skip_data
+
+    with FakeTensorMode():
+        state = {name: torch.empty(shape, dtype=getattr(torch, dtype)) for name, (shape, dtype) in tensors.items()}
+    with skip_data(materialize_fake_tensors=True):
+        torch.save(state, place)
+    with FakeTensorMode():
+        room = torch.load(place, weights_only=True)
+    return {name: tensor.untyped_storage()._checkpoint_offset for name, tensor in room.items()}
 
 
 def parameters_of(operator: Any) -> list[str] | None:

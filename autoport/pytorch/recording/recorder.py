@@ -12,8 +12,8 @@ from torch import fx
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
-from autoport.pytorch.internals import in_transform, is_fake, memory_of, tree_leaves, tree_map
-from autoport.pytorch.where import caller
+from autoport.internals.pytorch import in_transform, is_fake, memory_of, tree_leaves, tree_map
+from autoport.pytorch.recording.where import caller
 
 
 def assign_item(x: torch.Tensor, index: Any, value: Any) -> torch.Tensor:

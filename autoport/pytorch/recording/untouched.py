@@ -18,7 +18,7 @@ from weakref import ref
 import torch
 from torch import nn
 
-from autoport.pytorch.internals import fake_tensor_mode, is_fake, tree_leaves
+from autoport.internals.pytorch import fake_tensor_mode, is_fake, tree_leaves
 
 FakeTensorMode: Any = fake_tensor_mode()
 CACHED = type(lru_cache(len))

@@ -1,0 +1,1 @@
+"""What is asked of a TensorFlow graph: constants, bodies of functions, places inside of layers."""
