@@ -14,13 +14,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from autoport.base.framework import Both, Framework
 from autoport.canonical import canonicalize
 from autoport.canonical.buffers import find_weights
 from autoport.comparison.differences import Difference, find_differences
 from autoport.comparison.doubts import Doubt, find_doubts
 from autoport.comparison.pairs import Pair, Unmatched, find_unmatched, pair_tensors
 from autoport.comparison.training import InTraining, match_in_training
+from autoport.facts.framework import Both, Framework
 from autoport.facts.reasons import Code, Reason
 from autoport.graph import Graph, Value
 from autoport.graph.store import NoStore, Store

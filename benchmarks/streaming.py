@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autoport.base.framework import Both, Framework, direction
+from autoport.facts.framework import Both, Framework, direction
 from autoport.files.archive import Header, Output
 from autoport.files.stored_model import StoredModel
 from autoport.files.write import write_weights

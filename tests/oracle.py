@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import autoport
-from autoport.base.framework import Framework
+from autoport.facts.framework import Framework
 from tests.support import keras_float64, randomise_keras, randomise_torch, relative_error
 
 Shape = tuple[int, ...]

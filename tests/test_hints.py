@@ -6,6 +6,7 @@ import pytest
 
 import autoport
 from autoport.errors import HintError
+from autoport.facts.reasons import Code
 from tests.layers.test_structure import chain, torch_chain
 
 
@@ -13,7 +14,7 @@ def test_a_hint_settles_an_ambiguous_layer() -> None:
     model, module = chain(5), torch_chain(4)
     open_path = autoport.match(model, module).unmatched_tf[0].op.path
     match = autoport.match(model, module, hints=[(open_path, "1")])
-    named = [pair for pair in match.pairs if str(pair.reason) == "named by a hint"]
+    named = [pair for pair in match.pairs if pair.reason.code is Code.HINTED]
     assert [(pair.tf.path, pair.torch.path) for pair in named] == [(open_path, "1")]
 
 

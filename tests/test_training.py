@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import autoport
+from autoport.facts.reasons import Code
 from tests.support import keras_float64, randomise_keras, randomise_torch
 from tests.test_untouched import assert_same, snapshot
 
@@ -82,7 +83,7 @@ def assert_both_heads_are_carried(model: Any) -> None:
     assert [row.tensors for row in match.unmatched_torch] == [("spare.weight",), ("spare.bias",)]
     assert not match.unmatched_tf
     aux = [pair for pair in match.pairs if "aux" in pair.torch.path]
-    assert [str(pair.reason).endswith("in training mode") for pair in aux] == [True]
+    assert [pair.reason.code for pair in aux] == [Code.IN_TRAINING]
     match.assign()
     assert match.verify().ok or len(match.graph_tf.outputs) == 2
     for a, b in zip(*in_training(model, module), strict=True):
@@ -105,6 +106,6 @@ def test_the_report_says_where_it_was_found() -> None:
     with keras_float64():
         match, _ = ported(two_headed())
     assert "aux" in str(match)
-    assert "in training mode" in str(match.report("json"))
+    assert f'"code": "{Code.IN_TRAINING}"' in str(match.report("json"))
     verification = match.verify()
     assert {(str(d.torch), d.cause) for d in verification.divergences} >= {("aux (Linear)", "weights")}

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from autoport.analysis import Analysis
-from autoport.base.framework import Framework
 from autoport.facts import reasons, values
+from autoport.facts.framework import Framework
 from autoport.facts.places import Place, Port
 from autoport.facts.reasons import SENTENCES, Code, Reason
 from autoport.graph import Graph, Tensor, Value

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from autoport.analysis import Analysis, Hints, analyse
-from autoport.base.framework import Both, Framework, direction
 from autoport.comparison.differences import Difference
 from autoport.comparison.pairs import Pair, Unmatched
+from autoport.facts.framework import Both, Framework, direction
 from autoport.facts.reasons import Reason
 from autoport.files.stored_model import StoredModel, held, small
 from autoport.graph import Graph

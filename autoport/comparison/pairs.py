@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from autoport.base.framework import TwoSided
 from autoport.comparison.agreement import Refusal, pair_weights, roles_of
 from autoport.comparison.doubts import Doubt
+from autoport.facts.framework import TwoSided
 from autoport.facts.reasons import Code, Reason
 from autoport.graph import Graph, Op
 from autoport.matching import Matching

@@ -10,12 +10,12 @@ import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
-from autoport.base.framework import Both
 from autoport.canonical import canonicalize
 from autoport.comparison.differences import Difference, edge_differences, node_differences
 from autoport.comparison.doubts import find_doubts
 from autoport.comparison.pairs import Pair, pair_tensors
 from autoport.errors import AutoportError
+from autoport.facts.framework import Both
 from autoport.facts.reasons import Code, Reason
 from autoport.graph import Graph, Op
 from autoport.matching import Matching, match_skeletons

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-MODELS = {"tf": "the Keras model", "torch": "the PyTorch model"}
+from autoport.facts.framework import Both, Framework, TwoSided
+
+MODELS = Both("the Keras model", "the PyTorch model")
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Place:
         kind: its class, or the name of the function.
         producer: for an edge, the place whose value is read; the other attributes are those of the consumer.
         port: for an output of the model, which one.
-        model: for a model as a whole, its side: `tf` or `torch`.
+        model: for a model as a whole, its side.
         name: the operation's key in the graph of its side.
         operation: its kind in the shared vocabulary.
 
@@ -47,7 +49,7 @@ class Place:
     kind: str = ""
     producer: Place | None = None
     port: Port | None = None
-    model: str = ""
+    model: Framework | None = None
     name: str = field(default="", compare=False)
     operation: str = field(default="", compare=False)
 
@@ -61,7 +63,18 @@ class Place:
             return f"{self.producer} -> {self.consumer}"
         if self.port is not None:
             return str(self.port)
-        return f"{self.path} ({self.kind})" if self.kind else self.path or MODELS[self.model]
+        return f"{self.path} ({self.kind})" if self.kind else self.path or (MODELS[self.model] if self.model else "")
 
 
-WHOLE = Place(model="tf"), Place(model="torch")
+@dataclass(frozen=True)
+class Matched(TwoSided[Place]):
+    """Two places, one in either model, that belong together."""
+
+    tf: Place
+    torch: Place
+
+    def __str__(self) -> str:
+        return f"{self.tf} and {self.torch}"
+
+
+WHOLE = Place(model=Framework.TF), Place(model=Framework.TORCH)

@@ -77,8 +77,16 @@ class Code(str, Enum):
     AXES_EXCHANGED = "axes_exchanged"
     UNSEEN = "unseen"
     # Why a weight cannot show.
+    CANNOT_SHOW = "cannot_show"
     KEY_BIAS = "key_bias"
     REMOVED_BIAS = "removed_bias"
+    # What a proof could not look at as closely.
+    IN_FLOAT32 = "in_float32"
+    ROUNDED_CONSTANTS = "rounded_constants"
+    ROUNDING_ALLOWED = "rounding_allowed"
+    ROUNDING_NEEDED = "rounding_needed"
+    TRAINING_DIFFERS = "training_differs"
+    OUTPUTS_UNCOMPARED = "outputs_uncompared"
     # Why a tensor of a plan belongs where it does, and what a file of a plan says itself.
     BELONGS = "belongs"
     QUOTED = "quoted"
@@ -146,8 +154,16 @@ SENTENCES: dict[Code, str] = {
     Code.HOLDS_ANOTHER: "it holds what belongs to {tensor}",
     Code.AXES_EXCHANGED: "its axes {first} and {second} are exchanged",
     Code.UNSEEN: "it does not show on these inputs",
+    Code.CANNOT_SHOW: "{wrong} ({reason})",
     Code.KEY_BIAS: "the bias of a key adds the same to every score that a softmax compares",
     Code.REMOVED_BIAS: "the norm behind it works on each channel by itself and removes a bias",
+    Code.IN_FLOAT32: "computed in float32: {operations}",
+    Code.ROUNDED_CONSTANTS: "constants that were rounded to float32 when they were made: {constants}",
+    Code.ROUNDING_ALLOWED: "{number} places were held to {multiple} times what float32 rounding does to the Keras "
+    "value there, at most {largest:.2g}",
+    Code.ROUNDING_NEEDED: "{number} places agree only within what rounding does; the first: {first}",
+    Code.TRAINING_DIFFERS: "what differs in training only: {number}; the first is {first}",
+    Code.OUTPUTS_UNCOMPARED: "{number} outputs of the Keras model have no partner and were not compared",
     Code.BELONGS: "{roles} of {tf} and {torch}: {reason}",
     Code.QUOTED: "{text}",
 }

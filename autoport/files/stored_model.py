@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from autoport.base.framework import Framework
+from autoport.facts.framework import Framework
 from autoport.graph import Tensor
 from autoport.graph.store import Store
 from autoport.weights.algebra import Array, all_finite

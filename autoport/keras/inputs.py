@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain, cycle
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from autoport.errors import InputError, UnbuiltModelError
 from autoport.internals.keras import structured_inputs
 from autoport.keras.trace import layer_classes
 
+# More than one, because an axis of size 1 has no place in a layout.
 BATCH = 2
 # Sizes for open dimensions, by the rank of the input: even and not square first, so that
 # asymmetric padding and exchanged axes show; then the squares that fixed heads were made for.
@@ -86,7 +88,7 @@ def examples(model: Any) -> Iterator[Any]:
 
 def _example(spec: Any, sizes: Sequence[int], rng: np.random.Generator) -> Any:
     """Normal noise, or small whole numbers."""
-    free = iter(tuple(sizes) + tuple(sizes[-1:]) * 8)
+    free = chain(sizes, cycle(sizes[-1:]))
     shape = [BATCH] + [next(free) if size is None else int(size) for size in spec.shape.as_list()[1:]]
     dtype = spec.dtype.as_numpy_dtype
     if np.issubdtype(dtype, np.floating):

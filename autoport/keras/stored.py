@@ -12,7 +12,7 @@ from typing import Any
 import tensorflow as tf
 
 from autoport.base.exclusive import exclusive
-from autoport.base.framework import Framework
+from autoport.facts.framework import Framework
 from autoport.files.checkpoint import OBJECT
 from autoport.files.hdf5 import KERAS, LEGACY, VARIABLE, legacy_name, variable_name
 from autoport.files.stored_model import StoredModel

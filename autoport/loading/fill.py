@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from autoport.base.framework import Framework
+from autoport.facts.framework import Framework
 from autoport.files.names import TRAINING, resolve
 from autoport.files.read import open_weights
 from autoport.files.stored_model import StoredModel

@@ -6,8 +6,8 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from autoport.base.framework import Framework
 from autoport.comparison.pairs import Pair
+from autoport.facts.framework import Framework
 from autoport.facts.places import Place
 from autoport.facts.reasons import Code, Reason, Several
 from autoport.graph import Graph, Value

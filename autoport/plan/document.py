@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from autoport.base.framework import Framework
 from autoport.base.whole_files import write_text
 from autoport.errors import PlanError
+from autoport.facts.framework import Framework
 from autoport.facts.reasons import Code, Reason
 from autoport.files.archive import DTYPES
 from autoport.files.stored_model import StoredModel

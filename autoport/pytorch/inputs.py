@@ -18,6 +18,9 @@ ORDERS: Mapping[int, tuple[tuple[int, ...], ...]] = {
     4: ((0, 3, 1, 2), (0, 1, 2, 3)),
     5: ((0, 4, 1, 2, 3), (0, 1, 2, 3, 4)),
 }
+# Inputs of a model that are tried in every order; more are taken in the order of the Keras model.
+MOST_ARRANGED = 4
+# All their arrangements, as they are and as whole numbers: 4! * 2.
 MOST_COMBINATIONS = 48
 
 Order = tuple[int, ...]
@@ -52,7 +55,7 @@ def candidates(model: nn.Module, arrays: Sequence[Any]) -> Iterator[tuple[list[t
         The tensors in positional order, and for each its place among the arrays and its axes.
     """
     places = range(len(arrays))
-    arrangements = itertools.permutations(places) if len(arrays) <= 4 else [tuple(places)]
+    arrangements = itertools.permutations(places) if len(arrays) <= MOST_ARRANGED else [tuple(places)]
     plans = (
         (arrangement, whole, orders)
         for arrangement in arrangements

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from autoport.base.framework import Framework
+from autoport.facts.framework import Framework
 from autoport.files.stored_model import StoredModel
 from autoport.graph import Graph
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from autoport.base.whole_files import write_text
 from autoport.errors import SaveError
+from autoport.facts.framework import Framework
 from autoport.report.html import render_html
-from autoport.report.rows.blocks import SEPARATORS
 from autoport.report.rows.rows import Report
 from autoport.report.views.explorer import explorer_files
 from autoport.report.views.graphs import render_dot, render_graphml
@@ -88,7 +88,7 @@ def write(report: Report, place: Path) -> None:
         return
     side = Path(place.stem).suffix[1:]
     sided = {".graphml": render_graphml, ".dot": render_dot}
-    if place.suffix in sided and side in SEPARATORS:
+    if place.suffix in sided and side in list(Framework):
         write_text(place, sided[place.suffix](report, side))
     else:
         write_text(place, render(report, SUFFIXES[place.suffix]))

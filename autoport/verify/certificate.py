@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autoport.base.framework import Both
 from autoport.base.version import VERSION
+from autoport.facts.framework import Both
 from autoport.graph.store import Store
 
 if TYPE_CHECKING:

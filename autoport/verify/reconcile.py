@@ -21,7 +21,6 @@ from autoport.graph import Op
 from autoport.pytorch.recording.where import shown
 from autoport.pytorch.table import bare_name
 from autoport.verify.explaining.mends import folded, less, mend, nodes_of
-from autoport.verify.running import patches
 from autoport.verify.running.patches import Call, Patch
 
 if TYPE_CHECKING:
@@ -43,6 +42,7 @@ class Change:
         text: what was done, for people.
         code: the same in Python, to a model called `model`.
         undo: takes it back.
+        classes: what of `autoport.verify.running.patches` the code uses.
     """
 
     at: tuple[str, str]
@@ -50,6 +50,7 @@ class Change:
     text: str
     code: str
     undo: Callable[[], Any]
+    classes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -72,11 +73,10 @@ class Reconciliation:
     @property
     def patch(self) -> str:
         """Python that does the same to another instance, called `model`."""
-        code = "\n".join(change.code for change in self.changes)
-        used = sorted(name for name in patches.PRINTED if f"{name}(" in code)
-        lines = [f"from autoport.verify.running.patches import {', '.join(used)}"] if used else []
-        lines += ["from math import inf"] if "inf" in code else []
-        return "\n".join([*lines, code, ""]) if code else ""
+        used = sorted({name for change in self.changes for name in change.classes})
+        lines = ["from math import inf"] if self.changes else []
+        lines += [f"from autoport.verify.running.patches import {', '.join(used)}"] if used else []
+        return "".join(f"{line}\n" for line in [*lines, *(change.code for change in self.changes)])
 
     def undo(self) -> None:
         """Takes everything back."""
@@ -225,6 +225,7 @@ def _call(model: nn.Module, place: _Place, node: fx.Node, patch: Patch, differen
         f"{path or 'the model'}: {function} in {where} is computed with {_described(patch)}",
         f"Call(model.get_submodule({path!r}), {function!r}, {number}, {patch})  # {where}",
         lambda: call.remove(module),
+        ("Call", type(patch).__name__),
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from autoport.base.framework import Framework
+from autoport.facts.framework import Framework
 from autoport.facts.reasons import Code, Reason
 from autoport.keras.read import flat_inputs
 from autoport.matching import Matching, extended, tied

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from autoport.facts.places import Place
@@ -126,8 +126,8 @@ class Verification:
     outputs: tuple[NodeError, ...]
     nodes: tuple[NodeError, ...]
     divergences: tuple[Divergence, ...] = ()
-    unobservable: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
+    unobservable: tuple[Reason, ...] = ()
+    notes: tuple[Reason, ...] = ()
 
     @property
     def absolute(self) -> float:
@@ -154,7 +154,7 @@ class Verification:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Place):
+    if isinstance(value, (Place, Reason)):
         return str(value)
     if isinstance(value, Cause):
         return value.to_dict()

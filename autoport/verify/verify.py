@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from tensorflow import as_dtype
 
-from autoport.base.framework import Framework
 from autoport.base.progress import stage
-from autoport.facts.places import Place
-from autoport.facts.reasons import Code, Reason
+from autoport.facts.framework import Framework
+from autoport.facts.places import Matched, Place
+from autoport.facts.reasons import Code, Reason, Several
 from autoport.keras.read import flat_inputs
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.taps import Tap, find_taps, output_taps
@@ -70,7 +70,7 @@ class _Run:
         causes = Causes(self.analysis, self.weights, self.regions, self.twins, self.taps).find(passes.diverging)
         hidden, unobservable = self._hidden(passes)
         silent = set(filter(self._cannot_show, passes.diverging)) if _all_agree(passes.outputs) else set()
-        unobservable += [str(wrong) for tap in silent for wrong, _ in self._wrong_at(tap)]
+        unobservable += [wrong.reason for tap in silent for wrong, _ in self._wrong_at(tap)]
         divergences = [
             _divergence(tap, passes.diverging[tap], causes[tap])
             for tap in self._in_order(passes.diverging)
@@ -133,10 +133,11 @@ class _Run:
         places = [place for wrong, _ in self._wrong_at(tap) for place in wrong.places]
         return bool(places) and all(cannot_show(graph, *place) for place in places)
 
-    def _hidden(self, passes: _Passes) -> tuple[list[Divergence], list[str]]:
+    def _hidden(self, passes: _Passes) -> tuple[list[Divergence], list[Reason]]:
         """Wrong tensors that no divergence shows: rows of a table that were not looked up, say."""
         shown = {wrong.path for tap in passes.diverging for wrong, _ in self._wrong_at(tap)}
-        divergences, unobservable = [], []
+        divergences: list[Divergence] = []
+        unobservable: list[Reason] = []
         places = {pair.torch.name: (pair.tf.place, pair.torch.place) for pair in self.analysis.pairs}
         for path, wrong in self.weights.wrong.items():
             if path in shown:
@@ -144,7 +145,7 @@ class _Run:
             codes = [cannot_show(self.analysis.graphs.torch, name, role) for name, role in wrong.places]
             certain = [code for code in codes if code is not None]
             if certain and len(certain) == len(codes):
-                unobservable.append(f"{wrong} ({Reason(certain[0])})")
+                unobservable.append(Reason.of(Code.CANNOT_SHOW, wrong=wrong.reason, reason=Reason(certain[0])))
                 continue
             name = min((name for name, _ in wrong.places), default="")
             cause = Cause("weights", reasons=(wrong.reason, Reason(Code.UNSEEN)))
@@ -157,22 +158,22 @@ class _Run:
         rank = {"edge": 0, "node": 1, "output": 2}
         return sorted(taps, key=lambda tap: (order.get(tap.node, math.inf), rank[tap.kind]))
 
-    def _notes(self, passes: _Passes) -> Iterator[str]:
+    def _notes(self, passes: _Passes) -> Iterator[Reason]:
         promoted = self.twins.tf
         if promoted.in_float32:
-            yield f"computed in float32: {', '.join(sorted(promoted.in_float32))}"
+            yield Reason.of(Code.IN_FLOAT32, operations=Several(sorted(promoted.in_float32)))
         if promoted.tables and self.dtype == "float64":
-            yield f"constants that were rounded to float32 when they were made: {', '.join(sorted(promoted.tables))}"
+            yield Reason.of(Code.ROUNDED_CONSTANTS, constants=Several(sorted(promoted.tables)))
         held = {tap: apart for tap, apart in passes.forced.items() if apart.tolerance > self.rtol}
         if held:
             needing = [tap for tap in self._in_order(held) if held[tap].agrees and held[tap].relative > self.rtol]
-            yield _calibrated(held, needing)
+            yield from _calibrated(held, needing)
         trained = [difference for difference in self.analysis.differences if difference.training_only]
         if trained:
-            yield f"what differs in training only: {len(trained)}; the first is {trained[0]}"
+            yield Reason.of(Code.TRAINING_DIFFERS, number=len(trained), first=trained[0])
         unmatched = len(self.analysis.matching.left.output_position) - len(passes.outputs)
         if unmatched > 0:
-            yield f"{unmatched} outputs of the Keras model have no partner and were not compared"
+            yield Reason.of(Code.OUTPUTS_UNCOMPARED, number=unmatched)
 
 
 def _error(tap: Tap, apart: Apart) -> NodeError:
@@ -187,9 +188,10 @@ def _all_agree(found: Mapping[Tap, Apart]) -> bool:
     return all(apart.agrees for apart in found.values())
 
 
-def _calibrated(held: Mapping[Tap, Apart], needing: Sequence[Tap]) -> str:
+def _calibrated(held: Mapping[Tap, Apart], needing: Sequence[Tap]) -> Iterator[Reason]:
     """What is said of places at which the Keras value itself is known up to rounding only."""
     largest = max(apart.tolerance for apart in held.values())
-    text = f"{len(held)} places were held to {MULTIPLE} times what float32 rounding does to the Keras value there, "
-    shown = [" and ".join(map(str, tap.places)) for tap in needing[:MOST_SHOWN]] + ["..."] * (len(needing) > MOST_SHOWN)
-    return f"{text}at most {largest:.2g}; {len(needing)} needed it" + (f": {', '.join(shown)}" if shown else "")
+    yield Reason.of(Code.ROUNDING_ALLOWED, number=len(held), multiple=MULTIPLE, largest=largest)
+    if needing:
+        first = Several(Matched(*tap.places) for tap in needing[:MOST_SHOWN])
+        yield Reason.of(Code.ROUNDING_NEEDED, number=len(needing), first=first)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from autoport.base.framework import TwoSided
+from autoport.facts.framework import TwoSided
 from autoport.weights.piece import Weight
 from autoport.weights.role import Role
 

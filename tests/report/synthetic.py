@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autoport.analysis import Analysis, analyse
-from autoport.base.framework import Both
+from autoport.facts.framework import Both
 from autoport.graph import Graph, Tensor, Value
 from autoport.graph.build import Builder
 from autoport.weights.piece import Weight

@@ -13,6 +13,7 @@ from keras import layers, ops
 from torch import nn
 
 import autoport
+from autoport.facts.reasons import Code
 from tests.support import randomise_keras, randomise_torch
 from tests.verify.models import ported
 
@@ -167,7 +168,8 @@ def test_what_differs_in_attention_is_named(case: str) -> None:
     (divergence,) = verification.divergences
     assert [found.name for found in divergence.causes] == [cause], str(verification)
     assert divergence.causes[0].confirmed is confirmed
-    assert confirmed or "by structure" in divergence.causes[0].evidence
+    by_structure = {Code.STILL_DIFFERS, Code.NOTHING_ELSE}
+    assert confirmed or by_structure & {reason.code for reason in divergence.causes[0].reasons}
 
 
 def test_masks_of_which_structure_knows_no_values_are_suspected() -> None:

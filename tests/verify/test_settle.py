@@ -12,6 +12,7 @@ from keras import layers, ops
 from torch import nn
 
 import autoport
+from autoport.facts.reasons import Code, Reason
 from tests.support import keras_float64, randomise_keras, randomise_torch
 
 
@@ -156,7 +157,8 @@ def cut_through(order: tuple[int, ...]) -> autoport.Match:
 def test_an_order_that_cannot_be_followed_is_proved() -> None:
     match = cut_through((0, 2, 3, 1))
     assert list(match.missing()) == ["out.weight"]
-    assert str(match.missing()["out.weight"]) == "kernel: the order of its features cannot be followed to it"
+    refusal = match.missing()["out.weight"].details
+    assert (refusal["role"], refusal["reason"]) == ("kernel", Reason(Code.ORDER_LOST))
     assert match.settle() == ["out.weight"]
     match.assign()
     assert match.verify().ok

@@ -51,7 +51,6 @@ _along_axes("log_softmax", "dims over", named_alone="softmax")
 _along_axes("unit_norm", "dims over epsilon")
 _along_axes("norm normalize", "order")
 _along_axes("local_response_norm", "alpha beta", Attribute("size"), Attribute("shift"))
-_along_axes("tril triu", "", Attribute("diagonal", 0))
 _along_axes("dropout", "", is_random=True, only_in_training=True, passes_shifts=True, named_alone="dropout")
 
 _BY_LETTERS = Moves(Motion.KEEPS, by_operand=True)

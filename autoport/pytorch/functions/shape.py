@@ -295,12 +295,6 @@ def topk(call: Call) -> Any:
     return call.emit(kind, [call.value("input")], dims=(dim,), descending=bool(call.get("largest", True)))
 
 
-@register("tril triu", "input diagonal")
-def triangle(call: Call) -> Any:
-    """What is on one side of a diagonal; zeros elsewhere."""
-    return call.emit(call.name, [call.value("input")], diagonal=call.get("diagonal", 0))
-
-
 @register("scatter", "input dim index src")
 def scatter(call: Call) -> Any:
     """Values put where an index along a dimension says."""

@@ -12,19 +12,20 @@ from dataclasses import replace
 from functools import reduce
 from itertools import takewhile
 
+from autoport.facts.framework import Both, Framework
 from autoport.report.rows.drawing import Group, Node
 
 Path = tuple[str, ...]
-SEPARATORS = {"tf": "/", "torch": "."}
+SEPARATORS = Both("/", ".")
 # A block of more than LIMIT members is cut into runs of RUN: neither people nor layouts take more.
 LIMIT, RUN = 120, 60
 
 
-def parts(path: str, side: str) -> Path:
+def parts(path: str, side: Framework) -> Path:
     """A path at its separators.
 
     Example:
-        >>> parts("layer1.0.conv1", "torch")
+        >>> parts("layer1.0.conv1", Framework.TORCH)
         ('layer1', '0', 'conv1')
     """
     return tuple(part for part in path.split(SEPARATORS[side]) if part)
@@ -44,20 +45,16 @@ def group_nodes(nodes: Sequence[Node]) -> tuple[list[Node], tuple[Group, ...]]:
     Returns:
         The nodes with numbers of groups, and the groups.
     """
-    paths = {side: [_path(node, side) for node in nodes] for side in SEPARATORS}
-    inside = {side: containers(path for path in found if path) for side, found in paths.items()}
-    lead = "torch" if len(inside["torch"]) >= len(inside["tf"]) else "tf"
-    homes = _homes(paths[lead], paths[_other(lead)], inside[lead])
+    paths = Both.of(lambda side: [_path(node, side) for node in nodes])
+    inside = paths.map(lambda known: containers(path for path in known if path))
+    lead = Framework.TORCH if len(inside.torch) >= len(inside.tf) else Framework.TF
+    homes = _homes(paths[lead], paths[lead.other], inside[lead])
     homes = _cut(_joined(homes))
     return _numbered(nodes, homes, lead)
 
 
-def _other(side: str) -> str:
-    return "tf" if side == "torch" else "torch"
-
-
-def _path(node: Node, side: str) -> Path | None:
-    place = node.tf if side == "tf" else node.torch
+def _path(node: Node, side: Framework) -> Path | None:
+    place = node[side]
     return parts(place.path, side) if place is not None else None
 
 
@@ -150,7 +147,7 @@ def _named(member: object) -> str:
     return member[-1] if isinstance(member, tuple) else f"#{member}"
 
 
-def _numbered(nodes: Sequence[Node], homes: Sequence[Path], lead: str) -> tuple[list[Node], tuple[Group, ...]]:
+def _numbered(nodes: Sequence[Node], homes: Sequence[Path], lead: Framework) -> tuple[list[Node], tuple[Group, ...]]:
     numbers: dict[Path, int] = {}
     held: dict[Path, list[Node]] = {}
     for node, home in zip(nodes, homes, strict=True):
@@ -160,8 +157,8 @@ def _numbered(nodes: Sequence[Node], homes: Sequence[Path], lead: str) -> tuple[
     groups = tuple(
         Group(
             path[-1],
-            label([node.tf.path for node in held[path] if node.tf], "tf"),
-            label([node.torch.path for node in held[path] if node.torch], "torch"),
+            label([node.tf.path for node in held[path] if node.tf], Framework.TF),
+            label([node.torch.path for node in held[path] if node.torch], Framework.TORCH),
             _class(held[path], lead),
             numbers.get(path[:-1]),
         )
@@ -170,13 +167,13 @@ def _numbered(nodes: Sequence[Node], homes: Sequence[Path], lead: str) -> tuple[
     return [replace(node, group=numbers.get(home)) for node, home in zip(nodes, homes, strict=True)], groups
 
 
-def label(paths: Sequence[str], side: str) -> str:
+def label(paths: Sequence[str], side: Framework) -> str:
     """What layers have in common in their paths.
 
     Example:
-        >>> label(["layer1.0.conv1", "layer1.0.bn1"], "torch")
+        >>> label(["layer1.0.conv1", "layer1.0.bn1"], Framework.TORCH)
         'layer1.0'
-        >>> label(["conv2_block1_1_conv", "conv2_block1_1_bn"], "tf")
+        >>> label(["conv2_block1_1_conv", "conv2_block1_1_bn"], Framework.TF)
         'conv2_block1_1_*'
     """
     paths = [path for path in paths if path]
@@ -192,8 +189,8 @@ def label(paths: Sequence[str], side: str) -> str:
     return f"{start}_*" if start else ""
 
 
-def _class(nodes: Sequence[Node], side: str) -> str:
+def _class(nodes: Sequence[Node], side: Framework) -> str:
     """The class of the module that all nodes belong to, told by an operation directly in it."""
-    places = [place for node in nodes if (place := node.tf if side == "tf" else node.torch) is not None]
+    places = [place for node in nodes if (place := node[side]) is not None]
     common = label([place.path for place in places], side)
     return next((place.kind for place in places if place.path == common and len(places) > 1), "")

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from autoport.base.framework import Framework
 from autoport.comparison.differences import Difference
+from autoport.facts.framework import Both, Framework
 from autoport.facts.places import Place
 from autoport.facts.reasons import Code, Reason
 from autoport.report.rows.blocks import group_nodes
-from autoport.report.rows.drawing import Drawing, Node, Side, edges_of, nodes_of, pairs_of
+from autoport.report.rows.drawing import Drawing, DrawnModel, Node, edges_of, nodes_of, pairs_of
 from autoport.report.rows.order import Key, Order
 from autoport.report.rows.rows import Count, Report, Row, label, worst
 from autoport.report.rows.tensors import Status, TensorRow, Tensors, tensor_rows
@@ -60,14 +61,15 @@ def build_report(analysis: Analysis, verification: Verification | None = None) -
     placed += _difference_rows(analysis, {row.at for _, row in placed}, order)
     placed.sort(key=lambda entry: entry[0])
     rows = _proved([row for _, row in placed], verification)
-    read = analysis.graphs.tf.read_tensors(), analysis.graphs.torch.read_tensors()
-    unsettled = [len([side for side, _ in lost if side == which]) for which in ("tf", "torch")]
+    unsettled = Counter(side for side, _ in lost)
+    read = analysis.graphs.map(lambda graph: len(graph.read_tensors()))
+    counts = Both.of(lambda side: Count(read[side] - unsettled[side], read[side]))
     return Report(
         tuple(rows),
         tuple(analysis.differences),
         transfer.complete,
-        Count(len(read[0]) - unsettled[0], len(read[0])),
-        Count(len(read[1]) - unsettled[1], len(read[1])),
+        counts.tf,
+        counts.torch,
         analysis.names.tf,
         analysis.names.torch,
         _drawing(analysis, partner, rows),
@@ -96,7 +98,7 @@ def _pair_rows(
         differences = tuple(told.get(places, ()))
         why = dict.fromkeys(reasons[a.name] for a, _ in ops if a.name in reasons)
         yield (
-            (order.key("tf", ops[0][0])[0], 0),
+            (order.key(Framework.TF, ops[0][0])[0], 0),
             Row(
                 _pair_status(rows, differences),
                 *label(places[0]),
@@ -150,7 +152,7 @@ def _difference_rows(analysis: Analysis, known: Container[Places | None], order:
                 tf_nodes=(a.name,) if a else (),
                 torch_nodes=(b.name,) if b else (),
             )
-            yield order.key("tf", a), row
+            yield order.key(Framework.TF, a), row
 
 
 def _op_at(graph: Graph, place: Place) -> Op | None:
@@ -195,20 +197,20 @@ def _with_errors(row: Row, errors: list[NodeError], divergences: list[Divergence
 
 
 def _drawing(analysis: Analysis, partner: Mapping[str, str], rows: list[Row]) -> Drawing:
-    tf, torch = Side(analysis.matching.left), Side(analysis.matching.right)
-    nodes, groups = group_nodes(nodes_of(tf, torch, partner))
-    spoken: dict[tuple[str, str], list[int]] = {}
+    models = Both(analysis.matching.left, analysis.matching.right).map(DrawnModel)
+    nodes, groups = group_nodes(nodes_of(models, partner))
+    spoken: dict[tuple[Framework, str], list[int]] = {}
     for number, row in enumerate(rows):
-        for side, names in (("tf", row.tf_nodes), ("torch", row.torch_nodes)):
+        for side, names in ((Framework.TF, row.tf_nodes), (Framework.TORCH, row.torch_nodes)):
             for name in names:
                 spoken.setdefault((side, name), []).append(number)
     placed = []
     for node in nodes:
-        sides = (("tf", node.tf), ("torch", node.torch))
-        found = {n for side, place in sides if place is not None for n in spoken.get((side, place.name), ())}
+        places = ((side, node[side]) for side in Framework)
+        found = {n for side, place in places if place is not None for n in spoken.get((side, place.name), ())}
         status = _node_status(node, [rows[n].status for n in sorted(found) if not rows[n].unread])
         placed.append(replace(node, rows=tuple(sorted(found)), status=status))
-    return Drawing(tuple(placed), edges_of(nodes, tf, torch), groups)
+    return Drawing(tuple(placed), edges_of(nodes, models), groups)
 
 
 def _node_status(node: Node, statuses: list[Status]) -> Status | None:

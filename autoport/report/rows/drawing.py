@@ -6,11 +6,12 @@ side by side. Reshapes, transposes and constants are left out: every framework s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from autoport.comparison.differences import edge_operations
+from autoport.facts.framework import Both, Framework, TwoSided
 from autoport.report.rows.tensors import Status
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Node:
+class Node(TwoSided[Place | None]):
     """An operation of either model, or two matched ones.
 
     Attributes:
@@ -57,7 +58,8 @@ class Node:
     group: int | None = None
 
 
-class Edge(NamedTuple):
+@dataclass(frozen=True)
+class Edge(TwoSided[bool]):
     """One node reads another, in either model or in both."""
 
     source: int
@@ -67,7 +69,7 @@ class Edge(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Group:
+class Group(TwoSided[str]):
     """A block of nodes: a module with all it contains.
 
     Attributes:
@@ -100,7 +102,7 @@ class Drawing:
     groups: tuple[Group, ...] = ()
 
 
-class Side:
+class DrawnModel:
     """One model's drawn operations, and which of them each reads."""
 
     def __init__(self, skeleton: Skeleton) -> None:
@@ -142,8 +144,9 @@ def pairs_of(analysis: Analysis) -> dict[str, str]:
     return found
 
 
-def nodes_of(tf: Side, torch: Side, partner: Mapping[str, str]) -> list[Node]:
+def nodes_of(models: Both[DrawnModel], partner: Mapping[str, str]) -> list[Node]:
     """Nodes in the order of the Keras model."""
+    tf, torch = models
     order = {name: number for number, name in enumerate(tf.places)}
     back = {right: left for left, right in partner.items()}
     placed = [
@@ -159,16 +162,15 @@ def nodes_of(tf: Side, torch: Side, partner: Mapping[str, str]) -> list[Node]:
     return [node for _, node in sorted(placed, key=lambda entry: entry[0])]
 
 
-def edges_of(nodes: Iterable[Node], tf: Side, torch: Side) -> tuple[Edge, ...]:
+def edges_of(nodes: Sequence[Node], models: Both[DrawnModel]) -> tuple[Edge, ...]:
     """What reads what, by number of the node."""
-    found: dict[tuple[int, int], set[str]] = {}
-    places = [(node.tf, node.torch) for node in nodes]
-    for label, side, index in (("tf", tf, 0), ("torch", torch, 1)):
-        numbers = {place.name: n for n, both in enumerate(places) if (place := both[index]) is not None}
-        for name, sources in side.reads.items():
+    found: dict[tuple[int, int], set[Framework]] = {}
+    for framework in Framework:
+        numbers = {place.name: n for n, node in enumerate(nodes) if (place := node[framework]) is not None}
+        for name, sources in models[framework].reads.items():
             for source in sources:
-                found.setdefault((numbers[source], numbers[name]), set()).add(label)
-    return tuple(Edge(*ends, "tf" in sides, "torch" in sides) for ends, sides in found.items())
+                found.setdefault((numbers[source], numbers[name]), set()).add(framework)
+    return tuple(Edge(*ends, Framework.TF in those, Framework.TORCH in those) for ends, those in found.items())
 
 
 def _unique(names: Iterator[str]) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
+
+from autoport.facts.framework import Both, Framework
 
 if TYPE_CHECKING:
     from autoport.analysis import Analysis
@@ -17,33 +19,31 @@ class Order:
     """The order of the rows of a report.
 
     Attributes:
-        tf: place of every Keras operation, by name.
-        torch: place of the Keras operation that a PyTorch operation stands at or behind, by name.
+        places: for either side, by name, the place of a Keras operation, and that of the Keras operation that a
+            PyTorch operation stands at or behind.
     """
 
     def __init__(self, analysis: Analysis) -> None:
-        self.tf = {op.name: number for number, op in enumerate(analysis.graphs.tf.ops())}
-        self.torch = self._tied(analysis)
-        graphs = (("tf", analysis.graphs.tf), ("torch", analysis.graphs.torch))
-        self._readers = {(side, path): op for side, graph in graphs for path, op in _readers(graph)}
+        places = {op.name: number for number, op in enumerate(analysis.graphs.tf.ops())}
+        self.places = Both(places, self._tied(analysis, places))
+        self._readers = analysis.graphs.map(lambda graph: dict(_readers(graph)))
 
-    def _tied(self, analysis: Analysis) -> dict[str, int]:
-        partner = {pair.torch.name: self.tf[pair.tf.name] for pair in analysis.pairs if pair.tf.name in self.tf}
+    def _tied(self, analysis: Analysis, places: Mapping[str, int]) -> dict[str, int]:
+        partner = {pair.torch.name: places[pair.tf.name] for pair in analysis.pairs if pair.tf.name in places}
         tied, last = {}, -1
         for op in analysis.graphs.torch.ops():
             last = partner.get(op.name, last)
             tied[op.name] = last
         return tied
 
-    def key(self, side: str, op: Op | None) -> Key:
+    def key(self, side: Framework, op: Op | None) -> Key:
         """Place of a one-sided row; what nothing reads stands last."""
-        places = self.tf if side == "tf" else self.torch
-        place = places.get(op.name) if op else None
-        return (float("inf") if place is None else place, 1 if side == "tf" else 2)
+        place = self.places[side].get(op.name) if op else None
+        return (float("inf") if place is None else place, 1 if side is Framework.TF else 2)
 
-    def reader(self, side: str, path: str) -> Op | None:
+    def reader(self, side: Framework, path: str) -> Op | None:
         """The first operation that reads a tensor."""
-        return self._readers.get((side, path))
+        return self._readers[side].get(path)
 
 
 def _readers(graph: Graph) -> Iterator[tuple[str, Op]]:

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, field
 
 from autoport.comparison.differences import Difference
+from autoport.facts.framework import TwoSided
 from autoport.facts.places import Place
 from autoport.facts.reasons import Reason
 from autoport.report.rows.drawing import Drawing
@@ -20,7 +21,7 @@ ONE_SIDED = (Status.TF_ONLY, Status.TORCH_ONLY, Status.AMBIGUOUS)
 
 
 @dataclass(frozen=True)
-class Row:
+class Row(TwoSided[str]):
     """One line: two matched layers, or one without a partner.
 
     Attributes:

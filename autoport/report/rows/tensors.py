@@ -12,6 +12,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from autoport.facts.framework import Framework
 from autoport.graph import Tensor
 from autoport.weights.pair import WeightPair, neutral_value
 from autoport.weights.piece import Piece, parse_pattern
@@ -166,8 +167,8 @@ def _atoms(weights: Iterable[WeightPair]) -> Iterable[_Atom]:
 
 def _is_lost(atom: _Atom, tensors: Tensors) -> bool:
     tf, torch = atom.tensors
-    return any(("torch", path) in tensors.lost for path in torch) or (
-        not torch and any(("tf", path) in tensors.lost for path in tf)
+    return any((Framework.TORCH, path) in tensors.lost for path in torch) or (
+        not torch and any((Framework.TF, path) in tensors.lost for path in tf)
     )
 
 
@@ -204,7 +205,7 @@ def _transform(atoms: list[_Atom], tensors: Tensors) -> tuple[Transform, bool]:
 
 def _selected(atoms: list[_Atom]) -> tuple[str, str]:
     """Which index goes where along selected axes; nothing where every index stays in its place."""
-    sides = [_indices([getattr(atom, side)[0] for atom in atoms]) for side in ("tf", "torch")]
+    sides = [_indices([atom.tf[0] for atom in atoms]), _indices([atom.torch[0] for atom in atoms])]
     whole = all(sorted(set(indices)) == list(range(size)) for side in sides for indices, size in side.values())
     if sides[0] == sides[1] and whole:
         return "", ""

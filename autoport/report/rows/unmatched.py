@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from autoport.facts.framework import Both, Framework
 from autoport.facts.reasons import Reason
+from autoport.graph import Graph
 from autoport.report.rows.order import Key, Order
 from autoport.report.rows.rows import Row, label
 from autoport.report.rows.tensors import Status, TensorRow
@@ -18,24 +20,24 @@ if TYPE_CHECKING:
     from autoport.graph import Op
     from autoport.plan.draft import Transfer
 
+ONLY = Both(Status.TF_ONLY, Status.TORCH_ONLY)
 # A side and the path of one of its tensors.
-Stored = tuple[str, str]
+Stored = tuple[Framework, str]
 
 
 def lost_tensors(transfer: Transfer) -> dict[Stored, Reason]:
     """Tensors that a forward pass reads and the plan does not carry over, by side and path, with reasons."""
-    sides = (("tf", transfer.unexpected), ("torch", transfer.missing))
-    return {(side, path): reason for side, reasons in sides for path, reason in reasons.items()}
+    lost = Both(transfer.unexpected, transfer.missing)
+    return {(side, path): reason for side in Framework for path, reason in lost[side].items()}
 
 
-def _unmatched(analysis: Analysis) -> Iterator[tuple[str, Unmatched]]:
-    yield from (("tf", row) for row in analysis.unmatched.tf)
-    yield from (("torch", row) for row in analysis.unmatched.torch)
+def _unmatched(analysis: Analysis) -> Iterator[tuple[Framework, Unmatched]]:
+    return ((side, row) for side in Framework for row in analysis.unmatched[side])
 
 
 def unmatched_rows(analysis: Analysis, order: Order) -> Iterator[tuple[Key, Row]]:
     """Operations without a partner, and tensors that nothing reads."""
-    read = {"tf": analysis.graphs.tf.read_tensors(), "torch": analysis.graphs.torch.read_tensors()}
+    read = analysis.graphs.map(Graph.read_tensors)
     for side, row in _unmatched(analysis):
         unread = bool(row.tensors) and read[side].isdisjoint(row.tensors)
         if row.op is not None or unread:
@@ -54,7 +56,7 @@ def lost_rows(analysis: Analysis, lost: Mapping[Stored, Reason], order: Order) -
 
 def _one_sided(
     analysis: Analysis,
-    side: str,
+    side: Framework,
     op: Op | None,
     paths: tuple[str, ...],
     reason: Reason,
@@ -62,17 +64,15 @@ def _one_sided(
     unread: bool = False,
     reader: Op | None = None,
 ) -> Row:
-    graph = analysis.graphs.tf if side == "tf" else analysis.graphs.torch
-    only = Status.TF_ONLY if side == "tf" else Status.TORCH_ONLY
-    status = Status.AMBIGUOUS if reason.is_ambiguous else only
+    status = Status.AMBIGUOUS if reason.is_ambiguous else ONLY[side]
     roles = {
         piece.tensor: (Role.of(role),) for role, weight in (op.weights if op else {}).items() for piece in weight.pieces
     }
     place, kind = label(op.place) if op else (", ".join(paths), "tensor")
     nodes = tuple(found.name for found in (op, reader) if found)
-    stored = [graph.tensors[path] for path in paths]
+    stored = [analysis.graphs[side].tensors[path] for path in paths]
     row = Row(status, reasons=(reason,), unread=unread)
-    if side == "tf":
+    if side is Framework.TF:
         tensors = tuple(TensorRow(status, roles.get(t.path, ()), (t,), ()) for t in stored)
         return replace(row, tf=place, tf_kind=kind, tensors=tensors, tf_nodes=nodes)
     tensors = tuple(TensorRow(status, roles.get(t.path, ()), (), (t,)) for t in stored)

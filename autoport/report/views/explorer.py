@@ -12,12 +12,13 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from autoport.facts.framework import Both, Framework
 from autoport.report.rows.blocks import SEPARATORS
 from autoport.report.rows.drawing import Group, Node
 from autoport.report.rows.rows import Report, worst
-from autoport.report.views.graphs import COLOURS, place_of
+from autoport.report.views.graphs import COLOURS
 
-GRAPHS = {"tf": "Keras", "torch": "PyTorch"}
+GRAPHS = Both("Keras", "PyTorch")
 # Colours from rounding to wholly different, by the decimal logarithm of the error.
 HEAT = ((-8, "#ffffcc"), (-6, "#fee186"), (-4, "#feab4b"), (-2, "#fa5c2e"), (0, "#d31121"), (3, "#800026"))
 SMALLEST, SHAPES_DIFFER = -16.0, 3.0
@@ -39,7 +40,7 @@ def explorer_files(report: Report) -> dict[str, str]:
     documents = {
         "graphs.json": {
             "label": f"{report.tf_name} and {report.torch_name}",
-            "graphs": [_graph(report, side) for side in GRAPHS],
+            "graphs": [_graph(report, side) for side in Framework],
         },
         "sync_navigation.json": _navigation(report),
         "status.json": _node_data(
@@ -53,18 +54,18 @@ def explorer_files(report: Report) -> dict[str, str]:
     return {name: json.dumps(document, indent=1, allow_nan=False) + "\n" for name, document in documents.items()}
 
 
-def _graph(report: Report, side: str) -> dict[str, Any]:
+def _graph(report: Report, side: Framework) -> dict[str, Any]:
     reads: dict[int, list[int]] = {}
     for edge in report.drawing.edges:
-        if edge.tf if side == "tf" else edge.torch:
+        if edge[side]:
             reads.setdefault(edge.target, []).append(edge.source)
     nodes = enumerate(report.drawing.nodes)
-    found = [_node(n, node, side, reads.get(n, []), report) for n, node in nodes if place_of(node, side)]
+    found = [_node(n, node, side, reads.get(n, []), report) for n, node in nodes if node[side]]
     return {"id": GRAPHS[side], "nodes": found}
 
 
-def _node(number: int, node: Node, side: str, reads: Sequence[int], report: Report) -> dict[str, Any]:
-    place = place_of(node, side)
+def _node(number: int, node: Node, side: Framework, reads: Sequence[int], report: Report) -> dict[str, Any]:
+    place = node[side]
     assert place is not None
     shape = [{"key": "shape", "value": str(list(place.shape))}]
     return {
@@ -81,10 +82,8 @@ def _node(number: int, node: Node, side: str, reads: Sequence[int], report: Repo
     }
 
 
-def _attributes(node: Node, side: str, report: Report) -> Iterator[tuple[str, str]]:
-    place, other = node.tf, node.torch
-    if side == "torch":
-        place, other = other, place
+def _attributes(node: Node, side: Framework, report: Report) -> Iterator[tuple[str, str]]:
+    other, place = node.toward(side)
     if place is not None:
         yield from (("path", place.path), ("kind", place.kind), ("operation", place.operation))
     yield "status", _status(node)
@@ -97,14 +96,14 @@ def _attributes(node: Node, side: str, report: Report) -> Iterator[tuple[str, st
         yield from ((", ".join(t.roles), t.expression) for t in row.tensors if t.expression)
 
 
-def _namespace(node: Node, side: str, groups: Sequence[Group]) -> str:
+def _namespace(node: Node, side: Framework, groups: Sequence[Group]) -> str:
     """The blocks around a node, by what they are called on its side; a slash would begin another one."""
     names: list[str] = []
     number = node.group
     while number is not None:
         group = groups[number]
         parent = groups[group.parent] if group.parent is not None else None
-        full, outer = ((g.tf if side == "tf" else g.torch) if g else "" for g in (group, parent))
+        full, outer = (known[side] if known else "" for known in (group, parent))
         start = f"{outer}{SEPARATORS[side]}"
         own = full[len(start) :] if outer and full.startswith(start) else full
         names.append((own if full != outer else "") or group.name)
@@ -139,11 +138,9 @@ def _node_data(name: str, values: Sequence[tuple[int, Any]], report: Report, **m
         GRAPHS[side]: {
             "name": name,
             "results": {
-                str(number): {"value": value}
-                for number, value in values
-                if place_of(report.drawing.nodes[number], side)
+                str(number): {"value": value} for number, value in values if report.drawing.nodes[number][side]
             },
             **more,
         }
-        for side in GRAPHS
+        for side in Framework
     }

@@ -12,6 +12,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from autoport.facts.framework import Both, Framework
 from autoport.report.rows.blocks import SEPARATORS, containers, label, parts
 from autoport.report.rows.rows import Report, Row
 from autoport.report.views.lines import counted, details, printable
@@ -60,8 +61,8 @@ class Line:
     def cells(self) -> tuple[str, str, str, str]:
         """What stands in the four columns; kinds are on lines of their own."""
         row, heading = self.row, self.heading or Heading("", "")
-        tf = _place(row.tf, row.tf_kind, heading.tf, "tf")
-        torch = _place(row.torch, row.torch_kind, heading.torch, "torch")
+        tf = _place(row.tf, row.tf_kind, heading.tf, Framework.TF)
+        torch = _place(row.torch, row.torch_kind, heading.torch, Framework.TORCH)
         return str(row.status), tf, torch, "\n".join(printable(line.text) for line in details(row))
 
 
@@ -114,18 +115,19 @@ def _shown(rows: Sequence[Row]) -> list[bool]:
 
 def _headings(rows: Sequence[Row]) -> list[Heading | None]:
     """The block of every row; none for flat models. A row of the other side stays in the block it is in."""
-    paths = {side: [parts(getattr(row, side), side) for row in rows] for side in SEPARATORS}
-    inside = {side: containers(found) for side, found in paths.items()}
-    lead = "torch" if len(inside["torch"]) >= len(inside["tf"]) else "tf"
+    paths = Both.of(lambda side: [parts(row[side], side) for row in rows])
+    inside = paths.map(containers)
+    lead = Framework.TORCH if len(inside.torch) >= len(inside.tf) else Framework.TF
     blocks: list[tuple[str, ...]] = []
     for path in paths[lead]:
         blocks.append(_block(path) if path else blocks[-1] if blocks else ())
     headings: list[Heading | None] = []
     for block, run in groupby(zip(blocks, rows, strict=True), key=lambda entry: entry[0]):
         held = [row for _, row in run]
-        names = {side: label([getattr(row, side) for row in held], side) for side in SEPARATORS}
-        names[lead] = SEPARATORS[lead].join(block)
-        headings += [Heading(names["tf"], names["torch"]) if block else None] * len(held)
+        other = label([row[lead.other] for row in held], lead.other)
+        own = SEPARATORS[lead].join(block)
+        names = (other, own) if lead is Framework.TORCH else (own, other)
+        headings += [Heading(*names) if block else None] * len(held)
     return headings
 
 
@@ -135,7 +137,7 @@ def _block(path: tuple[str, ...]) -> tuple[str, ...]:
     return path[: numbered[-1] if numbered else 1] if len(path) > 1 else ()
 
 
-def _place(path: str, kind: str, heading: str, side: str) -> str:
+def _place(path: str, kind: str, heading: str, side: Framework) -> str:
     start = f"{heading}{SEPARATORS[side]}"
     short = path[len(start) :] if heading and path.startswith(start) else path
     return "\n".join(printable(text) for text in (short, f"({kind})" if kind and path else "") if text)

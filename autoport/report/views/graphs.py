@@ -6,8 +6,8 @@ from typing import Any
 
 import networkx as nx
 
-from autoport.report.rows.blocks import SEPARATORS
-from autoport.report.rows.drawing import Node, Place
+from autoport.facts.framework import Framework
+from autoport.report.rows.drawing import Place
 from autoport.report.rows.rows import Report
 from autoport.report.rows.tensors import Status
 from autoport.report.views.lines import printable
@@ -41,10 +41,10 @@ def to_networkx(report: Report, side: str | None = None) -> nx.DiGraph:
         >>> nx.dag_longest_path_length(to_networkx(report, "torch"))  # doctest: +SKIP
         121
     """
-    if side not in (None, *SEPARATORS):
+    if side not in (None, *Framework):
         raise ValueError(f"side must be 'tf' or 'torch', not {side!r}")
     graph = nx.DiGraph()
-    for chosen in SEPARATORS if side is None else (side,):
+    for chosen in Framework if side is None else (Framework(side),):
         _add(graph, report, chosen)
     if side is None:
         paired = (n for n, node in enumerate(report.drawing.nodes) if node.tf and node.torch)
@@ -52,19 +52,14 @@ def to_networkx(report: Report, side: str | None = None) -> nx.DiGraph:
     return graph
 
 
-def _add(graph: nx.DiGraph, report: Report, side: str) -> None:
+def _add(graph: nx.DiGraph, report: Report, side: Framework) -> None:
     for number, node in enumerate(report.drawing.nodes):
-        place = place_of(node, side)
+        place = node[side]
         if place is not None:
-            graph.add_node(f"{side}{number}", side=side, **_attributes(place, node.status))
+            graph.add_node(f"{side}{number}", side=str(side), **_attributes(place, node.status))
     for edge in report.drawing.edges:
-        if edge.tf if side == "tf" else edge.torch:
+        if edge[side]:
             graph.add_edge(f"{side}{edge.source}", f"{side}{edge.target}", pair=False)
-
-
-def place_of(node: Node, side: str) -> Place | None:
-    """The operation of one side."""
-    return node.tf if side == "tf" else node.torch
 
 
 def _attributes(place: Place, status: Status | None) -> dict[str, Any]:

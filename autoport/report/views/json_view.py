@@ -67,7 +67,7 @@ def _verification(found: Verification) -> dict[str, Any]:
         "absolute": _finite(found.absolute),
         "relative": _finite(found.relative),
         "places": len(found.nodes),
-        "notes": [*found.notes, *(f"not observable: {text}" for text in found.unobservable)],
+        "notes": [*map(str, found.notes), *(f"not observable: {reason}" for reason in found.unobservable)],
     }
 
 

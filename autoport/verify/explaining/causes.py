@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import fx
 
-from autoport.base.framework import Framework
 from autoport.comparison.differences import (
     Difference,
     attribute_differences,
@@ -22,6 +21,7 @@ from autoport.comparison.differences import (
     edge_operations,
     node_differences,
 )
+from autoport.facts.framework import Framework
 from autoport.facts.reasons import Code, Reason
 from autoport.facts.values import Unmatched
 from autoport.graph import Op

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from autoport.base.framework import Both, Framework
+from autoport.facts.framework import Both, Framework
 from autoport.facts.reasons import Code, Reason
 from autoport.plan.entry import Entry
 from autoport.weights.algebra import Array, Term, assemble, view

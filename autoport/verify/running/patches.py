@@ -22,8 +22,6 @@ Kwargs = Mapping[str, Any]
 # Computes a call in another way, from what was called and its arguments.
 Patch = Callable[[Function, Args, Kwargs], Any]
 Pads = Sequence[tuple[int, int]]
-# Names that a printed patch may use.
-PRINTED = ("Arguments", "AveragePool", "Call", "Convolution", "Cropped", "MaxPool")
 
 
 @dataclass(frozen=True)
