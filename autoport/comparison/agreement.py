@@ -51,7 +51,7 @@ def roles_of(tf: Op, torch: Op) -> list[Role]:
 
 def _agree_by_name(left: Weight, right: Weight, tf: Op, torch: Op) -> tuple[Weight, Weight] | None:
     """Gives a tensor that is read as data the names of the data axes that it lies along, where both sides know all."""
-    names = [op.attrs.get("reads", {}) if op.kind == "parameter" else {} for op in (tf, torch)]
+    names = [op.attrs.get("reads", {}) if op.kind.is_parameter else {} for op in (tf, torch)]
     sizes = [
         {known[axis]: size for axis, size in weight.axes.items() if axis in known}
         for known, weight in zip(names, (left, right), strict=True)

@@ -245,4 +245,4 @@ def alike(a: Expression, b: Expression) -> bool:
 def _operations(expression: Expression) -> Operations:
     """Operations in order; a value that nothing computes on the way by what it is."""
     kinds = tuple(op.kind for op in expression.ops() if op.inputs)
-    return Operations(kinds or (() if expression.label == "input" else (expression.label,)))
+    return Operations(kinds or (() if expression.is_source else (expression.label,)))

@@ -186,7 +186,7 @@ def _may_move(expression: Expression) -> bool:
 
 
 def _constants(expression: Expression) -> list[Op]:
-    return [operand.op for operand in expression.operands if operand.label == "constant" and operand.op is not None]
+    return [operand.op for operand in expression.operands if operand.is_constant and operand.op is not None]
 
 
 def _arrangement(expression: Expression) -> Expression:
@@ -204,7 +204,7 @@ def _arrangement(expression: Expression) -> Expression:
 
 
 def _without_pointwise(expression: Expression, operands: list[Expression]) -> Expression:
-    varying = [operand for operand in operands if operand.label != "constant"]
+    varying = [operand for operand in operands if not operand.is_constant]
     if len(varying) == 1 and not _may_move(expression):
         return varying[0]
     if expression.op is not None and expression.op.kind.is_commutative:

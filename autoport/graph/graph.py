@@ -103,7 +103,7 @@ class Graph(nx.DiGraph):
             if name not in self:  # two operations had read it, and both are gone
                 continue
             op = self.op(name)
-            if self.out_degree(op.name) or (op.weights and op.kind != "parameter") or op.kind == "input":
+            if self.out_degree(op.name) or (op.weights and not op.kind.is_parameter) or op.kind.is_input:
                 continue
             if any(value.op == op.name for value in self.outputs):
                 continue

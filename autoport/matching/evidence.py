@@ -13,6 +13,9 @@ from hashlib import blake2b
 from typing import Any
 
 from autoport.graph import Graph, Op, Value
+from autoport.graph.vocabulary import kind_of
+
+SOURCE = "input"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,16 @@ class Expression:
     def __post_init__(self) -> None:
         text = "|".join((self.label, *(operand.structure for operand in self.operands)))
         object.__setattr__(self, "structure", blake2b(text.encode(), digest_size=16).hexdigest())
+
+    @property
+    def is_source(self) -> bool:
+        """Whether it is the value that the edge starts from."""
+        return self.label == SOURCE
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether no value of the model takes part."""
+        return self.label == "constant"
 
     def ops(self) -> Iterator[Op]:
         """Operations from the input on, in an order that equal expressions share."""
@@ -96,12 +109,12 @@ def expression_of(graph: Graph, value: Value, nodes: Mapping[str, Any]) -> Expre
 def _expression(op: Op, value: Value, is_node: bool, operands: tuple[Expression, ...]) -> Expression:
     """The expression of one value over those of its operands."""
     if is_node:
-        return Expression(f"state {value.output}" if op.kind.is_recurrent and value.output else "input")
+        return Expression(f"state {value.output}" if op.kind.is_recurrent and value.output else SOURCE)
     if not op.inputs:
         return Expression("constant", op=op) if op.kind == "constant" else CONSTANT
     if op.kind.is_silent:
         return operands[0]
-    if all(operand.label == "constant" for operand in operands):
+    if all(operand.is_constant for operand in operands):
         return CONSTANT
     plain = _plain(op)
     if plain.kind.is_commutative:
@@ -111,15 +124,12 @@ def _expression(op: Op, value: Value, is_node: bool, operands: tuple[Expression,
 
 def _plain(op: Op) -> Op:
     """Arithmetic with a constant as a shift or a scale, so that `/ 2` equals `* 0.5`."""
-    constant = op.attrs.get("constant")
-    if constant is None or (op.attrs.get("constant_first") and op.kind in ("sub", "div")):
+    constant, kind = op.attrs.get("constant"), kind_of(op.kind.undoes or op.kind)
+    if constant is None or not op.kind.is_affine or (op.kind.undoes and op.attrs.get("constant_first")):
         return op
-    if op.kind in ("add", "sub"):
-        return replace(op, kind="add", attrs={"constant": constant if op.kind == "add" else -constant})
-    if op.kind in ("mul", "div"):
-        scale = constant if op.kind == "mul" else 1 / constant if constant else math.inf
-        return replace(op, kind="mul", attrs={"constant": scale})
-    return op
+    if op.kind.undoes:
+        constant = -constant if kind.adds else 1 / constant if constant else math.inf
+    return replace(op, kind=kind, attrs={"constant": constant})
 
 
 def _commuted(outer: Expression) -> Expression:

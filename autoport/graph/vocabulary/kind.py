@@ -66,6 +66,7 @@ class Kind(str):
         is_arithmetic: operands and result have the same axes, so that each can name the other's.
         is_affine: arithmetic that with a number shifts or scales.
         adds: it adds its operands, or a number.
+        undoes: with a number, the kind that it is with the opposite number.
         scales: with a number it multiplies or divides by it.
         is_commutative: the order of its operands does not count.
         is_shape_only: it moves values to other dimensions, each once.
@@ -106,6 +107,7 @@ class Kind(str):
     is_arithmetic: bool = False
     is_affine: bool = False
     adds: bool = False
+    undoes: str = ""
     scales: bool = False
     is_commutative: bool = False
     is_shape_only: bool = False

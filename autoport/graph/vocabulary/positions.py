@@ -48,6 +48,7 @@ _BY_VALUE = (
     "cumprod_by_value cumsum_by_value flip_by_value pad_by_value roll_by_value transpose_by_value one_hot_of_values"
 )
 declare(f"gather_flat nonzero windows {_BY_VALUE}", ORDERS, shared(), arity=(1, None), moves=UNKNOWN)
+declare("view_as_complex view_as_real", SHAPES, shared(), arity=(1, 1), moves=KEEPS)
 declare("after_write tensor_scatter_update", ORDERS, shared(), arity=(2, 3), moves=UNKNOWN)
 declare("one_hot", ORDERS, shared(), arity=(1, 1), moves=KEEPS, is_non_negative=True)
 declare("band", ORDERS, shared("", Attribute("lower"), Attribute("upper")), arity=(1, 1), moves=KEEPS)

@@ -124,9 +124,7 @@ def slice_(raw: RawOp) -> Any:
     return raw.build.slice(raw.data(0), ranges, raw.out)
 
 
-REDUCTIONS = {
-    "Mean": "mean", "Sum": "sum", "Max": "max", "Min": "min", "Prod": "prod", "All": "all", "Any": "any"
-}  # fmt: skip
+REDUCTIONS = {"Mean": "mean", "Sum": "sum", "Max": "max", "Min": "min", "Prod": "prod", "All": "all", "Any": "any"}
 
 
 @op_rule(" ".join(REDUCTIONS))

@@ -73,7 +73,12 @@ def _fold_celu(graph: Graph, op: Op) -> None:
             continue
         within, bound = _scaled(graph, graph.op(outer.inputs[0].op))
         x = graph.op(positive.op).inputs
-        if bound.kind == "clamp" and bound.inputs == x and bound.attrs == {"high": 0.0} and alpha * within == 1:
+        if (
+            bound.kind == "clamp"
+            and bound.inputs == x
+            and bound.attrs == {"high": 0.0}
+            and math.isclose(alpha * within, 1)
+        ):
             graph.become(op, "celu", x[0], alpha=alpha)
             return
 
@@ -81,7 +86,8 @@ def _fold_celu(graph: Graph, op: Op) -> None:
 def _scaled(graph: Graph, op: Op) -> tuple[float, Op]:
     """A factor, and what it is multiplied with."""
     constant = op.attrs.get("constant")
-    if constant is None or op.kind not in ("mul", "div") or op.attrs["constant_first"] > (op.kind == "mul"):
+    divided = op.kind == "div" and not op.attrs.get("constant_first")
+    if constant is None or not (divided or op.kind == "mul"):
         return 1.0, op
     return constant if op.kind == "mul" else 1 / constant, graph.op(op.inputs[0].op)
 
