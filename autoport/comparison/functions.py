@@ -65,13 +65,13 @@ class _Values:
         if op is None:
             return self._inputs.setdefault(expression.label, _with_specials(next(self._drawn)))
         fill = op.attrs.get("fill")
-        if op.kind == "constant" and fill is not None:
+        if fill is not None:
             return np.full(SIZE, fill)
         result = computed(op.kind, op.attrs, operands) if operands and not _crosses_axes(op) else None
         return self._opaque_value(expression, op, operands) if result is None else result
 
     def _opaque_value(self, expression: Expression, op: Op, operands: list[Floats]) -> Floats:
-        known = op.kind != "constant" or op.attrs.get("values") is not None
+        known = operands or op.attrs.get("values") is not None
         for other, others, value in self._opaque if known else ():
             same = other.label == expression.label and len(others) == len(operands)
             if same and all(map(_equal, operands, others)) and self._alike(other, expression):
