@@ -34,6 +34,7 @@ MOST_BRANCHES = 60
 # As far as numbers are apart that both frameworks write down as float32.
 ROUNDING = 1e-6
 NAMES = shared_names()
+pytestmark = pytest.mark.filterwarnings("ignore:Implicit dimension choice")
 
 
 @dataclass
