@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from autoport.internals.keras import resource_variable
-from autoport.weights.algebra import Array, leading, placed
+from autoport.weights.algebra import Array, enumerate_slabs, leading
 
 
 class KerasStore:
@@ -38,7 +38,7 @@ class KerasStore:
             whole, *others = pieces
             self._variables[path].assign(np.concatenate([whole, *others], leading(shape)) if others else whole)
             return
-        for index, piece in placed(shape, pieces):
+        for index, piece in enumerate_slabs(shape, pieces):
             _assign_range(holder, index, piece)
 
     def _holder(self, path: str) -> Any:

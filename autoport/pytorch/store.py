@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from autoport.errors import TransferError
-from autoport.weights.algebra import Array, placed
+from autoport.weights.algebra import Array, enumerate_slabs
 
 
 class TorchStore:
@@ -35,7 +35,7 @@ class TorchStore:
 
         tensor = self._tensors[path]
         with torch.no_grad():
-            for index, piece in placed(tensor.shape, pieces):
+            for index, piece in enumerate_slabs(tensor.shape, pieces):
                 tensor[index].copy_(torch.from_numpy(piece))
 
     def holds(self, path: str) -> bool:

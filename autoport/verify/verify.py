@@ -70,7 +70,8 @@ class _Run:
         causes = Causes(self.analysis, self.weights, self.regions, self.twins, self.taps).find(passes.diverging)
         hidden, unobservable = self._hidden(passes)
         silent = set(filter(self._cannot_show, passes.diverging)) if _all_agree(passes.outputs) else set()
-        unobservable += [wrong.reason for tap in silent for wrong, _ in self._wrong_at(tap)]
+        harmless = (self._harmless(wrong) for tap in silent for wrong, _ in self._wrong_at(tap))
+        unobservable += [reason for reason in harmless if reason is not None]
         divergences = [
             _divergence(tap, passes.diverging[tap], causes[tap])
             for tap in self._in_order(passes.diverging)
@@ -129,9 +130,16 @@ class _Run:
 
     def _cannot_show(self, tap: Tap) -> bool:
         """Whether nothing is wrong in a region but weights that provably cannot show."""
-        graph = self.analysis.graphs.torch
-        places = [place for wrong, _ in self._wrong_at(tap) for place in wrong.places]
-        return bool(places) and all(cannot_show(graph, *place) for place in places)
+        wrong = self._wrong_at(tap)
+        return bool(wrong) and None not in [self._harmless(tensor) for tensor, _ in wrong]
+
+    def _harmless(self, wrong: WrongTensor) -> Reason | None:
+        """Why a wrong tensor cannot show; None if it can."""
+        codes = [cannot_show(self.analysis.graphs.torch, name, role) for name, role in wrong.places]
+        certain = [code for code in codes if code is not None]
+        if not certain or len(certain) < len(codes):
+            return None
+        return Reason.of(Code.CANNOT_SHOW, wrong=wrong.reason, reason=Reason(certain[0]))
 
     def _hidden(self, passes: _Passes) -> tuple[list[Divergence], list[Reason]]:
         """Wrong tensors that no divergence shows: rows of a table that were not looked up, say."""
@@ -142,10 +150,9 @@ class _Run:
         for path, wrong in self.weights.wrong.items():
             if path in shown:
                 continue
-            codes = [cannot_show(self.analysis.graphs.torch, name, role) for name, role in wrong.places]
-            certain = [code for code in codes if code is not None]
-            if certain and len(certain) == len(codes):
-                unobservable.append(Reason.of(Code.CANNOT_SHOW, wrong=wrong.reason, reason=Reason(certain[0])))
+            reason = self._harmless(wrong)
+            if reason is not None:
+                unobservable.append(reason)
                 continue
             name = min((name for name, _ in wrong.places), default="")
             cause = Cause("weights", reasons=(wrong.reason, Reason(Code.UNSEEN)))

@@ -113,17 +113,23 @@ def bitcast(raw: RawOp) -> Any:
     return raw.emit("bitcast", type=raw.op.get_attr("type").name)
 
 
-@op_rule("Softmax LogSoftmax")
+SOFTMAX = {"Softmax": "softmax", "LogSoftmax": "log_softmax"}
+
+
+@op_rule(" ".join(SOFTMAX))
 def softmax(raw: RawOp) -> Any:
     """Softmax along the last dimension."""
-    kind = "softmax" if raw.op.type == "Softmax" else "log_softmax"
-    return raw.emit(kind, dims=(len(raw.out) - 1,))
+    return raw.emit(SOFTMAX[raw.op.type], dims=(len(raw.out) - 1,))
 
 
 @op_rule("LeakyRelu")
 def leaky_relu(raw: RawOp) -> Any:
     """`tf.nn.leaky_relu`."""
     return raw.emit("leaky_relu", negative_slope=float(raw.op.get_attr("alpha")))
+
+
+# What it is with a zero.
+RECTIFIED = {"Maximum": "relu"}
 
 
 @op_rule(" ".join(BINARY))
@@ -139,8 +145,8 @@ def binary(raw: RawOp) -> Any:
         return raw.emit(kind)
     place = numbers[0]
     value = float(np.ravel(constants[place])[0])
-    if kind == "maximum" and value == 0:
-        return raw.emit("relu", [1 - place])
+    if value == 0 and raw.op.type in RECTIFIED:
+        return raw.emit(RECTIFIED[raw.op.type], [1 - place])
     return raw.emit(kind, [1 - place], constant=value, constant_first=place == 0)
 
 
