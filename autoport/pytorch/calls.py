@@ -29,12 +29,14 @@ class Call:
         name: bare function name.
         arguments: by parameter name; tensors are `Value`, `Stored`, or None for a constant.
         result: its result, with a `TensorMeta` for each tensor.
+        is_real: whether none of the tensors it was called with is complex.
     """
 
     name: str
     arguments: dict[str, Any]
     result: Any
     lowering: TorchContext
+    is_real: bool
 
     @property
     def build(self) -> Builder:

@@ -14,9 +14,10 @@ from torch import fx, nn
 from autoport.graph import Graph, Parameters, Stored, Tensor, Value
 from autoport.graph.build import Builder
 from autoport.graph.vocabulary import foreign_kind
-from autoport.internals.pytorch import is_fake, tree_map
+from autoport.internals.pytorch import is_fake, tree_leaves, tree_map
 from autoport.pytorch.calls import Call
 from autoport.pytorch.inputs import Named
+from autoport.pytorch.recording.recorder import TensorMeta
 from autoport.pytorch.table import TABLE, bare_name, parameter_names
 from autoport.pytorch.trace import stored_tensors
 
@@ -90,7 +91,7 @@ class TorchLowering:
         keyed = dict(zip(parameters, given, strict=False))
         extra = {f"argument_{k}": arg for k, arg in enumerate(given[len(parameters) :])}
         arguments = tree_map(self._resolve, {**keyed, **extra, **node.kwargs})
-        return rule(Call(name, arguments, node.meta["tensor_meta"], self))
+        return rule(Call(name, arguments, node.meta["tensor_meta"], self, _is_real(node)))
 
     def _resolve(self, argument: Any) -> Any:
         return self._env[argument] if isinstance(argument, fx.Node) else argument
@@ -120,6 +121,11 @@ class TorchLowering:
             values = values.float()
         stored = path if path in self._persistent and tensor.is_floating_point() else None
         return self.builder.constant(None if values is None else values.numpy(), tuple(tensor.shape), stored)
+
+
+def _is_real(node: fx.Node) -> bool:
+    metas = tree_leaves([other.meta.get("tensor_meta") for other in node.all_input_nodes])
+    return not any(isinstance(meta, TensorMeta) and meta.dtype.is_complex for meta in metas)
 
 
 def _unknown(call: Call) -> Any:

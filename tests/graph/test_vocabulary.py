@@ -22,7 +22,7 @@ from autoport.weights.role import Role
 
 PACKAGE = Path(graph.__file__).parents[1]
 # Where kinds are declared, made and rewritten.
-BUILDERS = ("graph/vocabulary/", "graph/build.py", "graph/einsum.py", "graph/emitter.py")
+BUILDERS = ("graph/vocabulary/", "graph/build.py", "graph/einsum.py", "graph/emitter.py", "graph/writer.py")
 MAKERS = (*BUILDERS, "keras/", "pytorch/", "canonical/")
 # What else names a kind, and why.
 EXCEPTIONS = {
