@@ -1,10 +1,10 @@
-"""What two models have in common: the pipeline from two graphs to what can be transferred, and its result as data.
+"""What two models have in common: the pipeline from two graphs to drafts of plans, and its result as data.
 
 read          keras/, pytorch/     each model as a graph
 canonicalise  canonical/           equal computations get equal operations
 match         matching/            which operation is which
 compare       comparison/          weights that belong together, and what differs
-draft         plan/                which tensors make up which
+draft         plan/                which pieces of source tensors make up each target tensor
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class Analysis:
     """What two graphs have in common. Made by `analyse`, never changed.
 
     Attributes:
-        names: of the models, shown to people.
+        names: of the models, for messages and reports.
         graphs: both models, canonical.
         open_store: gives the tensors of a side as they are now.
         matching: the pairs of all nodes, also of those without weights.
-        doubts: Keras nodes of which weights are refused.
-        in_training: what only a forward pass in training mode reads.
+        doubts: by Keras node, why its weights are refused.
+        in_training: tensors and differences that only a forward pass in training mode reads.
     """
 
     names: Both[str]
@@ -68,9 +68,10 @@ class Analysis:
     @cached_property
     def unmatched(self) -> Both[list[Unmatched]]:
         """What only one side has."""
-        known, refusals = self.in_training.tensors, self._paired[1]
+        in_training, refusals = self.in_training.tensors, self._paired[1]
         return Both(
-            find_unmatched(self.matching, 0, refusals[0], known), find_unmatched(self.matching, 1, refusals[1], known)
+            find_unmatched(self.matching, 0, refusals[0], in_training),
+            find_unmatched(self.matching, 1, refusals[1], in_training),
         )
 
     @cached_property
@@ -83,19 +84,19 @@ class Analysis:
         return Both.of(lambda to: draft_transfer(self.pairs, self.graphs[to], to))
 
     def draft(self, to: Framework) -> Draft:
-        """What goes where in one direction, as structure tells it."""
+        """The transfer in one direction, as far as structure decides it."""
         return self._drafts[to][0]
 
     def shifted(self, to: Framework) -> frozenset[Value]:
-        """Values of the side that is written which lack a bias that is absorbed further on."""
+        """Values of the target's graph that lack a bias, because a norm further on absorbs it."""
         return self._drafts[to][1]
 
     def transfer(self, to: Framework) -> Transfer:
-        """What goes where in one direction, and what is left out.
+        """The transfer in one direction, with the tensors that it leaves out.
 
-        Where the target has one tensor and the source has two, the values that they hold now decide.
+        Where one target tensor has two sources, their current values decide.
         """
-        draft = self.draft(to).decided(self.open_store(to.other).read)
+        draft = self.draft(to).without_conflicts(self.open_store(to.other).read)
         return Transfer(**vars(draft), missing=self._missing(draft, to), unexpected=self._unexpected(draft, to))
 
     @property
@@ -123,13 +124,13 @@ class Analysis:
         }
 
     def _unexpected(self, draft: Draft, to: Framework) -> dict[str, Reason]:
-        graph, reasons, carried = self.graphs[to.other], self._reasons(to.other), draft.carried
+        graph, reasons, elements_used = self.graphs[to.other], self._reasons(to.other), draft.elements_used
         lost = {
             path: draft.refused.get(path) or reasons.get(path, Reason(Code.NO_PLACE))
             for path in graph.read_tensors()
-            if path not in carried
+            if path not in elements_used
         }
-        partly = {path for path in reasons if 0 < carried[path] < math.prod(graph.tensors[path].shape)}
+        partly = {path for path in reasons if 0 < elements_used[path] < math.prod(graph.tensors[path].shape)}
         return lost | {path: Reason.of(Code.PART_CARRIED, reason=reasons[path]) for path in partly}
 
     def _reasons(self, side: Framework) -> dict[str, Reason]:
@@ -149,7 +150,7 @@ def analyse(
     Args:
         graphs: both models as they were read; they are made canonical in place.
         hints: pairs of a Keras path and a PyTorch path, for what structure leaves open.
-        names: of the models, shown to people.
+        names: of the models, for messages and reports.
         open_store: gives the tensors of a side as they are now.
         record: records both models in training mode, for what evaluation mode does not read.
 
@@ -159,7 +160,7 @@ def analyse(
     find_weights(graphs.torch, graphs.tf)
     graphs.map(canonicalize)
     matching = match_skeletons(skeleton(graphs.tf), skeleton(graphs.torch), hints)
-    found = Analysis(names, graphs, open_store, matching, find_doubts(matching), InTraining())
-    draft = found.draft(Framework.TORCH)
+    analysis = Analysis(names, graphs, open_store, matching, find_doubts(matching), InTraining())
+    draft = analysis.draft(Framework.TORCH)
     in_training = match_in_training(graphs, record, draft.used | draft.entries.keys())
-    return replace(found, in_training=in_training) if in_training.pairs else found
+    return replace(analysis, in_training=in_training) if in_training.pairs else analysis

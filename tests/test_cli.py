@@ -194,7 +194,7 @@ def test_input_gives_the_shape_of_the_example() -> None:
     wrong = run("report", open_size, TARGET, "--input", "1x9x11x4")
     assert wrong.exit_code == 2
     assert "[1, 4, 9, 11]" in wrong.stderr
-    assert "is no shape" in run("report", open_size, TARGET, "--input", "1x9xx3").stderr
+    assert "is not a shape" in run("report", open_size, TARGET, "--input", "1x9xx3").stderr
 
 
 @pytest.mark.parametrize(

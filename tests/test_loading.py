@@ -182,7 +182,7 @@ def test_a_file_that_fails_is_named_and_can_be_mended(folder: Path, code: str, s
 
 def test_a_keras_file_that_is_none_is_named(folder: Path) -> None:
     (folder / "text.keras").write_text("nothing")
-    with pytest.raises(FileError, match=r"text\.keras is no \.keras file, or damaged"):
+    with pytest.raises(FileError, match=r"text\.keras is not a \.keras file, or it is damaged"):
         load_keras("text.keras")
 
 
@@ -193,7 +193,7 @@ def test_shapes_are_sizes_between_crosses_or_commas(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "2xx3", "axb", "2x-3", "2x0x3", "2.5x3", "2x3x"])
 def test_what_is_no_shape_is_named(text: str) -> None:
-    with pytest.raises(InputError, match="is no shape"):
+    with pytest.raises(InputError, match="is not a shape"):
         parse_shape(text)
 
 

@@ -17,7 +17,7 @@ from autoport.facts.reasons import SENTENCES, Code, Reason
 from autoport.graph import Graph, Tensor, Value
 from autoport.graph.build import Builder
 from autoport.report import build_report
-from autoport.report.views.folding import Fold, Heading, folded
+from autoport.report.views.folding import Fold, Heading, fold_rows
 from autoport.report.views.json_view import as_dict
 from autoport.report.views.table import render_table
 from autoport.weights.piece import Piece, Weight
@@ -161,7 +161,7 @@ def facts(analysis: Analysis) -> dict[str, Any]:
     report, transfer = build_report(analysis), analysis.transfer(Framework.TORCH)
     document = as_dict(report)
     differences = document["differences"]
-    lines = [len(line.rows) if isinstance(line, Fold) else isinstance(line, Heading) for line in folded(report)]
+    lines = [len(line.rows) if isinstance(line, Fold) else isinstance(line, Heading) for line in fold_rows(report)]
     return {
         "pairs": [(pair.left, pair.right, pair.reason) for pair in analysis.matching.pairs],
         "ambiguous": analysis.matching.ambiguous,

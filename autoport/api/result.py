@@ -14,7 +14,7 @@ from autoport.comparison.differences import Difference
 from autoport.comparison.pairs import Pair, Unmatched
 from autoport.facts.framework import Both, Framework, direction
 from autoport.facts.reasons import Reason
-from autoport.files.stored_model import StoredModel, held, small
+from autoport.files.stored_model import StoredModel, read_unwritten, select_small
 from autoport.graph import Graph
 from autoport.graph.store import Store
 from autoport.plan.draft import Transfer
@@ -35,9 +35,9 @@ class Match:
     Made by `autoport.match`. Nothing of either model changes before `assign` is called.
 
     Attributes:
-        analysis: everything that was found, as data.
+        analysis: the result, as data.
         readings: both models as they were read.
-        reconciled: what `reconcile` has done.
+        reconciled: results of `reconcile`, in order.
     """
 
     def __init__(self, readings: Readings, hints: Hints = ()) -> None:
@@ -114,7 +114,7 @@ class Match:
         """
         transfer = self._transfer(to)
         source, target = self._stored_models.toward(direction(to))
-        kept = small(held(target, transfer.entries, self._open(direction(to))))
+        kept = select_small(read_unwritten(target, transfer.entries, self._open(direction(to))))
         return Plan.of(source, replace(target, kept=kept), transfer)
 
     @cached_property
@@ -137,11 +137,11 @@ class Match:
         if strict:
             require_complete(transfer, read)
         check(transfer, read)
-        made = {path: torch.from_numpy(produce(transfer, path, read)) for path in transfer.entries}
+        values = {path: torch.from_numpy(produce(transfer, path, read)) for path in transfer.entries}
         result = {}
         for path, tensor in self.readings.torch.model.state_dict().items():
-            found = made.get(self.graph_torch.aliases.get(path, path))
-            result[path] = tensor.detach().clone() if found is None else found.to(tensor.dtype)
+            value = values.get(self.graph_torch.aliases.get(path, path))
+            result[path] = tensor.detach().clone() if value is None else value.to(tensor.dtype)
         return result
 
     def assign(self, to: str = "torch", *, strict: bool = True) -> None:
@@ -192,7 +192,9 @@ class Match:
             save_model(self.readings.tf.model, place)
             return
         plan, source, target = self.plan(to), self._open(side.other), self._open(side)
-        write_transfer(plan, source.read, held(plan.target, plan.entries, target), place, shard_size=shard_size)
+        write_transfer(
+            plan, source.read, read_unwritten(plan.target, plan.entries, target), place, shard_size=shard_size
+        )
 
     def verify(self, inputs: Any = None, *, dtype: str = "float64", rtol: float = 1e-9, seed: int = 0) -> Verification:
         """Runs both models side by side and says whether, where and why they differ.
@@ -265,10 +267,10 @@ class Match:
             >>> match.settle()  # doctest: +SKIP
             ['layernorm.weight', 'layernorm.bias']
         """
-        from autoport.verify.settle import settled
+        from autoport.verify.settle import settle
 
         before = self._transfer("torch").entries.keys()
-        self.analysis = settled(self.analysis, self.readings, inputs, rtol, seed)
+        self.analysis = settle(self.analysis, self.readings, inputs, rtol, seed)
         return [path for path in self._transfer("torch").entries if path not in before]
 
     def reconcile(self) -> Reconciliation:
@@ -289,16 +291,16 @@ class Match:
         return result
 
     def current(self) -> Match:
-        """This match; made anew if the PyTorch model computes something else than when it was read."""
+        """This match, or a new one if the PyTorch model no longer computes what it did when it was read."""
         from autoport.keras.read import read
         from autoport.pytorch.read import reread
         from autoport.verify.running.readings import Readings
 
-        for known in (self, self._latest or self):
-            tf, before = known.readings
+        for candidate in (self, self._latest or self):
+            tf, before = candidate.readings
             torch = reread(before.model, before)
             if torch is before:
-                return known
+                return candidate
         self._latest = Match(Readings(read(tf.model, tf.inputs), torch), self._hints)
         return self._latest
 
@@ -327,13 +329,13 @@ class Match:
         from autoport.report.formats import render, write
         from autoport.report.views.table import print_report
 
-        found = build_report(self.analysis, verification)
+        result = build_report(self.analysis, verification)
         if output is not None:
-            write(found, Path(output))
+            write(result, Path(output))
         elif format is None:
-            print_report(found)
+            print_report(result)
         else:
-            return render(found, format)
+            return render(result, format)
         return None
 
     def __str__(self) -> str:

@@ -1,1 +1,1 @@
-"""What every part may use: progress bars, locks, files that are replaced whole."""
+"""Tools that every part may use: progress bars, locks, atomic writes of files."""

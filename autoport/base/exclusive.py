@@ -1,4 +1,4 @@
-"""One reading at a time: while a model is recorded, hooks and modes of the whole process are in use."""
+"""One recording at a time, because recording a model sets hooks and modes of the whole process."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Progress of what may take long, on standard error, and only where a person looks at it.
+"""Progress bars for slow steps, on standard error, and only on a terminal.
 
-Stages do not nest: what runs within a stage is a part of it.
+Stages do not nest: a stage within a stage draws nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def stage(title: str, total: int | None = None) -> Iterator[Callable[[], None]]:
         total: number of steps; None where that is not known, so that the bar only moves.
 
     Returns:
-        What is to be called after every step.
+        A function to call after every step.
 
     Example:
         >>> with stage("copying", total=2) as step:

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Writes files atomically: a file is complete or does not exist."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from autoport.errors import AutoportError, SaveError
 
 
 def write_whole(path: Path, write: Callable[[Path], object], suffix: str = "") -> None:
-    """Writes a file beside its destination and puts it there when it is complete.
+    """Writes a file beside its destination, and moves it there when it is complete.
 
     Args:
         path: the destination; an old file is replaced in one step, or stays as it is.
-        write: writes to the path that it is given.
-        suffix: ending that `write` insists on.
+        write: writes to the path that it gets.
+        suffix: ending that `write` requires.
 
     Raises:
         SaveError: writing failed.
@@ -25,7 +25,7 @@ def write_whole(path: Path, write: Callable[[Path], object], suffix: str = "") -
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a text file that is whole or not there.
+    """Writes a text file that is complete or does not exist.
 
     Raises:
         SaveError: it cannot be written; an old file is as it was then.
@@ -34,12 +34,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_all(paths: list[Path], write: Callable[[list[Path]], object], suffix: str = "") -> None:
-    """Writes files that belong together; they are put in place, one after the other, when all are complete.
+    """Writes files that belong together; moves them to their destinations, one by one, when all are complete.
 
     Args:
         paths: the destinations.
-        write: writes to the paths that it is given.
-        suffix: ending that `write` insists on.
+        write: writes to the paths that it gets.
+        suffix: ending that `write` requires.
 
     Raises:
         SaveError: writing failed.
@@ -69,7 +69,7 @@ def _beside(path: Path, suffix: str) -> Path:
 
 
 def _settle(place: Path, path: Path) -> None:
-    """Brings a temporary file to the disk, with the rights that a new file would have."""
+    """Flushes a temporary file to the disk, and gives it the permissions of the old file or of a new one."""
     umask = os.umask(0)
     os.umask(umask)
     place.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~umask)

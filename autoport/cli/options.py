@@ -1,4 +1,4 @@
-"""The arguments that several commands have."""
+"""The arguments that several commands share."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Direction(str, Enum):
     tf = "tf"
 
 
-NAMES = "package.module:callable or file.py:callable, with literal arguments, with weights as NAME@FILE"
+NAME_FORMS = "package.module:callable or file.py:callable, with literal arguments, with weights as NAME@FILE"
 Source = Annotated[
     str,
-    typer.Argument(metavar="SOURCE", help=f"The Keras model: {NAMES}; a .keras or .h5 file; a SavedModel."),
+    typer.Argument(metavar="SOURCE", help=f"The Keras model: {NAME_FORMS}; a .keras or .h5 file; a SavedModel."),
 ]
-Target = Annotated[str, typer.Argument(metavar="TARGET", help=f"The PyTorch model: {NAMES}; a .pt2 file.")]
+Target = Annotated[str, typer.Argument(metavar="TARGET", help=f"The PyTorch model: {NAME_FORMS}; a .pt2 file.")]
 Shapes = Annotated[
     list[str] | None,
     typer.Option("--input", metavar="SHAPE", help="Example input as Keras takes it, like 2x224x224x3; once for each."),

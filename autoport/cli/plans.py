@@ -1,4 +1,4 @@
-"""The commands that work on files: a match as a plan, a plan carried out, a plan as a script."""
+"""The commands around plans: `plan` writes one, `apply` carries one out, `script` writes one as Python."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def plan(
     Exit code 1: written, but tensors are missing, so that `apply` will refuse.
     """
     with trouble(debug):
-        made = _plan(source, target, to, shapes, hints, trust_code, debug)
-        made.save(output)
-        typer.echo(f"wrote {plain(str(output))}: {len(made.entries)} tensors", err=True)
-        for path, reason in {**made.missing, **made.unexpected}.items():
+        result = _plan(source, target, to, shapes, hints, trust_code, debug)
+        result.save(output)
+        typer.echo(f"wrote {plain(str(output))}: {len(result.entries)} tensors", err=True)
+        for path, reason in {**result.missing, **result.unexpected}.items():
             typer.echo(plain(f"left out: {path}: {reason}"), err=True)
-    raise typer.Exit(DIFFERENT if made.missing else SAME)
+    raise typer.Exit(DIFFERENT if result.missing else SAME)
 
 
 def apply(
@@ -71,12 +71,12 @@ def apply(
 
     with trouble(debug):
         limit = parse_size(shard_size) if shard_size else None
-        found = Plan.load(plan)
+        loaded = Plan.load(plan)
         folder = weights.is_dir() and weights_file(weights) is None
         if format is not None and not folder:
             raise SaveError("--format is for a folder of weights; for a file the ending of OUT decides")
-        places = _places(found, weights, output, format) if folder else {weights: output}
-        _apply(found, places, limit, trust_code)
+        places = _places(loaded, weights, output, format) if folder else {weights: output}
+        _apply(loaded, places, limit, trust_code)
 
 
 def script(
@@ -94,9 +94,9 @@ def script(
     from autoport.script import render_script
 
     with trouble(debug):
-        made = _plan(source, target, to, shapes, hints, trust_code, debug)
-        write_text(output, render_script(made))
-        typer.echo(f"wrote {plain(str(output))}: {len(made.entries)} tensors", err=True)
+        result = _plan(source, target, to, shapes, hints, trust_code, debug)
+        write_text(output, render_script(result))
+        typer.echo(f"wrote {plain(str(output))}: {len(result.entries)} tensors", err=True)
 
 
 def _plan(
@@ -118,24 +118,24 @@ def _places(plan: Plan, folder: Path, output: Path, format: str | None) -> dict[
     from autoport.files.write import WRITERS
     from autoport.transfer.into_file import outputs_of
 
-    known = tuple(WRITERS[plan.target.framework])
+    endings = tuple(WRITERS[plan.target.framework])
     ending = format if format is None or format.startswith(".") else f".{format}"
-    if ending is not None and ending not in known:
-        raise SaveError(f"--format {format!r} is none of {', '.join(known)}")
+    if ending is not None and ending not in endings:
+        raise SaveError(f"--format {format!r} is none of {', '.join(endings)}")
     output.mkdir(exist_ok=True)
-    return outputs_of(folder, output, ending or known[0])
+    return outputs_of(folder, output, ending or endings[0])
 
 
 def _apply(plan: Plan, places: Mapping[Path, Path], limit: int | None, trust_code: bool) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from autoport.transfer.into_file import apply_plan, bytes_made
+    from autoport.transfer.into_file import apply_plan, target_bytes
 
     failed = []
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=bytes_made(plan) * len(places))
+        task = bar.add_task("", total=target_bytes(plan) * len(places))
         for weights, output in places.items():
             bar.update(task, description=plain(weights.name))
             try:

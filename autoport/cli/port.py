@@ -51,12 +51,12 @@ def port(
         typer.echo(f"wrote {plain(str(output))}: {len(match.plan(to).entries)} tensors", err=True)
         for difference in match.differences:
             typer.echo(plain(f"difference: {difference}"), err=True)
-        verification = _verified(match, to) if verify else None
+        verification = _verify(match, to) if verify else None
     leave(match, verification is None or verification.ok)
 
 
-def _verified(match: Match, to: str) -> Verification | None:
-    """Says on standard error what a verification found; None if the models could not be run."""
+def _verify(match: Match, to: str) -> Verification | None:
+    """Verifies, and writes the result to standard error; None if the models could not be run."""
     with contextlib.redirect_stdout(sys.stderr):
         try:
             match.assign(to)

@@ -61,20 +61,20 @@ def report(
         for place in outputs or ():
             check_output(place)
         match = load_match(source, target, shapes, hints, debug, trust_code)
-        found = _reported(match, verify)
+        result = _build(match, verify)
         for place in outputs or ():
-            write(found, place)
+            write(result, place)
         if browse:
-            _browse(found, outputs or ())
+            _browse(result, outputs or ())
         if check:
-            typer.echo(plain(_verdict(found)))
+            typer.echo(plain(_verdict(result)))
         elif not (outputs or browse):
-            _show(found, format)
-    raise typer.Exit(SAME if found.same else DIFFERENT)
+            _show(result, format)
+    raise typer.Exit(SAME if result.same else DIFFERENT)
 
 
-def _reported(match: Match, verify: bool) -> Report:
-    """The report of a match; with `verify`, after the weights were carried over and both models run."""
+def _build(match: Match, verify: bool) -> Report:
+    """Builds the report of a match; with `verify`, assigns the weights and runs both models first."""
     from autoport.report import build_report
 
     if not verify:
@@ -89,16 +89,16 @@ def _reported(match: Match, verify: bool) -> Report:
             return build_report(match.analysis)
 
 
-def _verdict(found: Report) -> str:
+def _verdict(result: Report) -> str:
     """The answer in one line."""
     from autoport.report.views.summary import summary
 
-    matched, wrong, _ = (sentence for _, sentence in summary(found))
-    return f"same: {matched}" if found.same else f"not the same: {wrong}"
+    matched, wrong, _ = (sentence for _, sentence in summary(result))
+    return f"same: {matched}" if result.same else f"not the same: {wrong}"
 
 
-def _browse(found: Report, outputs: Sequence[Path]) -> None:
-    """Shows a report in the browser, from the file that was asked for or a temporary one."""
+def _browse(result: Report, outputs: Sequence[Path]) -> None:
+    """Shows a report in the browser, from the HTML file among the outputs or from a temporary one."""
     import tempfile
     import webbrowser
 
@@ -107,12 +107,12 @@ def _browse(found: Report, outputs: Sequence[Path]) -> None:
     place = next((place for place in outputs if place.suffix == ".html"), None)
     if place is None:
         place = Path(tempfile.mkdtemp(prefix="autoport-"), "report.html")
-        write(found, place)
+        write(result, place)
     opened = webbrowser.open(place.absolute().as_uri())
     typer.echo(f"{'opened' if opened else 'no browser could be opened for'} {plain(str(place))}", err=True)
 
 
-def _show(found: Report, format: Format) -> None:
+def _show(result: Report, format: Format) -> None:
     from autoport.report.formats import render
     from autoport.report.views.table import print_report
 
@@ -120,6 +120,6 @@ def _show(found: Report, format: Format) -> None:
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
     if format is Format.table:
-        print_report(found)
+        print_report(result)
     else:
-        sys.stdout.write(render(found, format.value))
+        sys.stdout.write(render(result, format.value))

@@ -1,4 +1,4 @@
-"""How every command runs: how models are loaded, what is said when something fails, and exit codes."""
+"""What every command does: loads models, reports errors, ends with an exit code."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger("autoport")
 
 SAME, DIFFERENT, TROUBLE, INTERRUPTED = 0, 1, 2, 130
-# Set unless the user did: the backend that is read, and what would otherwise talk on the terminal
-# or take all of the GPU's memory away from PyTorch.
+# Set unless the user did: the backend that autoport reads, and options that keep TensorFlow from writing to the
+# terminal and from taking all of the GPU's memory away from PyTorch.
 ENVIRONMENT = {
     "KERAS_BACKEND": "tensorflow",
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
 }
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
+ESCAPE_SEQUENCES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
 
 @contextlib.contextmanager
@@ -51,10 +51,10 @@ def trouble(debug: bool) -> Iterator[None]:
 
 
 def plain(text: str) -> str:
-    """Text of models and frameworks without what would steer the terminal."""
+    """Text of models and frameworks, without escape sequences and control characters."""
     from autoport.report.views.lines import printable
 
-    return "\n".join(printable(line) for line in ESCAPES.sub("", text).splitlines())
+    return "\n".join(printable(line) for line in ESCAPE_SEQUENCES.sub("", text).splitlines())
 
 
 def load_match(
@@ -65,22 +65,22 @@ def load_match(
     debug: bool,
     trust_code: bool = False,
 ) -> Match:
-    """Loads both models and matches them; what they print meanwhile goes to standard error."""
+    """Loads both models and matches them; redirects what they print to standard error."""
     from autoport.api import match
     from autoport.loading.by_name import load_keras, load_torch
     from autoport.loading.shapes import example_inputs, parse_shape
 
     sizes = [parse_shape(shape) for shape in shapes or ()]
-    named = [_hint(text) for text in hints or ()]
+    pairs = [_hint(text) for text in hints or ()]
     with contextlib.redirect_stdout(sys.stderr):
         import_tensorflow(debug)
         keras_model, module = load_keras(source, trust_code, in_place=True), load_torch(target, trust_code)
         inputs = example_inputs(keras_model, sizes) if sizes else None
-        return match(keras_model, module, inputs=inputs, hints=named)
+        return match(keras_model, module, inputs=inputs, hints=pairs)
 
 
 def settle(match: Match) -> None:
-    """Lets numbers decide what structure leaves in doubt."""
+    """Proves in numbers what structure leaves in doubt; without success the match stays as it is."""
     if match.complete:
         return
     try:
@@ -98,7 +98,7 @@ def _hint(text: str) -> tuple[str, str]:
 
 
 def import_tensorflow(debug: bool) -> None:
-    """Imports TensorFlow without its greetings: C++ writes them before any log level counts."""
+    """Imports TensorFlow without its messages, which C++ writes before any log level is in force."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if debug:
@@ -110,9 +110,9 @@ def import_tensorflow(debug: bool) -> None:
 
 @contextlib.contextmanager
 def _silent_stderr() -> Iterator[None]:
-    """Sends file descriptor 2, to which C++ writes, nowhere. Exceptions pass as ever."""
+    """Redirects file descriptor 2, to which C++ writes, to nowhere. Exceptions pass."""
     try:
-        kept = os.dup(2)
+        stderr = os.dup(2)
     except OSError:
         yield
         return
@@ -121,8 +121,8 @@ def _silent_stderr() -> Iterator[None]:
         os.dup2(nowhere, 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr, 2)
+        os.close(stderr)
         os.close(nowhere)
 
 

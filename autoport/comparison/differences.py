@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from autoport.comparison.functions import same_function
 from autoport.facts.places import WHOLE, Place, Port
 from autoport.facts.values import Along, Momentum, Operations, Preprocessing, Read, frozen, text
 from autoport.graph import Graph, Op, Value
@@ -222,11 +223,23 @@ def _edges(places: tuple[Place, Place], a: Edge, b: Edge) -> Iterator[Difference
     for op in a.preprocessing:
         layer = Preprocessing(op.type, op.attrs.get("detail", ""))
         yield Difference("preprocessing", op.place, places[1], (layer, None))
-    if a.expression == b.expression:
-        for first, second in zip(a.expression.ops(), b.expression.ops(), strict=True):
+    found = list(_spelled_apart(places, a.expression, b.expression))
+    if found and not same_function(a.expression, b.expression, alike):
+        yield from found
+
+
+def _spelled_apart(places: tuple[Place, Place], a: Expression, b: Expression) -> Iterator[Difference]:
+    """What differs in the operations of two expressions, whatever they compute."""
+    if a == b:
+        for first, second in zip(a.ops(), b.ops(), strict=True):
             yield from attribute_differences(first, second)
     else:
-        yield Difference("operation", *places, (_operations(a.expression), _operations(b.expression)))
+        yield Difference("operation", *places, (_operations(a), _operations(b)))
+
+
+def alike(a: Expression, b: Expression) -> bool:
+    """Whether the outermost operations of two expressions have the same hyper-parameters."""
+    return a.op is not None and b.op is not None and next(attribute_differences(a.op, b.op), None) is None
 
 
 def _operations(expression: Expression) -> Operations:

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-from autoport.comparison.differences import matched_edges, role_conflicts
+from autoport.comparison.differences import alike, matched_edges, role_conflicts
+from autoport.comparison.functions import same_function
 from autoport.facts.reasons import Code, Reason
 from autoport.graph import Op
 from autoport.graph.vocabulary import Motion, by_dim
@@ -138,8 +139,13 @@ def _origins(matching: Matching) -> Iterator[tuple[str, Reason, bool]]:
 def _rearranged(a: Edge, b: Edge) -> bool:
     first, second = (_arrangement(edge.expression) for edge in (a, b))
     if first != second:
-        return any(_moves_features(part) for part in (*first.parts(), *second.parts()))
+        moving = any(_moves_features(part) for part in (*first.parts(), *second.parts()))
+        return moving and not same_function(a.expression, b.expression, _certainly_alike)
     return any(_moved_otherwise(x, y) for x, y in zip(first.parts(), second.parts(), strict=True))
+
+
+def _certainly_alike(a: Expression, b: Expression) -> bool:
+    return alike(a, b) and not _moved_otherwise(a, b)
 
 
 def _is_open(a: Op, b: Op) -> bool:

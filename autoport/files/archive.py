@@ -1,4 +1,4 @@
-"""What all files of weights have in common: named tensors, of which one at a time is read or written."""
+"""What all files of weights have in common: named tensors, read or written one at a time."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import numpy as np
 from autoport.errors import FileError
 from autoport.weights.algebra import Array
 
-FLOATS = ("float16", "float32", "float64", "bfloat16", "float8_e4m3fn", "float8_e5m2")
-WHOLES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
-DTYPES = (*FLOATS, *WHOLES, "complex64", "complex128")
-# Bytes of an element, where the name does not say it.
+FLOAT_TYPES = ("float16", "float32", "float64", "bfloat16", "float8_e4m3fn", "float8_e5m2")
+INTEGER_TYPES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+DTYPES = (*FLOAT_TYPES, *INTEGER_TYPES, "complex64", "complex128")
+# Bytes of an element, for names that numpy does not know or that lack a number.
 _WIDTHS = {"bool": 1, "bfloat16": 2, "float8_e4m3fn": 1, "float8_e5m2": 1}
 
 
@@ -48,11 +48,11 @@ class Archive:
     """The tensors of a file, or of several that belong together.
 
     Attributes:
-        path: where they are.
-        headers: by key, which is what people are shown.
-        layouts: by layout, the key behind each name; see `autoport.files.names`.
+        path: the file, or the index of several.
+        headers: by key; messages show keys.
+        layouts: by layout, the key of each name; see `autoport.files.names`.
         fetch: reads the tensor of a key.
-        resources: what is open.
+        resources: the open files.
     """
 
     path: Path
@@ -62,20 +62,22 @@ class Archive:
     resources: ExitStack = field(default_factory=ExitStack)
 
     def read(self, key: str) -> Array:
-        """One tensor; bfloat16, which numpy lacks, as float32.
+        """Reads one tensor; bfloat16, which numpy lacks, as float32.
 
         Raises:
-            FileError: the file is damaged, or the tensor is one of 8 bits a float.
+            FileError: the file is damaged, or the tensor is of an 8-bit float type.
         """
         if self.headers[key].dtype.startswith("float8"):
-            raise FileError(f"{self.path}: {key} is {self.headers[key].dtype}, which is not carried over")
+            raise FileError(
+                f"{self.path}: {key} is {self.headers[key].dtype}, which is not ported: convert it to a wider type"
+            )
         try:
-            found = self.fetch(key)
+            tensor = self.fetch(key)
         except FileError:
             raise
         except Exception as error:  # readers of four libraries raise what they like on damaged files
             raise FileError(f"{self.path}: {key} cannot be read: {error}") from error
-        return found
+        return tensor
 
     def __enter__(self) -> Archive:
         return self
@@ -86,12 +88,12 @@ class Archive:
 
 @dataclass(frozen=True)
 class Output:
-    """A tensor that is to be written.
+    """A tensor to write.
 
     Attributes:
         name: what the file calls it.
         header: its shape and type.
-        make: computes it when its turn comes, a range of its first dimension at a time.
+        make: computes it when its turn comes, one slab along its first dimension at a time.
     """
 
     name: str
@@ -100,7 +102,7 @@ class Output:
 
 
 def stream(outputs: Iterable[Output]) -> Iterator[tuple[Output, Array]]:
-    """What is to be written, in order; the next piece is made while the last one is written."""
+    """Yields slabs with their outputs, in order; computes the next one while the caller writes the last one."""
     pieces = ((output, piece) for output in outputs for piece in output.make())
     with ThreadPoolExecutor(1) as worker:
         coming = worker.submit(next, pieces, None)
@@ -109,24 +111,28 @@ def stream(outputs: Iterable[Output]) -> Iterator[tuple[Output, Array]]:
             yield item
 
 
-def widened(raw: Array) -> Array:
-    """The values of bfloat16 elements, given as their 16 bits, in float32."""
+def from_bfloat16(raw: Array) -> Array:
+    """The values of bfloat16 elements, which are given as their 16 bits, in float32."""
     wide: Array = (raw.astype(np.uint32) << 16).view(np.float32)
     return wide
 
 
-def narrowed(values: Array) -> Array:
-    """The 16 bits of bfloat16 elements whose values are given in float32; none may need rounding."""
+def to_bfloat16(values: Array) -> Array:
+    """The 16 bits of bfloat16 elements, which are given in float32; none may need rounding."""
     narrow: Array = (np.ascontiguousarray(values).view(np.uint32) >> 16).astype(np.uint16)
     return narrow
 
 
 def require_dtype(dtype: str, place: str) -> str:
-    """A type by its name.
+    """Returns a dtype that weights can have.
+
+    Args:
+        dtype: its name.
+        place: file and tensor, for the message.
 
     Raises:
-        FileError: weights of that type are not read.
+        FileError: autoport reads no weights of that dtype.
     """
     if dtype not in DTYPES:
-        raise FileError(f"{place} holds elements of type {dtype}, which is none of a weight")
+        raise FileError(f"{place} is of type {dtype}; weights are of one of {', '.join(DTYPES)}")
     return dtype

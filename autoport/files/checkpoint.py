@@ -36,24 +36,24 @@ def open_checkpoint(path: Path) -> Archive:
         shapes, types = reader.get_variable_to_shape_map(), reader.get_variable_to_dtype_map()
         names = {key: types[key].name for key in shapes if types[key].name in DTYPES}
         headers = {key: Header(tuple(shapes[key]), dtype) for key, dtype in names.items()}
-        full = _full_names(reader, headers) if GRAPH in shapes else {variable_name(key): [key] for key in headers}
+        keys_of = _full_names(reader, headers) if GRAPH in shapes else {variable_name(key): [key] for key in headers}
         layouts = {
-            VARIABLE: {name: keys[0] for name, keys in full.items() if _alike(reader, keys)},
+            VARIABLE: {name: keys[0] for name, keys in keys_of.items() if _alike(reader, keys)},
             OBJECT: {key.removesuffix(SUFFIX): key for key in headers},
         }
     except Exception as error:  # TensorFlow has an exception for every way a file can be damaged
-        raise FileError(f"{path} is no checkpoint of TensorFlow, or damaged: {error}") from error
+        raise FileError(f"{path} is not a TensorFlow checkpoint, or it is damaged: {error}") from error
     return Archive(path, headers, layouts, lambda key: _read(reader, key))
 
 
 def _full_names(reader: Any, headers: Mapping[str, Header]) -> Mapping[str, list[str]]:
-    """Keys by what variables are called in Python."""
-    found: dict[str, list[str]] = defaultdict(list)
+    """Keys by the full name of their variable in Python."""
+    keys: dict[str, list[str]] = defaultdict(list)
     for node in objects_of_checkpoint(reader.get_tensor(GRAPH)):
         for attribute in node.attributes:
             if attribute.full_name and attribute.checkpoint_key in headers:
-                found[variable_name(attribute.full_name)].append(attribute.checkpoint_key)
-    return found
+                keys[variable_name(attribute.full_name)].append(attribute.checkpoint_key)
+    return keys
 
 
 def _alike(reader: Any, keys: list[str]) -> bool:
@@ -63,6 +63,5 @@ def _alike(reader: Any, keys: list[str]) -> bool:
 
 
 def _read(reader: Any, key: str) -> Array:
-    found = reader.get_tensor(key)
-    array: Array = np.asarray(found)
+    array: Array = np.asarray(reader.get_tensor(key))
     return array.astype(np.float32) if array.dtype.name == "bfloat16" else array

@@ -12,7 +12,7 @@ from autoport.errors import FileError
 from autoport.files.archive import Archive, Header
 from autoport.files.torch_file import as_array
 
-# PyTorch's own switch.
+# The environment variable with which PyTorch itself forces `weights_only=True`.
 PLAIN_PICKLES = "TORCH_FORCE_WEIGHTS_ONLY_LOAD"
 
 
@@ -21,10 +21,10 @@ def open_exported(path: Path, *, trust_code: bool = False) -> Archive:
 
     Args:
         path: the file.
-        trust_code: read what is pickled in it, which may run any code.
+        trust_code: unpickle arbitrary objects in it, which may run any code.
 
     Raises:
-        FileError: the file is damaged.
+        FileError: the file is damaged, or reading it would run code.
     """
     state = load_exported(path, trust_code).state_dict()
     headers = {name: Header(tuple(t.shape), str(t.dtype).removeprefix("torch.")) for name, t in state.items()}
@@ -34,7 +34,7 @@ def open_exported(path: Path, *, trust_code: bool = False) -> Archive:
 
 @contextmanager
 def _plain_pickles() -> Iterator[None]:
-    """Lets PyTorch unpickle nothing but tensors, whoever asks for more."""
+    """Lets PyTorch unpickle nothing but tensors, even where a caller inside PyTorch asks for more."""
     before = os.environ.get(PLAIN_PICKLES)
     os.environ[PLAIN_PICKLES] = "1"
     try:
@@ -51,7 +51,7 @@ def load_exported(path: Path, trust_code: bool = False) -> Any:
 
     Args:
         path: a `.pt2` file.
-        trust_code: read what is pickled in it, which may run any code.
+        trust_code: unpickle arbitrary objects in it, which may run any code.
 
     Raises:
         FileError: the file is damaged, or reading it would run code.
@@ -64,8 +64,8 @@ def load_exported(path: Path, trust_code: bool = False) -> Any:
     except Exception as error:  # reading a damaged archive may raise anything
         refused = "Weights only load failed" in str(error)
         advice = "; --trust-code reads it all the same, which may run any code that is in it" if refused else ""
-        raise FileError(f"{path} is no exported program of PyTorch, or damaged: {error}{advice}") from error
-    for name in ("train", "eval"):  # which such a module refuses; it is in the mode that it was exported in
+        raise FileError(f"{path} is not an exported program of PyTorch, or it is damaged: {error}{advice}") from error
+    for name in ("train", "eval"):  # an exported module refuses both; it stays in the mode of its export
         vars(module).pop(name, None)
     module.training = False
     return module

@@ -1,7 +1,7 @@
-"""Global heaps of HDF5 files, which hold texts: checked before HDF5 walks through them, through some of them for ever.
+"""Checks the global heaps of HDF5 files, which hold variable-length text, because HDF5 loops for ever in damaged ones.
 
-A heap is a header (`GCOL`, a version, the size of it all) and objects one behind the other, each with a number and a
-size. The number of the free space at the end is 0, and its size includes its own head.
+A heap is a header (`GCOL`, a version, the size of the heap) and objects back to back, each with a number and a size.
+The free space at the end has the number 0, and its size includes its own header.
 """
 
 from __future__ import annotations
@@ -12,35 +12,35 @@ from typing import Any, BinaryIO
 
 from autoport.errors import FileError
 
-START = b"GCOL\x01"
-SIZED = 16  # bytes of a heap up to its first object; the last 8 are the size
-HEAD = struct.Struct("<HHIQ")
-BLOCK = 2**24
+SIGNATURE = b"GCOL\x01"
+HEAP_HEADER = 16  # bytes in front of the first object; the last 8 are the size of the heap
+OBJECT_HEADER = struct.Struct("<HHIQ")
+SCANNED = 2**24  # bytes that are searched for heaps at a time
 
 
 def check_heaps(file: Any, content: BinaryIO, datasets: Iterable[Any], place: str) -> None:
-    """Walks through the heaps of a file.
+    """Walks through the heaps of a file, as HDF5 will.
 
     Args:
         file: as h5py opened it.
         content: the same file as bytes.
-        datasets: of the file; what they hold is not looked at.
-        place: what people know the file by.
+        datasets: of the file; their values are skipped.
+        place: the file, for the message.
 
     Raises:
-        FileError: an object of a heap does not end where it could.
+        FileError: an object of a heap has a size that it cannot have.
     """
     if file.id.get_create_plist().get_sizes() != (8, 8):
-        raise FileError(f"{place} has addresses or lengths of other than 8 bytes, or is damaged")
+        raise FileError(f"{place} has addresses or lengths that are not 8 bytes long, or it is damaged")
     for start in _heaps(content, list(_between(content, datasets))):
         content.seek(start)
-        size = int.from_bytes(content.read(SIZED)[8:], "little")
-        if not _is_sound(content, start + SIZED, start + size):
-            raise FileError(f"{place} is damaged: the texts in it do not lie one behind the other")
+        size = int.from_bytes(content.read(HEAP_HEADER)[8:], "little")
+        if not _is_sound(content, start + HEAP_HEADER, start + size):
+            raise FileError(f"{place} is damaged: an object of a global heap has an impossible size")
 
 
 def _between(content: BinaryIO, datasets: Iterable[Any]) -> Iterator[tuple[int, int]]:
-    """What is not the values of a dataset, as ranges of the file."""
+    """The ranges of the file between the values of its datasets."""
     places = ((dataset.id.get_offset(), dataset.id.get_storage_size()) for dataset in datasets)
     position = 0
     for start, size in sorted((start, size) for start, size in places if start is not None):
@@ -51,25 +51,25 @@ def _between(content: BinaryIO, datasets: Iterable[Any]) -> Iterator[tuple[int, 
 
 def _heaps(content: BinaryIO, ranges: Iterable[tuple[int, int]]) -> Iterator[int]:
     for start, stop in ranges:
-        for position in range(start, stop, BLOCK):
+        for position in range(start, stop, SCANNED):
             content.seek(position)
-            block = content.read(min(BLOCK + len(START) - 1, stop - position))
-            found = block.find(START)
-            while found >= 0:
-                yield position + found
-                found = block.find(START, found + 1)
+            block = content.read(min(SCANNED + len(SIGNATURE) - 1, stop - position))
+            offset = block.find(SIGNATURE)
+            while offset >= 0:
+                yield position + offset
+                offset = block.find(SIGNATURE, offset + 1)
 
 
 def _is_sound(content: BinaryIO, position: int, stop: int) -> bool:
-    """Whether objects lie between two places so that whoever walks through them arrives."""
-    while position + HEAD.size <= stop:
+    """Whether walking from object to object, from a position on, reaches `stop` and never runs past it."""
+    while position + OBJECT_HEADER.size <= stop:
         content.seek(position)
-        head = content.read(HEAD.size)
-        if len(head) < HEAD.size:
+        head = content.read(OBJECT_HEADER.size)
+        if len(head) < OBJECT_HEADER.size:
             return False
-        number, _, _, size = HEAD.unpack(head)
-        step = HEAD.size + -(-size // 8) * 8 if number else size
-        if step < HEAD.size or position + step > stop:
+        number, _, _, size = OBJECT_HEADER.unpack(head)
+        step = OBJECT_HEADER.size + -(-size // 8) * 8 if number else size
+        if step < OBJECT_HEADER.size or position + step > stop:
             return False
         position += step
     return True

@@ -1,5 +1,7 @@
-"""`.keras`: a configuration and weights in a zip archive, of which nothing is unpacked to a path that it names, or in a
-folder."""
+"""`.keras`: a configuration and weights in a zip archive or a folder.
+
+No member is unpacked to the path that it names.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,8 @@ WEIGHTS = "model.weights.h5"
 CONFIG = "config.json"
 METADATA = "metadata.json"
 PICKLES = "model.weights.npz"
-LARGEST_CONFIG = 2**28
-# Weights hardly shrink; what grows more than this was made to fill the disk.
+LARGEST_CONFIG = 2**28  # bytes
+# Weights hardly compress; a member that grows by more than this factor was made to fill the disk.
 LARGEST_GROWTH = 200
 
 
@@ -31,15 +33,15 @@ def open_keras(path: Path) -> Archive:
     """Opens the weights of a `.keras` file.
 
     Raises:
-        FileError: it is damaged, or holds no weights that are read.
+        FileError: it is damaged, or holds its weights in another form.
     """
     with ExitStack() as stack:
         file = stack.enter_context(path.open("rb"))
         archive = stack.enter_context(_open_zip(file, path))
         info = _member(archive, WEIGHTS, path)
         content = stack.enter_context(_content(file, archive, info, path))
-        found = stack.enter_context(open_hdf5(path, content))
-        return Archive(path, found.headers, found.layouts, found.fetch, stack.pop_all())
+        weights = stack.enter_context(open_hdf5(path, content))
+        return Archive(path, weights.headers, weights.layouts, weights.fetch, stack.pop_all())
 
 
 def config_of(path: Path) -> tuple[Any, str]:
@@ -68,7 +70,7 @@ def _open_zip(file: BinaryIO, path: Path) -> zipfile.ZipFile:
     try:
         archive = zipfile.ZipFile(file)
     except Exception as error:  # zipfile raises nearly anything on a damaged file
-        raise FileError(f"{path} is no .keras file, or damaged: {error}") from error
+        raise FileError(f"{path} is not a .keras file, or it is damaged: {error}") from error
     for name in archive.namelist():
         place = PurePosixPath(name.replace("\\", "/"))
         if place.is_absolute() or ".." in place.parts or ":" in name:
@@ -82,17 +84,18 @@ def _member(archive: zipfile.ZipFile, name: str, path: Path) -> zipfile.ZipInfo:
     try:
         info = archive.getinfo(name)
     except KeyError:
-        raise FileError(f"{path} lacks {name}: it is no .keras file") from None
+        raise FileError(f"{path} lacks {name}: it is not a .keras file") from None
     if name != WEIGHTS and info.file_size > LARGEST_CONFIG:
-        raise FileError(f"{path}: {name} has {info.file_size} bytes")
+        raise FileError(f"{path}: {name} has {info.file_size} bytes; at most {LARGEST_CONFIG} are read")
     return info
 
 
 def _content(file: BinaryIO, archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> Any:
-    """A member as a file that can be read anywhere; only a compressed one is unpacked first."""
+    """A member as a seekable file; only a compressed one is unpacked first."""
     try:
-        with archive.open(info) as member:  # looks at its local header
+        with archive.open(info) as member:  # checks its local header
             if info.compress_type == zipfile.ZIP_STORED:
+                # A local header has 30 bytes; the last four are the lengths of the name and the extra field behind it.
                 file.seek(info.header_offset + 26)
                 lengths = [int.from_bytes(file.read(2), "little") for _ in range(2)]
                 return Window(file, info.header_offset + 30 + sum(lengths), info.file_size)
@@ -114,21 +117,21 @@ class Window(io.RawIOBase):
         self._file, self._start, self._size, self._position = file, start, size, 0
 
     def readable(self) -> bool:
-        """It is."""
+        """Always true."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Always true."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """As for every file."""
+        """As `io.RawIOBase` says."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
         self._position = max(0, base + offset)
         return self._position
 
     def readinto(self, buffer: Any) -> int:
-        """As for every file."""
+        """As `io.RawIOBase` says."""
         room = memoryview(buffer).cast("B")[: max(0, self._size - self._position)]
         self._file.seek(self._start + self._position)
         count = int(self._file.readinto(room))  # type: ignore[attr-defined]

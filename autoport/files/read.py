@@ -9,7 +9,7 @@ from typing import Any
 from autoport.errors import FileError
 from autoport.files.archive import Archive
 
-# Endings with the reader behind them, longer ones first; modules are imported when they are needed.
+# Endings with their readers, longer endings first; a reader's module is imported when it is needed.
 READERS: tuple[tuple[str, str], ...] = (
     (".safetensors.index.json", "safetensors:open_index"),
     (".safetensors", "safetensors:open_safetensors"),
@@ -24,12 +24,12 @@ READERS: tuple[tuple[str, str], ...] = (
     (".pt2", "exported:open_exported"),
 )
 PICKLED = (".pt", ".pth", ".bin", ".pt2")
-# What marks a folder, or the first part of a name, as weights.
+# What a folder with weights contains.
 INSIDE = ("model.weights.h5", "variables/variables.index", "model.safetensors.index.json", "model.safetensors")
 
 
 def weights_file(path: Path) -> Path | None:
-    """The file that stands for a path: itself, or what lies in a SavedModel or behind the prefix of a checkpoint.
+    """The file that a path stands for: itself, the weights in a folder, or those behind the prefix of a checkpoint.
 
     Returns:
         The file; None if the path does not name weights.
@@ -47,13 +47,13 @@ def open_weights(path: Path, *, trust_code: bool = False) -> Archive:
 
     Args:
         path: a file, the prefix of a TensorFlow checkpoint, or the folder of a SavedModel.
-        trust_code: read pickles that may run code, too.
+        trust_code: also read pickles that may run code.
 
     Returns:
         Its tensors; a context manager.
 
     Raises:
-        FileError: it is not there, damaged, of an unknown format, or would run code.
+        FileError: it does not exist, is damaged or of an unknown format, or reading it would run code.
 
     Example:
         >>> with open_weights(Path("model.weights.h5")) as archive:  # doctest: +SKIP
@@ -62,15 +62,15 @@ def open_weights(path: Path, *, trust_code: bool = False) -> Archive:
     """
     file = weights_file(path)
     if file is None or not file.exists():
-        known = ", ".join(ending for ending, _ in READERS)
-        raise FileError(f"{path} " + (f"is no file of weights ({known})" if path.exists() else "does not exist"))
+        endings = ", ".join(ending for ending, _ in READERS)
+        raise FileError(f"{path} " + (f"is not a file of weights ({endings})" if path.exists() else "does not exist"))
     name = next(name for ending, name in READERS if file.name.endswith(ending))
     module, _, function = name.partition(":")
     options: dict[str, Any] = {"trust_code": trust_code} if file.suffix in PICKLED else {}
     try:
         if file.stat().st_size == 0:
             raise FileError(f"{file} is empty")
-        found: Archive = getattr(importlib.import_module(f"autoport.files.{module}"), function)(file, **options)
+        archive: Archive = getattr(importlib.import_module(f"autoport.files.{module}"), function)(file, **options)
     except OSError as error:
         raise FileError(f"{file} cannot be read: {error}") from error
-    return found
+    return archive

@@ -1,7 +1,7 @@
 """`.safetensors`, one file or shards with an index, as the format's specification says.
 
-The library maps a file into memory, and writes only what is there as a whole. Here each tensor is read, and written,
-when its turn comes. What is written is byte for byte what the library writes.
+The library maps a file into memory, and writes only tensors that are all in memory. This module reads and writes one
+tensor at a time. Its files are byte for byte those of the library.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ import numpy as np
 
 from autoport.base.whole_files import write_all
 from autoport.errors import FileError
-from autoport.files.archive import Archive, Header, Output, narrowed, stream, widened
+from autoport.files.archive import Archive, Header, Output, from_bfloat16, stream, to_bfloat16
 from autoport.weights.algebra import Array
 
 LAYOUT = "state_dict"
 INDEX = ".safetensors.index.json"
-LARGEST_HEADER = 100_000_000
-# Names of types, widest first: in this order the library lays tensors out.
+LARGEST_HEADER = 100_000_000  # bytes; the limit of the library
+# dtypes by their code in the format, widest first: the order in which the library lays tensors out.
 TYPES = {
     "C64": "complex64",
     "F64": "float64",
@@ -41,15 +41,15 @@ TYPES = {
     "U8": "uint8",
     "BOOL": "bool",
 }
-NAMES = {dtype: name for name, dtype in TYPES.items()}
-RANKS = {dtype: rank for rank, dtype in enumerate(NAMES)}
+CODES = {dtype: name for name, dtype in TYPES.items()}
+RANKS = {dtype: rank for rank, dtype in enumerate(CODES)}
 
 
 def open_safetensors(path: Path) -> Archive:
     """Opens one file.
 
     Raises:
-        FileError: it is damaged, or none of this format.
+        FileError: it is damaged, or of another format.
     """
     with ExitStack() as stack:
         file = stack.enter_context(path.open("rb"))
@@ -64,10 +64,10 @@ def open_index(path: Path) -> Archive:
         FileError: a shard is missing or damaged, or holds other tensors than the index says.
     """
     try:
-        found = json.loads(path.read_bytes())["weight_map"]
-        places = {str(name): str(shard) for name, shard in found.items()}
+        weight_map = json.loads(path.read_bytes())["weight_map"]
+        places = {str(name): str(shard) for name, shard in weight_map.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise FileError(f"{path} is no index of shards: {error!r}") from error
+        raise FileError(f"{path} is not an index of shards: {error!r}") from error
     with ExitStack() as stack:
         shards = {name: stack.enter_context(open_safetensors(_beside(path, name))) for name in set(places.values())}
         wrong = [name for name, shard in places.items() if name not in shards[shard].headers]
@@ -88,14 +88,14 @@ def _layouts(headers: Mapping[str, Header]) -> dict[str, dict[str, str]]:
 
 
 def _read_header(file: BinaryIO, path: Path) -> tuple[dict[str, Header], dict[str, int]]:
-    """Shapes and types, and where each tensor begins."""
+    """Headers of the tensors, and the offsets at which their values begin."""
     size = path.stat().st_size
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or not 2 <= length <= min(LARGEST_HEADER, size - 8):
-        raise FileError(f"{path} is no safetensors file, or cut off: its header would have {length} bytes")
+        raise FileError(f"{path} is not a safetensors file, or it is cut off: its header would have {length} bytes")
     try:
-        found = json.loads(file.read(length))
-        rows = {name: row for name, row in found.items() if name != "__metadata__"}
+        document = json.loads(file.read(length))
+        rows = {name: row for name, row in document.items() if name != "__metadata__"}
         headers = {name: Header(tuple(map(_size, row["shape"])), TYPES[row["dtype"]]) for name, row in rows.items()}
         spans = {name: tuple(map(_size, row["data_offsets"])) for name, row in rows.items()}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -106,12 +106,12 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[dict[str, Header], dict[st
 
 def _size(value: Any) -> int:
     if type(value) is not int or value < 0:
-        raise ValueError(f"{value!r} is no size")
+        raise ValueError(f"{value!r} is not a size")
     return value
 
 
 def _check_spans(headers: Mapping[str, Header], spans: Mapping[str, tuple[int, ...]], size: int, path: Path) -> None:
-    """Tensors lie one behind the other, without a hole, up to the end of the file."""
+    """Raises unless the tensors lie back to back, without a gap, up to the end of the file."""
     position = 0
     for name, (start, stop) in sorted(spans.items(), key=lambda row: row[1]):
         if start != position or stop - start != headers[name].nbytes:
@@ -131,7 +131,7 @@ def _fetcher(
         file.seek(offsets[name])
         if file.readinto(array.reshape(-1).view(np.uint8).data) != header.nbytes:  # type: ignore[attr-defined]
             raise FileError(f"{path} was cut off while it was read")
-        return widened(array) if header.dtype == "bfloat16" else array
+        return from_bfloat16(array) if header.dtype == "bfloat16" else array
 
     return fetch
 
@@ -147,7 +147,7 @@ def write_safetensors(outputs: Sequence[Output], place: Path) -> None:
     with place.open("wb") as file:
         file.write(_header(ordered))
         for output, piece in stream(ordered):
-            values = narrowed(piece) if output.header.dtype == "bfloat16" else np.ascontiguousarray(piece)
+            values = to_bfloat16(piece) if output.header.dtype == "bfloat16" else np.ascontiguousarray(piece)
             file.write(values.reshape(-1).view(np.uint8).data)
 
 
@@ -157,18 +157,18 @@ def _header(outputs: Sequence[Output]) -> bytes:
     for output in outputs:
         stop = position + output.header.nbytes
         rows[output.name] = {
-            "dtype": NAMES[output.header.dtype],
+            "dtype": CODES[output.header.dtype],
             "shape": list(output.header.shape),
             "data_offsets": [position, stop],
         }
         position = stop
     text = json.dumps(rows, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
+    text += b" " * (-len(text) % 8)  # the format aligns the values to 8 bytes
     return len(text).to_bytes(8, "little") + text
 
 
 def write_shards(outputs: Sequence[Output], path: Path, limit: int) -> None:
-    """Writes as many files as needed for each to hold at most `limit` bytes, with an index, as Hugging Face does.
+    """Writes shards of at most `limit` bytes, and their index, as Hugging Face does.
 
     Args:
         outputs: what to write, in the order in which shards are filled.

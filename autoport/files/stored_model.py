@@ -11,7 +11,7 @@ from autoport.graph import Tensor
 from autoport.graph.store import Store
 from autoport.weights.algebra import Array, all_finite
 
-# Elements of the largest tensor that a plan keeps itself.
+# Elements of the largest tensor whose values a plan stores.
 LARGEST_KEPT = 4096
 
 
@@ -21,11 +21,11 @@ class StoredModel:
 
     Attributes:
         framework: `tf` or `torch`.
-        model: its name, shown to people.
+        model: its name, for messages and reports.
         tensors: every tensor it stores, by path, used or not.
-        names: what a tensor is called in files, by path and by layout; see `autoport.files.names`.
+        names: a tensor's names in files, by path and by layout; see `autoport.files.names`.
         aliases: further paths of tied tensors, each with the path it is stored under.
-        kept: what a file of this side holds besides (counters, states of random generators), by path.
+        kept: values of tensors that files hold and no entry writes (counters, states of random generators), by path.
     """
 
     framework: Framework
@@ -36,17 +36,17 @@ class StoredModel:
     kept: dict[str, Array] = field(default_factory=dict)
 
 
-def held(side: StoredModel, written: Mapping[str, Any], store: Store) -> dict[str, Array]:
-    """What files of the target hold and no entry writes, as it is in the model now.
+def read_unwritten(side: StoredModel, written: Mapping[str, Any], store: Store) -> dict[str, Array]:
+    """Reads the tensors that files of the target hold and no entry writes.
 
     Args:
         side: the target.
         written: the entries of the plan.
-        store: the model's tensors; those on the meta device have no values and are left out.
+        store: the model's current tensors; those on the meta device have no values and are left out.
     """
     return {path: store.read(path) for path in side.names if path not in written and store.holds(path)}
 
 
-def small(values: Mapping[str, Array]) -> dict[str, Array]:
-    """Those that a plan keeps itself: counters, tables of positions, states of random generators."""
+def select_small(values: Mapping[str, Array]) -> dict[str, Array]:
+    """The values that a plan stores: counters, tables of positions, states of random generators."""
     return {path: array for path, array in values.items() if array.size <= LARGEST_KEPT and all_finite(array)}

@@ -1,4 +1,4 @@
-"""`.pt` and `.pth`: state dicts of PyTorch, read without running what a pickle may hold."""
+"""`.pt` and `.pth`: state dicts of PyTorch, read without running code that a pickle may hold."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from autoport.errors import FileError
-from autoport.files.archive import Archive, Header, Output, narrowed, require_dtype, stream
+from autoport.files.archive import Archive, Header, Output, require_dtype, stream, to_bfloat16
 from autoport.internals.pytorch import save_room
 from autoport.weights.algebra import Array
 
 LAYOUT = "state_dict"
-DEEPEST = 8
+DEEPEST_DICT = 8  # levels of dictionaries in which tensors are looked for
 
 
 def open_torch(path: Path, *, trust_code: bool = False) -> Archive:
@@ -24,7 +24,7 @@ def open_torch(path: Path, *, trust_code: bool = False) -> Archive:
 
     Args:
         path: the file.
-        trust_code: unpickle whatever there is, which may run any code.
+        trust_code: unpickle arbitrary objects, which may run any code.
 
     Raises:
         FileError: it is damaged, or reading it would run code.
@@ -41,7 +41,7 @@ def open_torch(path: Path, *, trust_code: bool = False) -> Archive:
 
 def _load(path: Path, trust_code: bool) -> Any:
     failure: Exception | None = None
-    for mapped in (True, False):  # files of the old format cannot be mapped into memory
+    for mapped in (True, False):  # files from before PyTorch 1.6 cannot be mapped into memory
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -54,14 +54,14 @@ def _load(path: Path, trust_code: bool) -> Any:
     raise FileError(f"{path} cannot be read as a state dict of PyTorch: {text}{advice}") from failure
 
 
-def _tensors(found: Any, prefix: str = "", depth: int = 0) -> Any:
+def _tensors(content: Any, prefix: str = "", depth: int = 0) -> Any:
     """Tensors of nested dictionaries, by the path to them."""
-    if isinstance(found, torch.nn.Module):
-        found = found.state_dict()
-    if isinstance(found, torch.Tensor):
-        yield prefix[:-1], found
-    elif isinstance(found, Mapping) and depth < DEEPEST:
-        for key, value in found.items():
+    if isinstance(content, torch.nn.Module):
+        content = content.state_dict()
+    if isinstance(content, torch.Tensor):
+        yield prefix[:-1], content
+    elif isinstance(content, Mapping) and depth < DEEPEST_DICT:
+        for key, value in content.items():
             yield from _tensors(value, f"{prefix}{key}.", depth + 1)
 
 
@@ -74,7 +74,7 @@ def as_array(tensor: Any) -> Array:
 
 
 def write_torch(outputs: Sequence[Output], place: Path) -> None:
-    """Writes a state dict, tensor by tensor: first the archive with room for them, then what belongs there.
+    """Writes a state dict, tensor by tensor: first an archive with room for the values, then the values.
 
     Args:
         outputs: what to write.
@@ -87,5 +87,5 @@ def write_torch(outputs: Sequence[Output], place: Path) -> None:
             if output is not latest:
                 file.seek(offsets[output.name])
                 latest = output
-            values = narrowed(piece) if output.header.dtype == "bfloat16" else np.ascontiguousarray(piece)
+            values = to_bfloat16(piece) if output.header.dtype == "bfloat16" else np.ascontiguousarray(piece)
             file.write(values.reshape(-1).view(np.uint8).data)

@@ -11,7 +11,7 @@ from autoport.base.whole_files import write_whole
 from autoport.errors import SaveError
 from autoport.files.archive import Output
 
-# For each side its endings; with each the layout of the names, and the writer.
+# By side and ending: the layout of the names, and the writer.
 WRITERS = {
     "torch": {
         ".safetensors": ("state_dict", "safetensors:write_safetensors"),
@@ -20,22 +20,22 @@ WRITERS = {
     },
     "tf": {".weights.h5": ("keras", "hdf5:write_hdf5")},
 }
-# What only a model at hand can write, by its own `save`.
+# Endings that only the model's own `save` writes.
 BY_MODEL = {"torch": (), "tf": (".keras",)}
 UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
 
 def check_destination(path: Path, to: str, *, model: bool = True, shard_size: int | None = None) -> None:
-    """Finds out before any work is done whether weights can go to a file.
+    """Checks before any work is done that weights can be written to a file.
 
     Args:
-        path: where they should go.
+        path: the file.
         to: `torch` or `tf`.
-        model: whether there is a model, which some formats need.
-        shard_size: bytes of one shard, if they should be sharded.
+        model: whether a model is at hand, which some formats need.
+        shard_size: bytes of one shard; None for one file.
 
     Raises:
-        SaveError: its ending says nothing of the format, or its folder does not exist.
+        SaveError: its ending names no format, or its folder does not exist.
     """
     endings = (*WRITERS[to], *(BY_MODEL[to] if model else ()))
     if not path.name.endswith(endings):
@@ -54,8 +54,8 @@ def is_saved_by_model(path: Path, to: str) -> bool:
 
 
 def ending(path: Path, to: str) -> str:
-    """The ending that decides on the format."""
-    return next(found for found in (*WRITERS[to], *BY_MODEL[to]) if path.name.endswith(found))
+    """The ending, which decides on the format."""
+    return next(suffix for suffix in (*WRITERS[to], *BY_MODEL[to]) if path.name.endswith(suffix))
 
 
 def layout_of(path: Path, to: str) -> str:
@@ -64,7 +64,7 @@ def layout_of(path: Path, to: str) -> str:
 
 
 def write_weights(outputs: Sequence[Output], path: Path, to: str, *, shard_size: int | None = None) -> None:
-    """Writes tensors, one at a time, into a file that is whole or not there.
+    """Writes tensors, one at a time, into a file that is complete or does not exist.
 
     Args:
         outputs: what to write.
@@ -89,15 +89,15 @@ def parse_size(text: str) -> int:
     """Reads a number of bytes as people write it.
 
     Raises:
-        SaveError: it is none.
+        SaveError: it is not a size.
 
     Example:
         >>> parse_size("5GB")
         5000000000
     """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?I?B?)", text.strip().upper())
-    unit = UNITS.get(found[2] if found and found[2] != "B" else "") if found else None
-    size = int(float(found[1]) * unit) if found and unit else 0
+    parsed = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?I?B?)", text.strip().upper())
+    unit = UNITS.get(parsed[2] if parsed and parsed[2] != "B" else "") if parsed else None
+    size = int(float(parsed[1]) * unit) if parsed and unit else 0
     if size <= 0:
-        raise SaveError(f"{text!r} is no size: write 5GB, 500MB or 2GiB")
+        raise SaveError(f"{text!r} is not a size: write 5GB, 500MB or 2GiB")
     return size

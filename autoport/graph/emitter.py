@@ -184,8 +184,23 @@ class Emitter:
         return self.emit("concat", [self.emit("reshape", [value], shape) for value in values], out, axis=axis)
 
     def matmul(self, x: Value, y: Value, out: Shape, equation: Equation, **attrs: Any) -> Value:
-        """A product of two tensors, summed over the letters that the output lacks; see `product_equation`."""
+        """A product of two tensors, summed over the letters that the output lacks; see `product_equation`.
+
+        One that sums over nothing is a multiplication.
+        """
+        first, second, result = equation
+        if set(first + second) <= set(result) and not attrs:
+            return self.emit("mul", [self._spread(x, first, result), self._spread(y, second, result)], out)
         return self.emit("matmul", [x, y], out, equation=equation, **attrs)
+
+    def _spread(self, x: Value, term: str, result: str) -> Value:
+        """A tensor with its dimensions at the places where a product has them."""
+        shape = self.graph.shape(x)
+        order = tuple(sorted(range(len(term)), key=lambda dim: result.index(term[dim])))
+        if order != tuple(range(len(term))):
+            x = self.emit("transpose", [x], tuple(shape[dim] for dim in order), order=order)
+        spread = tuple(shape[term.index(letter)] if letter in term else 1 for letter in result)
+        return x if spread == self.graph.shape(x) else self.emit("reshape", [x], spread)
 
     def constant(self, array: NDArray[Any] | None, shape: Shape, tensor: str | None = None) -> Value:
         """Values that were written down or computed from such.

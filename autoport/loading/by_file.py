@@ -1,4 +1,4 @@
-"""Whole models from files: `.keras`, `.h5`, SavedModels, `.pt2`; and weights of a file for a model that is there."""
+"""Whole models from files: `.keras`, `.h5`, SavedModels."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 
 from autoport.errors import FileError, LoadError
 from autoport.files import hdf5, keras_zip
-from autoport.loading.config import code_in, repaired
+from autoport.loading.config import find_code, repair
 from autoport.loading.fill import fill_keras
 
-# Characters that are shown of what Keras says, which may hold the whole configuration.
-LONGEST = 300
+# Characters of an error of Keras that a message quotes; it may hold the whole configuration.
+LONGEST_QUOTE = 300
 
 
 def load_keras_file(path: Path, trust_code: bool = False) -> Any:
@@ -26,7 +26,7 @@ def load_keras_file(path: Path, trust_code: bool = False) -> Any:
 
     Raises:
         FileError: the file is damaged, or loading it would run code.
-        LoadError: no Keras that is installed can build the model.
+        LoadError: no installed version of Keras can build the model.
     """
     is_keras = path.suffix == ".keras" or (path / keras_zip.CONFIG).is_file()
     if path.is_dir() and not is_keras:
@@ -34,23 +34,23 @@ def load_keras_file(path: Path, trust_code: bool = False) -> Any:
 
         return load_saved_model(path, trust_code)
     config, version = (keras_zip if is_keras else hdf5).config_of(path)
-    found = code_in(config)
-    if found and not trust_code:
+    code = find_code(config)
+    if code and not trust_code:
         raise FileError(
-            f"{path}: building this model runs {' and '.join(found)}, which came with the file; "
+            f"{path}: building this model runs {' and '.join(code)}, which came with the file; "
             "--trust-code allows it, if you know where the file is from"
         )
     builders = (_by_tf_keras, _by_keras) if version.startswith(("1.", "2.")) else (_by_keras, _by_tf_keras)
-    model = _first_of(builders, config, path, trust_code)
+    model = _build(builders, config, path, trust_code)
     fill_keras(model, path, trust_code)
     return model
 
 
-Builder = Callable[[Any, bool], Any]
+Build = Callable[[Any, bool], Any]
 
 
-def _first_of(builders: tuple[Builder, ...], config: Any, path: Path, trust_code: bool) -> Any:
-    """What the first Keras that can makes of a configuration."""
+def _build(builders: tuple[Build, ...], config: Any, path: Path, trust_code: bool) -> Any:
+    """Builds a model with the first installed Keras that can."""
     failures = []
     for build in builders:
         try:
@@ -59,7 +59,7 @@ def _first_of(builders: tuple[Builder, ...], config: Any, path: Path, trust_code
             continue
         except Exception as error:  # Keras raises nearly anything on a configuration that it does not know
             line = (str(error).splitlines() or [repr(error)])[0]
-            failures.append(f"{build.__name__.removeprefix('_by_')}: {line[:LONGEST]}")
+            failures.append(f"{build.__name__.removeprefix('_by_')}: {line[:LONGEST_QUOTE]}")
     raise LoadError(
         f"{path} holds a model that cannot be built ({'; '.join(failures)}). "
         f"If it needs classes of its own, name the code that builds it: module:callable@{path}"
@@ -73,7 +73,7 @@ def _by_keras(config: Any, trust_code: bool) -> Any:
     from autoport.keras.backend import require_tensorflow_backend
 
     require_tensorflow_backend(keras)
-    layers = repaired(config, lambda name: hasattr(keras.layers, name), "batch_shape")
+    layers = repair(config, lambda name: hasattr(keras.layers, name), "batch_shape")
     if "module" in layers:
         return keras.saving.deserialize_keras_object(layers, safe_mode=not trust_code)
     return model_of_keras_2(layers, safe_mode=not trust_code)
@@ -82,7 +82,7 @@ def _by_keras(config: Any, trust_code: bool) -> Any:
 def _by_tf_keras(config: Any, trust_code: bool) -> Any:
     import tf_keras
 
-    layers = repaired(config, lambda name: hasattr(tf_keras.layers, name), "batch_input_shape")
+    layers = repair(config, lambda name: hasattr(tf_keras.layers, name), "batch_input_shape")
     if "module" in layers:
         return tf_keras.saving.deserialize_keras_object(layers, safe_mode=not trust_code)
     return tf_keras.models.model_from_json(json.dumps(layers))

@@ -6,8 +6,8 @@
     a folder with a SavedModel           exported.pt2
     package.module:callable@weights.h5   the same model with weights of a file
 
-What stands behind the colon is read as Python, but never evaluated: a path of attributes and, if
-it is called with arguments, literals.
+The part behind the colon is parsed as Python, but never evaluated: a path of attributes, and literal arguments if it
+is a call.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ def load_keras(text: str, trust_code: bool = False, *, in_place: bool = False) -
 
     Args:
         text: a name, the path of a `.keras` or `.h5` file, or of the folder of a SavedModel.
-        trust_code: load files that run code when they are loaded, too.
-        in_place: leave the weights of a file in the file until something runs the model; see `keras.unfilled`.
+        trust_code: also load files that run code when they are loaded.
+        in_place: leave weights in their file until something runs the model; see `keras.unfilled`.
 
     Raises:
-        LoadError: there is no such model, or it is none of Keras.
+        LoadError: there is no such model, or it is not a Keras model.
         FileError: a file is damaged, or loading it would run code.
 
     Example:
@@ -79,10 +79,10 @@ def load_torch(text: str, trust_code: bool = False) -> Any:
 
     Args:
         text: a name, or the path of a `.pt2` file.
-        trust_code: load pickles that may run code, too.
+        trust_code: also load pickles that may run code.
 
     Raises:
-        LoadError: there is no such model, or it is none of PyTorch.
+        LoadError: there is no such model, or it is not a PyTorch model.
         FileError: a file is damaged, or loading it would run code.
 
     Example:
@@ -106,7 +106,7 @@ def load_torch(text: str, trust_code: bool = False) -> Any:
 
 
 def split_weights(text: str) -> tuple[str, Path | None]:
-    """Takes the file of weights off a name.
+    """Splits the file of weights off a name.
 
     Args:
         text: a model's name, or `NAME@FILE`.
@@ -159,10 +159,10 @@ Check = Callable[[Any], bool]
 def _load(text: str, role: str, wanted: str, check: Check, other: str, is_other: Check) -> Any:
     name = parse_name(text)
     thing = _look_up(_import(name.where, role), name, role)
-    given = check(thing) or is_other(thing)
-    if given and name.args is not None:
+    is_model = check(thing) or is_other(thing)
+    if is_model and name.args is not None:
         raise LoadError(f"{role} {text}: {'.'.join(name.attributes)} is a model already; leave the arguments out")
-    model = thing if given else _call(thing, name, role)
+    model = thing if is_model else _call(thing, name, role)
     if is_other(model):
         raise LoadError(
             f"{role} {text} gives the {other} model {type(model).__name__}, but {role} is the {wanted} model: "
@@ -180,7 +180,7 @@ def _call(thing: Any, name: Name, role: str) -> Any:
     try:
         return thing(*(name.args or ()), **name.kwargs)
     except (Exception, SystemExit) as error:  # the user's code may raise anything
-        raise LoadError(f"{role} {name.text}: calling {label} raised {_described(error)}") from error
+        raise LoadError(f"{role} {name.text}: calling {label} raised {_describe(error)}") from error
 
 
 def _look_up(module: ModuleType, name: Name, role: str) -> Any:
@@ -209,7 +209,7 @@ def _import(where: str, role: str) -> ModuleType:
             raise LoadError(f"{role}: there is no module {error.name!r}{_near_module(error.name)}") from error
         raise LoadError(f"{role}: importing {where} needs {error.name!r}, which is not installed") from error
     except (Exception, SystemExit) as error:  # the user's code may raise anything
-        raise LoadError(f"{role}: importing {where} raised {_described(error)}") from error
+        raise LoadError(f"{role}: importing {where} raised {_describe(error)}") from error
 
 
 def _import_file(path: Path, role: str) -> ModuleType:
@@ -237,15 +237,15 @@ def _import_file(path: Path, role: str) -> ModuleType:
     return module
 
 
-def _described(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" (at {frames[-1].filename}:{frames[-1].lineno})" if frames else ""
     return f"{type(error).__name__}: {error}{place}"
 
 
-def _near(name: str, known: Iterable[str]) -> str:
-    found = difflib.get_close_matches(name, [other for other in known if not other.startswith("_")], 3, 0.6)
-    return f"; did you mean {' or '.join(found)}?" if found else ""
+def _near(name: str, names: Iterable[str]) -> str:
+    matches = difflib.get_close_matches(name, [other for other in names if not other.startswith("_")])
+    return f"; did you mean {' or '.join(matches)}?" if matches else ""
 
 
 def _near_module(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Configurations of Keras models: what in them would run code, and what versions of Keras disagree about."""
+"""Configurations of Keras models: finds code in them, and repairs what versions of Keras spell differently."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 # Modules whose objects are built from a configuration without running anything that came with the file.
-OWN = {"keras", "tf_keras", "tensorflow", "builtins", "keras_hub", "keras_nlp", "keras_cv"}
-# Functions of TensorFlow that old models may name; all compute, none reads or writes.
-HARMLESS = re.compile(
+TRUSTED_MODULES = {"keras", "tf_keras", "tensorflow", "builtins", "keras_hub", "keras_nlp", "keras_cv"}
+# Functions of TensorFlow that old models may name: they compute, and read or write no file.
+HARMLESS_FUNCTIONS = re.compile(
     r"(math|nn|__operators__|image|linalg|signal|strings|keras|compat\.v1\.(math|nn))\.[\w.]+|[a-z_0-9]+"
 )
-HARMFUL = re.compile(r"(py|numpy)_(function|func)|load|print|eval|recompute|function|custom_gradient")
-CODE = {"Lambda", "__lambda__", "function_lambda"}
+HARMFUL_FUNCTIONS = re.compile(r"(py|numpy)_(function|func)|load|print|eval|recompute|function|custom_gradient")
+CODE_CLASSES = {"Lambda", "__lambda__", "function_lambda"}
 # Arguments that one version writes and another refuses.
-SHAPES = "batch_shape", "batch_input_shape"
-DROPPED = {
+SHAPE_ARGUMENTS = "batch_shape", "batch_input_shape"
+DROPPED_ARGUMENTS = {
     "Conv1DTranspose": ("groups",),
     "Conv2DTranspose": ("groups",),
     "Conv3DTranspose": ("groups",),
@@ -25,31 +25,31 @@ DROPPED = {
 }
 
 
-def code_in(config: Any) -> list[str]:
-    """What in a configuration would run code if the model were built.
+def find_code(config: Any) -> list[str]:
+    """Finds code in a configuration that building the model would run.
 
     Args:
-        config: what JSON gave.
+        config: the parsed JSON.
 
     Returns:
-        A description of each place; empty if there is none.
+        A description of each place; empty if there is no code.
     """
-    return list(dict.fromkeys(found for node in _nodes(config) for found in _code(node)))
+    return list(dict.fromkeys(description for node in _nodes(config) for description in _code(node)))
 
 
 def _code(node: dict[str, Any]) -> Iterator[str]:
     kind, module = node.get("class_name"), node.get("module")
-    if kind in CODE or node.get("function_type") == "lambda":
+    if kind in CODE_CLASSES or node.get("function_type") == "lambda":
         yield "a Lambda layer"
-    if isinstance(module, str) and isinstance(kind, str) and module.split(".")[0] not in OWN:
+    if isinstance(module, str) and isinstance(kind, str) and module.split(".")[0] not in TRUSTED_MODULES:
         yield f"the class {kind} of the module {module}"
     function = (node.get("config") or {}).get("function") if kind in ("TFOpLambda", "SlicingOpLambda") else None
-    if isinstance(function, str) and (not HARMLESS.fullmatch(function) or HARMFUL.search(function)):
+    if isinstance(function, str) and (not HARMLESS_FUNCTIONS.fullmatch(function) or HARMFUL_FUNCTIONS.search(function)):
         yield f"the function {function}"
 
 
 def _nodes(config: Any) -> Iterator[dict[str, Any]]:
-    """Every dictionary in a configuration, without recursion: a file may nest as deep as it likes."""
+    """Every dictionary in a configuration; without recursion, because a file may nest as deep as it likes."""
     open_nodes = [config]
     while open_nodes:
         node = open_nodes.pop()
@@ -60,13 +60,13 @@ def _nodes(config: Any) -> Iterator[dict[str, Any]]:
             open_nodes += node
 
 
-def repaired(config: Any, known: Callable[[str], bool], shape: str) -> Any:
-    """A configuration as one version of Keras reads it, whichever wrote it.
+def repair(config: Any, has_layer: Callable[[str], bool], shape: str) -> Any:
+    """Makes a configuration one that a given version of Keras reads, whichever version wrote it.
 
     Args:
-        config: what JSON gave; it is changed in place.
-        known: whether it has a layer of that name.
-        shape: what it calls the shape of an input.
+        config: the parsed JSON; it is changed in place.
+        has_layer: whether that version has a layer of a name.
+        shape: its name for the shape of an input.
     """
     for node in _nodes(config):
         kind, inner = node.get("class_name"), node.get("config")
@@ -77,12 +77,12 @@ def repaired(config: Any, known: Callable[[str], bool], shape: str) -> Any:
         if shape == "batch_shape":
             _for_keras_3(kind, inner)
         name = kind.rpartition(">")[2]
-        if name != kind and known(name):
+        if name != kind and has_layer(name):
             node["class_name"] = name
-        for argument in DROPPED.get(name, ()):
+        for argument in DROPPED_ARGUMENTS.get(name, ()):
             if inner.get(argument) in (1, None):
                 inner.pop(argument, None)
-        for spelling in SHAPES if name == "InputLayer" else ():
+        for spelling in SHAPE_ARGUMENTS if name == "InputLayer" else ():
             if spelling in inner:
                 inner[shape] = inner.pop(spelling)
         if name == "InputLayer" and shape == "batch_input_shape":
@@ -91,12 +91,12 @@ def repaired(config: Any, known: Callable[[str], bool], shape: str) -> Any:
 
 
 def _for_keras_3(kind: str, inner: dict[str, Any]) -> None:
-    """What Keras 2 wrote that Keras 3 has no argument for."""
+    """Rewrites what Keras 2 wrote and Keras 3 has no argument for."""
     layers: Any = inner.get("layers")
     first = layers[0].get("config") if kind == "Sequential" and isinstance(layers, list) and layers else None
     if isinstance(first, dict) and layers[0].get("class_name") != "InputLayer" and "batch_input_shape" in first:
-        given = {"batch_shape": first["batch_input_shape"], "dtype": first.get("dtype", "float32")}
-        layers.insert(0, {"class_name": "InputLayer", "config": given})
+        config = {"batch_shape": first["batch_input_shape"], "dtype": first.get("dtype", "float32")}
+        layers.insert(0, {"class_name": "InputLayer", "config": config})
     if kind != "InputLayer":
         inner.pop("batch_input_shape", None)
     axis = inner.get("axis")

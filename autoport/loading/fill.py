@@ -1,4 +1,4 @@
-"""Weights of a file for a model that is there."""
+"""Loads the weights of a file into a model."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ from autoport.graph import Tensor
 
 
 def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:
-    """Gives a Keras model the weights of a file, whatever its format, tensor by tensor; `Unfilled` ones have to wait.
+    """Loads the weights of a file of any format into a Keras model, tensor by tensor.
+
+    `Unfilled` variables read their values later, when something needs them.
 
     Args:
         model: the model.
         path: the file, of the same architecture.
-        trust_code: read pickles, too.
+        trust_code: also read pickles that may run code.
 
     Raises:
         FileError: the file is damaged.
@@ -29,14 +31,14 @@ def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:
     """
     from autoport.internals.keras import nested_layers
     from autoport.keras.stored import file_names
-    from autoport.keras.unfilled import unfilled
+    from autoport.keras.unfilled import unfilled_variable
 
-    name = "weights" if hasattr(model, "weights") else "variables"
+    attribute = "weights" if hasattr(model, "weights") else "variables"
     variables: dict[str, Any] = {}
-    for variable in getattr(model, name):
+    for variable in getattr(model, attribute):
         base = str(getattr(variable, "path", None) or variable.name.split(":")[0])
-        path_of = base if base not in variables else f"{base}#{len(variables)}"
-        variables[path_of] = variable
+        unique = base if base not in variables else f"{base}#{len(variables)}"
+        variables[unique] = variable
     wanted = list(variables)
     names = file_names(model, variables)
     tensors = {
@@ -47,14 +49,14 @@ def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:
     }
     with ExitStack() as stack:
         archive = stack.enter_context(open_weights(path, trust_code=trust_code))
-        found = resolve(StoredModel(Framework.TF, tensors=tensors, names=names), wanted, archive)
-        alike = {key for key, stored in found.items() if archive.headers[stored].dtype == tensors[key].dtype}
-        waiting = {key: holder for key in alike if (holder := unfilled(variables[key])) is not None}
-        for key, stored in found.items():
+        file_keys = resolve(StoredModel(Framework.TF, tensors=tensors, names=names), wanted, archive)
+        alike = {key for key, file_key in file_keys.items() if archive.headers[file_key].dtype == tensors[key].dtype}
+        waiting = {key: holder for key in alike if (holder := unfilled_variable(variables[key])) is not None}
+        for key, file_key in file_keys.items():
             if key in waiting:
-                waiting[key].waiting = partial(archive.read, stored)
+                waiting[key].waiting = partial(archive.read, file_key)
             else:
-                variables[key].assign(archive.read(stored))
+                variables[key].assign(archive.read(file_key))
         if waiting:
             weakref.finalize(model, stack.pop_all().close)
     for layer in nested_layers(model):
@@ -63,12 +65,12 @@ def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:
 
 
 def fill_torch(model: Any, path: Path, trust_code: bool = False) -> None:
-    """Gives a PyTorch model the weights of a file; one on the meta device gets memory for them.
+    """Loads the weights of a file into a PyTorch model; one on the meta device gets memory for them.
 
     Args:
         model: the module.
         path: the file, of the same architecture.
-        trust_code: read pickles that may run code, too.
+        trust_code: also read pickles that may run code.
 
     Raises:
         FileError: the file is damaged.
@@ -81,6 +83,6 @@ def fill_torch(model: Any, path: Path, trust_code: bool = False) -> None:
     side = StoredModel(Framework.TORCH, tensors=tensors, names={key: {"state_dict": key} for key in state})
     wanted = [key for key in state if not TRAINING.search(key)]
     with open_weights(path, trust_code=trust_code) as archive:
-        for key, stored in resolve(side, wanted, archive).items():
-            values = torch.from_numpy(archive.read(stored)).to(state[key].dtype)
+        for key, file_key in resolve(side, wanted, archive).items():
+            values = torch.from_numpy(archive.read(file_key)).to(state[key].dtype)
             model.load_state_dict({key: values}, strict=False, assign=state[key].is_meta)

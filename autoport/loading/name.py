@@ -1,4 +1,4 @@
-"""What a model's name says: a module or a file, attributes, and literal arguments."""
+"""Parses a model's name: a module or a file, attributes, and literal arguments."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ EXAMPLE = "package.module:callable or path/to/file.py:callable"
 
 @dataclass(frozen=True)
 class Name:
-    """A model's name, taken apart.
+    """A parsed name of a model.
 
     Attributes:
-        text: as it was given.
+        text: the name itself.
         where: module, or path of a Python file.
-        attributes: what to look up there, one after the other.
+        attributes: looked up there, one after the other.
         args: positional arguments; None if there is no call.
         kwargs: keyword arguments.
     """
@@ -32,7 +32,7 @@ class Name:
 
 
 def parse_name(text: str) -> Name:
-    """Takes a name apart.
+    """Parses a name.
 
     Args:
         text: `module:callable`, `file.py:callable`, either with literal arguments.
@@ -44,10 +44,10 @@ def parse_name(text: str) -> Name:
         >>> parse_name("keras.applications:VGG16(weights=None)").kwargs
         {'weights': None}
     """
-    found = re.fullmatch(r"((?:[A-Za-z]:[\\/])?[^:]+):(.+)", text.strip(), re.DOTALL)
-    if found is None:
+    split = re.fullmatch(r"((?:[A-Za-z]:[\\/])?[^:]+):(.+)", text.strip(), re.DOTALL)
+    if split is None:
         raise LoadError(f"{text!r} does not name a model: write {EXAMPLE}, or give a .keras or .h5 file")
-    where, what = found.groups()
+    where, what = split.groups()
     try:
         node = ast.parse(what.strip(), mode="eval").body
         call = node if isinstance(node, ast.Call) else None
@@ -71,6 +71,6 @@ def _arguments(call: ast.Call) -> tuple[tuple[Any, ...], dict[str, Any]]:
     kwargs = {}
     for keyword in call.keywords:
         if keyword.arg is None:
-            raise ValueError("** is no literal")
+            raise ValueError("** is not a literal")
         kwargs[keyword.arg] = ast.literal_eval(keyword.value)
     return tuple(ast.literal_eval(arg) for arg in call.args), kwargs

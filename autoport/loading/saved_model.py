@@ -1,4 +1,4 @@
-"""SavedModels: what computes is in the file, as TensorFlow operations, and no source code is needed."""
+"""SavedModels, which hold their computation as TensorFlow operations, so that no source code is needed."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 import tensorflow as tf
 
 from autoport.errors import FileError, LoadError
-from autoport.internals.keras import argument_name, forget_shapes, inlined, saved_model_document
+from autoport.internals.keras import argument_name, forget_shapes, inlined_graph, saved_model_document
 
 # Operations that touch files or the network, or run Python; saving and restoring are not called.
-HARMFUL = re.compile(
+HARMFUL_OPERATIONS = re.compile(
     r".*(PyFunc|WriteFile|ReadFile|Reader|TextLine|FixedLengthRecord|Sql|MatchingFiles|Rpc|CreateSummary|Snapshot).*"
 )
 PREFERRED = ("serving_default", "serve")
@@ -24,9 +24,9 @@ class SavedModel:
 
     Attributes:
         name: of its folder.
-        inputs: what it takes, as `tf.TensorSpec`s.
-        variables: what it reads.
-        loaded: what TensorFlow made of it.
+        inputs: its arguments, as `tf.TensorSpec`s.
+        variables: those that it reads.
+        loaded: the object that TensorFlow loaded.
     """
 
     def __init__(self, path: Path, loaded: Any, function: Any) -> None:
@@ -38,47 +38,47 @@ class SavedModel:
 
     def __call__(self, inputs: Any) -> Any:
         """Runs it on a tensor, or on a list of tensors in the order of `inputs`."""
-        given = dict(zip(self._names, tf.nest.flatten(inputs), strict=True))
-        return self._function(**given) if tf.executing_eagerly() else self._inlined(given)
+        arguments = dict(zip(self._names, tf.nest.flatten(inputs), strict=True))
+        return self._function(**arguments) if tf.executing_eagerly() else self._import_inlined(arguments)
 
-    def _inlined(self, given: dict[str, Any]) -> Any:
-        """Its operations in the graph that is being traced, with what it calls in place and shapes of the inputs."""
-        flat = inlined(self._function)
+    def _import_inlined(self, arguments: dict[str, Any]) -> Any:
+        """Imports its operations into the graph that is being traced, inlines called functions, infers shapes anew."""
+        flat = inlined_graph(self._function)
         graph = tf.compat.v1.get_default_graph()
         captured = {inner.name: graph.capture(outer) for outer, inner in self._function.graph.captures}
         feeds = [tensor for tensor in self._function.inputs if tensor.name not in captured]
         named = {argument_name(tensor): tensor.name for tensor in feeds}
-        fed = {named[name]: tensor for name, tensor in given.items()}
-        mapped = {**captured, **fed}
-        kept = tf.compat.v1.GraphDef(versions=flat.versions, library=flat.library)
-        kept.node.extend(node for node in flat.node if f"{node.name}:0" not in mapped)
-        for node in kept.node:
+        from_arguments = {named[name]: tensor for name, tensor in arguments.items()}
+        mapped = {**captured, **from_arguments}
+        body = tf.compat.v1.GraphDef(versions=flat.versions, library=flat.library)
+        body.node.extend(node for node in flat.node if f"{node.name}:0" not in mapped)
+        for node in body.node:
             forget_shapes(node)
-        used = {name if ":" in name else f"{name}:0" for node in kept.node for name in node.input}
+        used = {name if ":" in name else f"{name}:0" for node in body.node for name in node.input}
         names = [tensor.name for tensor in self._function.outputs]
         return tf.graph_util.import_graph_def(
-            kept, {name: tensor for name, tensor in mapped.items() if name in used}, return_elements=names, name=""
+            body, {name: tensor for name, tensor in mapped.items() if name in used}, return_elements=names, name=""
         )
 
 
 def load_saved_model(path: Path, trust_code: bool = False) -> SavedModel:
-    """Loads what a folder holds.
+    """Loads a SavedModel.
 
     Args:
         path: the folder.
-        trust_code: load it although its operations read or write files, or run Python.
+        trust_code: load it even if its operations read or write files, or run Python.
 
     Raises:
-        FileError: it is damaged, or would run code.
+        FileError: it is damaged, or its operations touch files or run code.
         LoadError: it has no function that could be read.
     """
     if not (path / "saved_model.pb").is_file():
         raise LoadError(f"{path} is a folder without saved_model.pb: a SavedModel is expected")
     try:
         document = saved_model_document((path / "saved_model.pb").read_bytes())
-    except Exception as error:  # of protobuf, of which there are several
+    except Exception as error:  # protobuf has several implementations, each with its own errors
         raise FileError(f"{path}/saved_model.pb is damaged: {error}") from error
-    harmful = sorted({kind for kind in _operations(document) if HARMFUL.fullmatch(kind)})
+    harmful = sorted({kind for kind in _operations(document) if HARMFUL_OPERATIONS.fullmatch(kind)})
     if harmful and not trust_code:
         raise FileError(
             f"{path} reads or writes files or runs code ({', '.join(harmful)}); --trust-code allows it, "
@@ -87,14 +87,14 @@ def load_saved_model(path: Path, trust_code: bool = False) -> SavedModel:
     try:
         loaded = tf.saved_model.load(str(path))
         function = next(_functions(loaded), None)
-        found = None if function is None else SavedModel(path, loaded, function)
+        model = None if function is None else SavedModel(path, loaded, function)
     except Exception as error:  # TensorFlow has an exception for every way a file can be damaged
         raise FileError(f"{path} cannot be loaded: {error}") from error
-    if found is None:
+    if model is None:
         raise LoadError(
             f"{path} has neither a signature nor a function that was called with tensors before it was saved"
         )
-    return found
+    return model
 
 
 def _operations(document: Any) -> Iterator[str]:
@@ -105,7 +105,7 @@ def _operations(document: Any) -> Iterator[str]:
 
 
 def _functions(loaded: Any) -> Iterator[Any]:
-    """What can be called, the likeliest first: signatures, then the module itself, then its functions."""
+    """Callables, the likeliest first: signatures, then the module itself, then its functions."""
     signatures = getattr(loaded, "signatures", {})
     for name in sorted(signatures, key=lambda name: name not in PREFERRED):
         yield signatures[name]
@@ -115,11 +115,11 @@ def _functions(loaded: Any) -> Iterator[Any]:
 
 
 def _trains(function: Any) -> bool:
-    """Whether a function was traced with an argument that is True: `training`, most likely."""
+    """Whether a function was traced with an argument that is True, most likely `training`."""
     return any(leaf is True for leaf in tf.nest.flatten(function.structured_input_signature))
 
 
 def _specs(function: Any) -> dict[str, Any]:
-    """What a function takes, by the names of its arguments."""
+    """The specs of a function's tensors, by the names of its arguments."""
     leaves = tf.nest.flatten(function.structured_input_signature)
     return {spec.name: spec for spec in leaves if isinstance(spec, tf.TensorSpec)}

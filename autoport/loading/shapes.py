@@ -12,7 +12,7 @@ from autoport.errors import InputError
 
 
 def example_inputs(model: Any, shapes: Sequence[tuple[int, ...]]) -> Any:
-    """Seeded inputs of given shapes: normal noise, or small whole numbers where the model declares integers.
+    """Seeded inputs of given shapes: normal noise, or zeros and ones where the model declares integers.
 
     Args:
         model: a Keras model.
@@ -21,13 +21,12 @@ def example_inputs(model: Any, shapes: Sequence[tuple[int, ...]]) -> Any:
     Returns:
         An array, or a list of arrays for several shapes.
     """
-
     declared = [str(getattr(tensor, "dtype", "")) for tensor in getattr(model, "inputs", None) or ()]
     rng = np.random.default_rng(0)
     arrays = []
     for number, shape in enumerate(shapes):
-        whole = number < len(declared) and "int" in declared[number]
-        arrays.append(rng.integers(0, 2, shape) if whole else rng.standard_normal(shape).astype("float32"))
+        is_integer = number < len(declared) and "int" in declared[number]
+        arrays.append(rng.integers(0, 2, shape) if is_integer else rng.standard_normal(shape).astype("float32"))
     return arrays[0] if len(arrays) == 1 else arrays
 
 
@@ -38,14 +37,14 @@ def parse_shape(text: str) -> tuple[int, ...]:
         text: sizes between `x` or commas, the batch first.
 
     Raises:
-        InputError: it is no shape.
+        InputError: it is not a shape.
 
     Example:
         >>> parse_shape("2x224x224x3")
         (2, 224, 224, 3)
     """
-    found = re.fullmatch(r"\(?\s*(\d+(?:\s*[x,]\s*\d+)*)\s*,?\s*\)?", text.strip())
-    shape = tuple(int(size) for size in re.split(r"[x,]", found.group(1))) if found else ()
+    listed = re.fullmatch(r"\(?\s*(\d+(?:\s*[x,]\s*\d+)*)\s*,?\s*\)?", text.strip())
+    shape = tuple(int(size) for size in re.split(r"[x,]", listed.group(1))) if listed else ()
     if not shape or 0 in shape:
-        raise InputError(f"--input {text!r} is no shape: write sizes like 2x224x224x3, the batch first")
+        raise InputError(f"--input {text!r} is not a shape: write sizes like 2x224x224x3, the batch first")
     return shape

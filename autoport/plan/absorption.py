@@ -5,9 +5,9 @@ bias b to x and the target does not, the same function results from
 
     mean' = mean - b
 
-The bias may pass through sums and pooling on its way (in a pre-activation ResNet a bias on the
-residual stream reaches every later norm on it), but it must end in batch norms only. There is no
-inverse: the way back sets the bias to zero.
+The bias may pass through sums and pooling on its way: in a pre-activation ResNet a bias on the residual stream reaches
+every later norm on it. Every path from it must end in a batch norm. There is no inverse: the way back sets the bias to
+zero.
 """
 
 from __future__ import annotations
@@ -30,49 +30,49 @@ def find_absorptions(
         biases: source bias, by the name of the target operation that lacks it.
 
     Returns:
-        What can be absorbed, for every bias (by path) that cannot the reason, and the values that
-        lack a bias that is absorbed further on.
+        The absorptions; by path of every other bias, the reason why it cannot be absorbed; and the values that lack a
+        bias which a norm further on absorbs.
     """
     shifts: dict[Value, dict[str, Piece]] = {}
-    found: list[Absorption] = []
+    absorptions: list[Absorption] = []
     refused: dict[str, Reason] = {}
     for op in target.ops():
-        arriving = [shifts.get(value, {}) for value in op.inputs]
-        passed = _passed(target, op, arriving, found, refused)
+        incoming = [shifts.get(value, {}) for value in op.inputs]
+        outgoing = _pass_on(target, op, incoming, absorptions, refused)
         if op.name in biases:
-            passed = {**passed, biases[op.name].tensor: biases[op.name]}
-        shifts.update({Value(op.name, k): passed for k in range(len(op.shapes))} if passed else {})
+            outgoing = {**outgoing, biases[op.name].tensor: biases[op.name]}
+        shifts.update({Value(op.name, k): outgoing for k in range(len(op.shapes))} if outgoing else {})
     for value in target.outputs:
         for path in shifts.get(value, {}):
             refused.setdefault(path, Reason(Code.BIAS_REACHES_OUTPUT))
     shifted = {value for value, shift in shifts.items() if shift.keys() - refused.keys()}
-    return [a for a in found if a.bias.tensor not in refused], refused, shifted
+    return [a for a in absorptions if a.bias.tensor not in refused], refused, shifted
 
 
-def _passed(
-    target: Graph, op: Op, arriving: list[dict[str, Piece]], found: list[Absorption], refused: dict[str, Reason]
+def _pass_on(
+    target: Graph, op: Op, incoming: list[dict[str, Piece]], absorptions: list[Absorption], refused: dict[str, Reason]
 ) -> dict[str, Piece]:
-    """The biases that an operation hands on; absorbs or refuses the others."""
-    together = {path: piece for shift in arriving for path, piece in shift.items()}
-    if not together:
+    """Returns the biases that an operation passes on; absorbs or refuses the others."""
+    biases = {path: piece for shift in incoming for path, piece in shift.items()}
+    if not biases:
         return {}
     if op.kind.has_statistics:
         mean = op.weights["mean"].pieces[0] if "mean" in op.weights else None
-        for path, piece in together.items():
+        for path, piece in biases.items():
             if mean is None or len(mean.axes) != 1 or list(piece.axes.values()) != list(mean.axes.values()):
                 refused[path] = Reason.of(Code.BIAS_WITHOUT_MEAN, norm=op.place)
             else:
-                found.append(Absorption(mean, piece.expand(next(iter(piece.axes)), list(mean.axes.items()))))
+                absorptions.append(Absorption(mean, piece.expand(next(iter(piece.axes)), list(mean.axes.items()))))
         return {}
-    repeated = sum(len(shift) for shift in arriving) > len(together)
-    if _transparent(target, op) and not repeated:
-        return together
-    for path in together:
+    repeated = sum(len(shift) for shift in incoming) > len(biases)
+    if _passes_shift(target, op) and not repeated:
+        return biases
+    for path in biases:
         refused[path] = Reason.of(Code.BIAS_BEFORE_NORM, operation=op.place)
     return {}
 
 
-def _transparent(target: Graph, op: Op) -> bool:
+def _passes_shift(target: Graph, op: Op) -> bool:
     """Whether op(x + b) = op(x) + b for a constant b in every channel."""
     if op.kind.adds:
         shapes = {target.shape(value) for value in op.inputs}

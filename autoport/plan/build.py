@@ -19,9 +19,9 @@ from autoport.weights.pair import WeightPair, neutral_value
 from autoport.weights.piece import Piece
 from autoport.weights.role import Role
 
-# The places of two matched operations, and why they are a pair.
+# Two matched operations by their places, and the reason why they are a pair.
 Why = tuple[Place, Place, Reason]
-# By the place of a target piece, what is added to it besides its source.
+# By the place of a target piece, the terms that are added to its source.
 Extra = Mapping[tuple[str, str], Sequence[Term]]
 
 
@@ -34,17 +34,17 @@ def draft_transfer(pairs: Sequence[Pair], target: Graph, to: Framework) -> tuple
         to: that side.
 
     Returns:
-        The draft, and the values of the target that lack a bias which is absorbed further on.
+        The draft, and the values of the target that lack a bias which a norm further on absorbs.
     """
     weights = [weight for pair in pairs for weight in pair.weights]
     absorptions, refused, shifted = find_absorptions(target, _biases(pairs, to))
     parts, twins = _parts_by_tensor(weights, to, _extra(absorptions))
     reasons = _reasons(pairs, to)
     entries, conflicts = {}, {}
-    for path, known in parts.items():
+    for path, target_parts in parts.items():
         tensor = target.tensors[path]
         size = math.prod(tensor.shape)
-        chosen, others = _once(known, size)
+        chosen, others = _split_repeats(target_parts, size)
         if sum(map(_extent, chosen)) == size:
             entries[path] = Entry(tensor, tuple(chosen), (*others, *twins.get(path, ())), reasons[path])
         else:
@@ -72,7 +72,7 @@ def _extra(absorptions: Iterable[Absorption]) -> Extra:
 
 
 def _neutral(weights: Iterable[WeightPair], to: Framework) -> dict[str, float]:
-    """Source tensors without a place in the target, with the value at which they change nothing."""
+    """By path of a source tensor without a place in the target, the value at which it changes nothing."""
     neutral: dict[str, float] = {}
     for weight in weights:
         source, written = weight.toward(to)
@@ -85,7 +85,7 @@ def _neutral(weights: Iterable[WeightPair], to: Framework) -> dict[str, float]:
 def _parts_by_tensor(
     weights: Iterable[WeightPair], to: Framework, extra: Extra
 ) -> tuple[dict[str, list[Part]], dict[str, list[Part]]]:
-    """Parts of each target tensor, and those that belong into the place of another part."""
+    """Parts of each target tensor, and its twins: further parts that compete for the place of another one."""
     parts: dict[str, dict[tuple[str, str], Part]] = defaultdict(dict)
     twins: dict[str, list[Part]] = defaultdict(list)
     for weight in weights:
@@ -94,17 +94,17 @@ def _parts_by_tensor(
             first = parts[path].setdefault(place_of(part.target), part)
             if not same_part(first, part):
                 twins[path].append(part)
-    return {path: list(known.values()) for path, known in parts.items()}, twins
+    return {path: list(by_place.values()) for path, by_place in parts.items()}, twins
 
 
-def _once(parts: list[Part], size: int) -> tuple[list[Part], list[Part]]:
-    """Parts that make up a tensor, and those that make parts of it once more: a layer that is split at one use only."""
-    whole = [part for part in parts if _extent(part) == size][:1]
-    return (whole, [part for part in parts if part not in whole]) if whole else (parts, [])
+def _split_repeats(parts: list[Part], size: int) -> tuple[list[Part], list[Part]]:
+    """Parts that make up a tensor, and parts that repeat some of it: a layer is split at one of its uses only."""
+    complete = [part for part in parts if _extent(part) == size][:1]
+    return (complete, [part for part in parts if part not in complete]) if complete else (parts, [])
 
 
 def _extent(part: Part) -> int:
-    """Number of elements that a part makes."""
+    """Number of elements in a part."""
     return math.prod(part.target.axes.values())
 
 
@@ -124,7 +124,7 @@ def _parts(weight: WeightPair, to: Framework, extra: Extra) -> list[Part]:
 
 
 def _reasons(pairs: Iterable[Pair], to: Framework) -> dict[str, tuple[Reason, ...]]:
-    """For every target tensor the operations that it belongs to, and why they are a pair."""
+    """For every target tensor, the pairs of operations that read it, and why they are pairs."""
     roles: dict[str, dict[Why, dict[Role, None]]] = defaultdict(lambda: defaultdict(dict))
     for pair in pairs:
         why = pair.tf.place, pair.torch.place, pair.reason

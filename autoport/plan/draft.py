@@ -1,4 +1,4 @@
-"""One direction of a match: first as structure tells it, then with what the weights themselves decide."""
+"""One direction of a match: first as structure decides it, then with what the values of the weights decide."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from autoport.weights.piece import Piece
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A transfer as far as structure tells it, without a look at any value.
+    """A transfer as far as structure decides it, before any value is read.
 
     Attributes:
         entries: by path of the target tensor.
-        conflicts: target tensors that cannot be made as a whole, with the reason.
-        neutral: source tensors that have no place in the target, with the value at which they
-            change nothing.
-        refused: source tensors that the target has no place for, with the reason: biases that nothing could
-            absorb, sources of one tensor that differ.
+        conflicts: target tensors of which a part has no source, or whose sources differ, with the reason.
+        neutral: source tensors without a place in the target, with the value at which they change nothing.
+        refused: source tensors that are not ported, with the reason: biases that nothing can absorb, and different
+            sources of one tensor.
     """
 
     entries: Mapping[str, Entry] = field(default_factory=dict)
@@ -37,8 +36,8 @@ class Draft:
         return {path for entry in self.entries.values() for path in entry.sources}
 
     @property
-    def carried(self) -> Counter[str]:
-        """How many numbers of every source tensor some entry reads; each part counts once."""
+    def elements_used(self) -> Counter[str]:
+        """By path of a source tensor, how many of its elements some entry reads; each piece counts once."""
         terms = (t for entry in self.entries.values() for part in (*entry.parts, *entry.twins) for t in part.terms)
         pieces = {place_of(term.source): term.source for term in terms}
         counts: Counter[str] = Counter()
@@ -46,11 +45,11 @@ class Draft:
             counts[piece.tensor] += math.prod(piece.axes.values())
         return counts
 
-    def decided(self, read: Callable[[str], Array]) -> Draft:
-        """The draft without tied tensors into which sources of different values belong.
+    def without_conflicts(self, read: Callable[[str], Array]) -> Draft:
+        """The draft without tied tensors whose sources hold different values.
 
-        Where such a source belongs elsewhere, too, layers are shared in another way on each side: who belongs to whom
-        is open, and nothing of it is written.
+        If such a source is also read by other entries, the two sides share layers in different ways. Then those
+        entries are dropped, too, because nothing decides which layer corresponds to which.
 
         Args:
             read: gives the stored source tensor of a path.
@@ -74,7 +73,7 @@ class Draft:
 
 @dataclass(frozen=True, kw_only=True)
 class Transfer(Draft):
-    """A transfer that can be carried out: what is written, and what is left out.
+    """A transfer that can be carried out: the entries, and the tensors that they leave out.
 
     Attributes:
         missing: tensors that the target's forward pass reads and no entry writes, with the reason.
@@ -86,10 +85,10 @@ class Transfer(Draft):
 
     @property
     def complete(self) -> bool:
-        """Whether nothing that either forward pass reads is left out."""
+        """Whether the entries leave out no tensor that a forward pass reads."""
         return not self.missing and not self.unexpected
 
 
 def place_of(piece: Piece) -> tuple[str, str]:
-    """A piece's place in its tensor, whatever its axes are called."""
+    """A piece's place in its tensor, independent of the names of its axes."""
     return piece.tensor, f"{sorted(piece.select.items())} {sorted(piece.narrow.items())}"

@@ -1,4 +1,4 @@
-"""How one target tensor is made: which pieces of which source tensors, and why."""
+"""The recipe of one target tensor: which pieces of which source tensors, and why."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from autoport.weights.algebra import Array, Part, assemble, content, sum_of, vie
 
 @dataclass(frozen=True)
 class Entry:
-    """How one target tensor is made.
+    """The recipe of one target tensor.
 
     Attributes:
         tensor: the target.
         parts: its pieces with their sources.
-        twins: further parts that belong into the same places, because the target is tied and the source is not.
-        reasons: why they belong together, of every two operations that read a part of it; two entries that
-            are made alike are equal whatever the reasons.
+        twins: further parts for the same places, because the target ties what the source stores twice.
+        reasons: why the operations that read it are pairs. They do not count when entries are compared.
         sources: paths of every source tensor.
     """
 
@@ -40,14 +39,14 @@ class Entry:
         """Whether a twin holds other values than the parts."""
         if not self.twins:
             return False
-        made = assemble(self.tensor.shape, np.result_type(*map(read, self.sources)), self.parts, read)
-        return any((view(made, twin.target) != content(twin, read)).any() for twin in self.twins)
+        value = assemble(self.tensor.shape, np.result_type(*map(read, self.sources)), self.parts, read)
+        return any((view(value, twin.target) != content(twin, read)).any() for twin in self.twins)
 
     @property
     def expression(self) -> str:
         """The transform in one line."""
         texts = []
         for part in self.parts:
-            made = sum_of(part.terms) if part.terms else f"{part.fill:g}"
-            texts.append(f"{made} -> {part.target}")
+            source = sum_of(part.terms) if part.terms else f"{part.fill:g}"
+            texts.append(f"{source} -> {part.target}")
         return "; ".join(dict.fromkeys(texts))

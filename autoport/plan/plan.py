@@ -1,4 +1,4 @@
-"""The answer as data: a transfer with what files know of both models, so that it needs neither of them."""
+"""The answer as data: a transfer, with both models as files know them, so that it needs neither model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from autoport.plan.draft import Transfer
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(Transfer):
-    """A transfer in one direction, as data: it needs neither model to be read or carried out.
+    """A transfer in one direction, as data. Reading it and carrying it out needs neither model.
 
     Attributes:
         source: the model that is read.
@@ -31,7 +31,7 @@ class Plan(Transfer):
         """Writes the plan as JSON, as `docs/plan-format.md` says.
 
         Args:
-            path: of the file, by custom with the ending `.plan.json`.
+            path: of the file; by convention it ends in `.plan.json`.
 
         Raises:
             AutoportError: the file cannot be written; an old one is as it was.
@@ -49,7 +49,7 @@ class Plan(Transfer):
             path: of the file.
 
         Raises:
-            PlanError: it is no plan, or none that this version reads.
+            PlanError: it is not a plan, or of another version.
 
         Example:
             >>> autoport.Plan.load("resnet50.plan.json").entries["fc.weight"].expression  # doctest: +SKIP

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from autoport.errors import TransferError
-from autoport.weights.algebra import Array, placed
+from autoport.weights.algebra import Array, enumerate_slabs
 
 
 class TorchStore:
@@ -22,7 +22,7 @@ class TorchStore:
         tensor = self._tensors[path].detach()
         if tensor.is_meta:
             raise TransferError(
-                f"{path} is on the meta device and holds no values; take match.state_dict() and load it "
+                f"{path} is on the meta device and holds no values: take match.state_dict() and load it "
                 "with load_state_dict(..., assign=True)"
             )
         tensor = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
@@ -35,9 +35,9 @@ class TorchStore:
 
         tensor = self._tensors[path]
         with torch.no_grad():
-            for index, piece in placed(tensor.shape, pieces):
+            for index, piece in enumerate_slabs(tensor.shape, pieces):
                 tensor[index].copy_(torch.from_numpy(piece))
 
     def holds(self, path: str) -> bool:
-        """Whether a tensor is anywhere but on the meta device."""
+        """Whether a tensor has values: those on the meta device have none."""
         return not self._tensors[path].is_meta

@@ -1,4 +1,4 @@
-"""Which views there are, and which one a file's suffix asks for."""
+"""The views by format, and by suffix of a file."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def render(report: Report, format: str) -> str:
 
 
 def check_output(place: Path) -> None:
-    """Finds out before any work is done whether a report can go to a path.
+    """Checks before any work is done that a report can be written to a path.
 
     Raises:
         SaveError: its suffix names no format, or its folder does not exist.

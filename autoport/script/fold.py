@@ -1,4 +1,4 @@
-"""Folds lines that repeat, but for numbers that go up evenly, into loops."""
+"""Folds lines into loops where they repeat except for numbers that go up evenly."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-# Items of one loop at most, and how many lines a loop must save to be worth reading.
-LONGEST = 64
-WORTH = 3
+# The most items in the body of a loop, and the fewest lines that a loop must save to be worth reading.
+LONGEST_BODY = 64
+FEWEST_SAVED = 3
 VARIABLES = "ijklmn"
 
 
 @dataclass(frozen=True)
-class Line:
+class CodeLine:
     """A line of code.
 
     Attributes:
-        texts: what stands between its numbers; one more than these.
+        texts: the texts around its numbers, one more than there are numbers.
         numbers: every number in it.
     """
 
@@ -29,7 +29,7 @@ class Line:
 
     @property
     def shape(self) -> Any:
-        """What two lines that differ only in numbers have in common."""
+        """Equal for two lines that differ only in numbers."""
         return self.texts
 
 
@@ -39,12 +39,12 @@ class Loop:
 
     Attributes:
         count: how often it runs.
-        body: what it runs, with the numbers of the first time.
-        steps: by how much each number goes up.
+        body: its items, with the numbers of the first iteration.
+        steps: by how much each number goes up with an iteration.
     """
 
     count: int
-    body: tuple[Line | Loop, ...]
+    body: tuple[CodeLine | Loop, ...]
     steps: tuple[int, ...]
 
     @property
@@ -54,7 +54,7 @@ class Loop:
 
     @property
     def shape(self) -> Any:
-        """What two loops that differ only in numbers have in common."""
+        """Equal for two loops that differ only in numbers."""
         return self.count, self.steps, tuple(item.shape for item in self.body)
 
     @property
@@ -63,22 +63,22 @@ class Loop:
         return tuple(number for item in self.body for number in item.numbers)
 
 
-Item: TypeAlias = Line | Loop
+Item: TypeAlias = CodeLine | Loop
 
 
-def line(text: str) -> Line:
-    """A line of code, taken apart; outside of strings a number of several parts (0.5) is text."""
+def line(text: str) -> CodeLine:
+    """Splits a line of code at its whole numbers; outside of strings 0.5 is text."""
     parts = [""]
     for piece in re.split(r'("(?:[^"\\]|\\.)*")', text):
         number = r"(?<!\d)(?:0|[1-9]\d*)(?!\d)" if piece.startswith('"') else r"(?<![\w.])(?:0|[1-9]\d*)(?![\w.])"
         first, *rest = re.split(f"({number})", piece)
         parts[-1] += first
         parts += rest
-    return Line(tuple(parts[::2]), tuple(map(int, parts[1::2])))
+    return CodeLine(tuple(parts[::2]), tuple(map(int, parts[1::2])))
 
 
 def fold(items: Sequence[Item]) -> list[Item]:
-    """Folds what repeats, also loops into loops.
+    """Folds lines that repeat into loops, and loops into loops.
 
     Args:
         items: lines in order.
@@ -93,19 +93,19 @@ def fold(items: Sequence[Item]) -> list[Item]:
     folded = list(items)
     while True:
         before = len(folded)
-        for length in range(1, LONGEST + 1):
-            folded = list(_folded(folded, length))
+        for length in range(1, LONGEST_BODY + 1):
+            folded = list(_fold_blocks(folded, length))
         if len(folded) == before:
             return folded
 
 
-def _folded(items: Sequence[Item], length: int) -> Iterator[Item]:
-    """The same with loops in place of blocks of that many lines that repeat."""
+def _fold_blocks(items: Sequence[Item], length: int) -> Iterator[Item]:
+    """The same items; repeated blocks of `length` items become loops."""
     place = 0
     while place < len(items):
         count, steps = _repeats(items, place, length)
         body = tuple(items[place : place + length])
-        if sum(item.lines for item in body) * (count - 1) >= WORTH:
+        if sum(item.lines for item in body) * (count - 1) >= FEWEST_SAVED:
             yield Loop(count, body, steps)
             place += length * count
         else:
@@ -114,16 +114,16 @@ def _folded(items: Sequence[Item], length: int) -> Iterator[Item]:
 
 
 def _repeats(items: Sequence[Item], place: int, length: int) -> tuple[int, tuple[int, ...]]:
-    """How often a block stands there in a row, and by how much its numbers go up."""
+    """How often a block repeats from a place on, and by how much its numbers go up each time."""
     first = items[place : place + length]
     count, steps = 1, None
     while True:
         block = items[place + count * length : place + (count + 1) * length]
         if [item.shape for item in block] != [item.shape for item in first]:
             return count, steps or ()
-        grown = _difference(block, first)
-        steps = grown if steps is None else steps
-        if grown != tuple(count * step for step in steps) or min(grown, default=0) < 0:
+        increase = _difference(block, first)
+        steps = increase if steps is None else steps
+        if increase != tuple(count * step for step in steps) or min(increase, default=0) < 0:
             return count, steps
         count += 1
 
@@ -140,13 +140,13 @@ def render(items: Sequence[Item], indent: int = 1, terms: Sequence[dict[str, int
     Args:
         items: lines and loops.
         indent: how deep they stand.
-        terms: for each of their numbers, by how much it goes up with each variable.
+        terms: for each of their numbers, its step with each loop variable.
     """
     lines = []
     growing = list(terms) if terms is not None else [{} for item in items for _ in item.numbers]
     for item in items:
         own, growing = growing[: len(item.numbers)], growing[len(item.numbers) :]
-        if isinstance(item, Line):
+        if isinstance(item, CodeLine):
             lines.append("    " * indent + _text(item, own).replace("\n", "\n" + "    " * indent))
             continue
         variable = VARIABLES[indent - 1]
@@ -156,23 +156,23 @@ def render(items: Sequence[Item], indent: int = 1, terms: Sequence[dict[str, int
     return lines
 
 
-def _text(found: Line, terms: Sequence[dict[str, int]]) -> str:
-    """A line with sums in place of its numbers; strings that hold such become f-strings."""
-    whole, string = "", _String()
-    for number, term, text in zip((*found.numbers, 0), (*terms, {}), found.texts, strict=True):
-        whole += string.take(text)
-        if text is not found.texts[-1]:
-            whole += string.number(number, term)
-    return whole
+def _text(template: CodeLine, terms: Sequence[dict[str, int]]) -> str:
+    """A line with sums in place of its numbers; strings that contain sums become f-strings."""
+    code, string = "", _String()
+    for number, term, text in zip((*template.numbers, 0), (*terms, {}), template.texts, strict=True):
+        code += string.take(text)
+        if text is not template.texts[-1]:
+            code += string.number(number, term)
+    return code
 
 
-def _spelled(part: str) -> str:
+def _escape(part: str) -> str:
     """A part of an f-string: an expression, or text."""
     return part[1:] if part.startswith("\0") else part.replace("{", "{{").replace("}", "}}")
 
 
 class _String:
-    """Follows a line of code, and keeps back what is inside of quotes until they are closed."""
+    """Scans a line of code, and buffers what is between quotes until they are closed."""
 
     def __init__(self) -> None:
         self._inside: list[str] | None = None
@@ -180,7 +180,7 @@ class _String:
         self._escaped = False
 
     def take(self, text: str) -> str:
-        """Text as it stands; returns what is settled by it."""
+        """Scans text; returns the code that is complete with it."""
         return "".join(map(self._character, text))
 
     def _character(self, character: str) -> str:
@@ -193,13 +193,13 @@ class _String:
             parts, self._inside = self._inside, None
             if not self._formatted:
                 return '"' + "".join(parts) + '"'
-            return 'f"' + "".join(_spelled(p) for p in parts) + '"'
+            return 'f"' + "".join(_escape(p) for p in parts) + '"'
         self._escaped = character == "\\" and not self._escaped
         self._inside.append(character)
         return ""
 
     def number(self, number: int, term: dict[str, int]) -> str:
-        """A number, which may be a sum."""
+        """Scans a number that may be a sum; returns the code that is complete with it."""
         parts = [f"{'' if step == 1 else f'{step} * '}{name}" for name, step in term.items() if step]
         text = " + ".join([*parts, *([str(number)] if number or not parts else [])]).replace("+ -", "- ")
         if self._inside is None:

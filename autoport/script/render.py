@@ -1,7 +1,6 @@
 """A plan as Python: numpy, einops, h5py and safetensors, and nothing else.
 
-What the script does for each tensor is what `autoport.weights.algebra` does; the helpers are written out in the script,
-where a plan needs them.
+The script does for each tensor what `autoport.weights.algebra` does. It contains the helpers that the plan needs.
 """
 
 from __future__ import annotations
@@ -96,7 +95,7 @@ TAIL = """
 if __name__ == "__main__":
     main(*sys.argv[1:])
 """
-# By target: what is imported for reading and writing, the main function, and what files are called.
+# By target: the import for reading and writing, the main function, and example names of both files.
 FORMS = {
     "torch": ("from safetensors.numpy import save_file", READ_H5, "model.weights.h5", "model.safetensors"),
     "tf": ("from safetensors import safe_open", READ_SAFETENSORS, "model.safetensors", "model.weights.h5"),
@@ -107,14 +106,14 @@ def render_script(plan: Plan) -> str:
     """Writes a plan as a script.
 
     Args:
-        plan: complete, and of tensors whose types numpy has.
+        plan: complete, and with dtypes that numpy has.
 
     Returns:
         Python code, with loops where the structure repeats.
 
     Raises:
         IncompleteMatchError: the plan leaves something out.
-        PlanError: it needs what a script of this kind cannot do.
+        PlanError: a tensor is of a dtype that numpy lacks, or the plan does not know its name in files.
 
     Example:
         >>> print(render_script(match.plan()))  # doctest: +SKIP
@@ -137,13 +136,13 @@ def render_script(plan: Plan) -> str:
 
 
 def _label(side: StoredModel) -> str:
-    """A model's name, fit for a docstring."""
+    """A model's name, without characters that could end a docstring."""
     name = re.sub(r"[^\w .:-]", "_", side.model)
     return f"{name or 'a model'} ({side.framework})"
 
 
 def _lines(plan: Plan) -> list[str]:
-    """One line for each tensor of a file of the target."""
+    """One line of code for each tensor of a file of the target."""
     side, layout = plan.target, LAYOUTS[plan.target.framework]
     names = {name: path for path in side.tensors if (name := side.names.get(path, {}).get(layout))}
     if layout == "state_dict":
@@ -162,27 +161,27 @@ def _constant(values: Array) -> str:
 
 
 def _entry(plan: Plan, entry: Entry) -> str:
-    """The expression that makes a tensor."""
+    """The expression that computes a tensor."""
     for path in entry.sources:
         _require_plain(plan.source.tensors[path])
     _require_plain(entry.tensor)
     if entry.twins:
-        return f"agreed({_made(plan, entry)},{_parts(plan, entry.twins)}\n)"
-    return _made(plan, entry)
+        return f"agreed({_compute(plan, entry)},{_parts(plan, entry.twins)}\n)"
+    return _compute(plan, entry)
 
 
-def _made(plan: Plan, entry: Entry) -> str:
+def _compute(plan: Plan, entry: Entry) -> str:
     shape, dtype = entry.tensor.shape, entry.tensor.dtype
     if not entry.sources and len({part.fill for part in entry.parts}) == 1:
         return f'np.full({shape}, {entry.parts[0].fill!r}, "{dtype}")'
-    whole = _whole(entry.parts)
-    if whole is not None:
-        return _moved(plan, whole) + _cast(plan, entry)
+    part = _single_part(entry.parts)
+    if part is not None:
+        return _rearrange(plan, part) + _cast(plan, entry)
     return f'fill(\n    {shape},\n    "{dtype}",{_parts(plan, entry.parts)}\n)'
 
 
 def _parts(plan: Plan, parts: Sequence[Part]) -> str:
-    """Arguments, one in a line: where each part goes, and what goes there."""
+    """Arguments, one a line: the place of each part, and its value."""
     return "".join(f"\n    (({_place(part.target)}), {_value(plan, part)})," for part in parts)
 
 
@@ -191,13 +190,13 @@ def _require_plain(tensor: Tensor) -> None:
         raise PlanError(f"{tensor.path} is {tensor.dtype}, which numpy lacks: use `autoport apply` instead of a script")
 
 
-def _whole(parts: Sequence[Part]) -> Part | None:
-    """A whole tensor as another whole tensor in another order, also if the plan says so index by index."""
+def _single_part(parts: Sequence[Part]) -> Part | None:
+    """The one part that moves a whole tensor into a whole tensor, even if the plan does so index by index; or None."""
     forms = set()
     for part in parts:
         pieces = [part.target, *(term.source for term in part.terms)]
-        alike = [term.factor for term in part.terms] == [1.0] and pieces[0].select == pieces[1].select
-        if not alike or any(piece.narrow for piece in pieces):
+        is_copy = [term.factor for term in part.terms] == [1.0] and pieces[0].select == pieces[1].select
+        if not is_copy or any(piece.narrow for piece in pieces):
             return None
         forms.add(tuple((piece.tensor, piece.pattern) for piece in pieces))
     if len(forms) > 1:
@@ -206,14 +205,14 @@ def _whole(parts: Sequence[Part]) -> Part | None:
     return Part(target, (Term(source),))
 
 
-def _moved(plan: Plan, part: Part) -> str:
+def _rearrange(plan: Plan, part: Part) -> str:
     source, target = part.terms[0].source, part.target
-    read = f"read({json.dumps(_key(plan, source.tensor))})"
+    expression = f"read({json.dumps(_key(plan, source.tensor))})"
     if source.pattern == target.pattern:
-        return read
+        return expression
     grouped = [name for names in parse_pattern(source.pattern) if len(names) > 1 for name in names[1:]]
     sizes = "".join(f", {name}={source.sizes[name]}" for name in grouped)
-    return f'rearrange({read}, "{source.pattern} -> {target.pattern}"{sizes})'
+    return f'rearrange({expression}, "{source.pattern} -> {target.pattern}"{sizes})'
 
 
 def _cast(plan: Plan, entry: Entry) -> str:
@@ -224,10 +223,10 @@ def _cast(plan: Plan, entry: Entry) -> str:
 
 def _key(plan: Plan, path: str) -> str:
     layout = LAYOUTS[plan.source.framework]
-    found = plan.source.names.get(path, {}).get(layout)
-    if found is None:
+    name = plan.source.names.get(path, {}).get(layout)
+    if name is None:
         raise PlanError(f"the plan does not say what {path} is called in files of the layout {layout!r}")
-    return found
+    return name
 
 
 def _value(plan: Plan, part: Part) -> str:
@@ -237,22 +236,22 @@ def _value(plan: Plan, part: Part) -> str:
     for number, term in enumerate(part.terms):
         sign = ("-" if term.factor < 0 else "") if number == 0 else (" - " if term.factor < 0 else " + ")
         factor = "" if abs(term.factor) == 1 else f"{abs(term.factor)!r} * "
-        read = f"view(read({json.dumps(_key(plan, term.source.tensor))}), {_place(term.source)})"
-        terms.append(f"{sign}{factor}{read}")
+        expression = f"view(read({json.dumps(_key(plan, term.source.tensor))}), {_place(term.source)})"
+        terms.append(f"{sign}{factor}{expression}")
     return "".join(terms)
 
 
 def _place(piece: Piece) -> str:
     """Arguments of `view` behind the array."""
     ranges: dict[int, Sequence[int]] = {dim: tuple(ends) for dim, ends in piece.narrow.items()}
-    given = [json.dumps(piece.pattern), _literal(piece.sizes)]
+    arguments = [json.dumps(piece.pattern), _literal(piece.sizes)]
     if piece.select or ranges:
-        given.append(_literal(piece.select))
+        arguments.append(_literal(piece.select))
     if ranges:
-        given.append(_literal(ranges))
-    return ", ".join(given)
+        arguments.append(_literal(ranges))
+    return ", ".join(arguments)
 
 
-def _literal(found: Mapping[Any, Any]) -> str:
-    """A dictionary in Python, by names or numbers."""
-    return "{" + ", ".join(f"{json.dumps(key)}: {value!r}" for key, value in found.items()) + "}"
+def _literal(mapping: Mapping[Any, Any]) -> str:
+    """A dictionary as Python code; its keys are names or numbers."""
+    return "{" + ", ".join(f"{json.dumps(key)}: {value!r}" for key, value in mapping.items()) + "}"

@@ -16,8 +16,8 @@ from autoport.plan.plan import Plan
 from autoport.transfer.into_model import Watched, produce_slabs, require_complete
 from autoport.weights.algebra import Array
 
-Read = Callable[[str], Array]
-Report = Callable[[int], None]
+ReadTensor = Callable[[str], Array]
+ReportBytes = Callable[[int], None]
 
 
 def apply_plan(
@@ -27,20 +27,20 @@ def apply_plan(
     *,
     shard_size: int | None = None,
     trust_code: bool = False,
-    report: Report | None = None,
+    report: ReportBytes | None = None,
 ) -> list[str]:
     """Carries a file of weights over, without any model.
 
     Args:
         plan: made for the architecture of both models.
         weights: the file, of the plan's source.
-        path: where to, in a format of the plan's target.
+        path: the file to write, in a format of the plan's target.
         shard_size: most bytes in one file, for `.safetensors`.
-        trust_code: read pickles that may run code, too.
-        report: is told of the bytes of each tensor that was made.
+        trust_code: also read pickles that may run code.
+        report: called with the number of bytes of each slab that was written.
 
     Returns:
-        Tensors of the target of which neither the plan nor the file knows the values; they are left out.
+        Tensors of the target whose values neither the plan nor the file knows; they are left out.
 
     Raises:
         IncompleteMatchError: the plan leaves out something that changes the function.
@@ -61,21 +61,21 @@ def apply_plan(
         read = _reader(plan, archive)
         require_complete(plan, read)
         layout = layout_of(path, plan.target.framework)
-        made = list(_outputs(plan, layout, read, plan.target.kept, report))
-        write_weights(made, path, plan.target.framework, shard_size=shard_size)
-    written = {output.name for output in made}
+        outputs = list(_outputs(plan, layout, read, plan.target.kept, report))
+        write_weights(outputs, path, plan.target.framework, shard_size=shard_size)
+    written = {output.name for output in outputs}
     names = _file_names(plan, layout)
     return [name for name in names if name not in written]
 
 
-def _reader(plan: Plan, archive: Archive) -> Read:
-    looked_at = plan.used | (plan.unexpected.keys() & plan.neutral.keys())
-    keys = resolve(plan.source, [path for path in plan.source.tensors if path in looked_at], archive)
+def _reader(plan: Plan, archive: Archive) -> ReadTensor:
+    needed = plan.used | (plan.unexpected.keys() & plan.neutral.keys())
+    keys = resolve(plan.source, [path for path in plan.source.tensors if path in needed], archive)
     return lambda path: archive.read(keys[path])
 
 
 def _file_names(plan: Plan, layout: str) -> dict[str, str]:
-    """Paths of the target's tensors by what a file calls them; tied ones have several names."""
+    """Paths of the target's tensors by their names in a file; tied ones have several names."""
     side = plan.target
     names = {side.names[path][layout]: path for path in side.tensors if layout in side.names.get(path, {})}
     if layout == "state_dict":
@@ -86,49 +86,49 @@ def _file_names(plan: Plan, layout: str) -> dict[str, str]:
 
 
 def _outputs(
-    plan: Plan, layout: str, read: Read, kept: Mapping[str, Array], report: Report | None = None
+    plan: Plan, layout: str, read: ReadTensor, kept: Mapping[str, Array], report: ReportBytes | None = None
 ) -> Iterator[Output]:
-    """What a file of the target holds."""
+    """The tensors of a file of the target."""
     watched = Watched(read)
     for name, path in _file_names(plan, layout).items():
         tensor = plan.target.tensors[path]
         header = Header(tensor.shape, tensor.dtype)
         if path in plan.entries:
             _require_one_value(plan.entries[path], read)
-            yield Output(name, header, partial(_made, plan, path, watched, report))
+            yield Output(name, header, partial(_slabs, plan, path, watched, report))
         elif path in kept:
-            yield Output(name, header, partial(_kept, kept, path))
+            yield Output(name, header, partial(_single_slab, kept, path))
 
 
-def _require_one_value(entry: Entry, read: Read) -> None:
+def _require_one_value(entry: Entry, read: ReadTensor) -> None:
     if entry.contradicts(read):
         raise TransferError(
-            f"{entry.tensor.path} is one tensor, and {' and '.join(entry.sources)}, which belong there, differ; "
+            f"{entry.tensor.path} is one tensor, but its sources {' and '.join(entry.sources)} hold different values; "
             "nothing was written"
         )
 
 
-def _made(plan: Plan, path: str, watched: Watched, report: Report | None) -> Iterator[Array]:
+def _slabs(plan: Plan, path: str, watched: Watched, report: ReportBytes | None) -> Iterator[Array]:
     for piece in produce_slabs(plan, path, watched.source_of(plan.entries[path].tensor)):
         yield piece
         if report is not None:
             report(piece.nbytes)
 
 
-def _kept(kept: Mapping[str, Array], path: str) -> list[Array]:
+def _single_slab(kept: Mapping[str, Array], path: str) -> list[Array]:
     return [kept[path]]
 
 
 def write_transfer(
-    plan: Plan, read: Read, kept: Mapping[str, Array], path: Path, *, shard_size: int | None = None
+    plan: Plan, read: ReadTensor, kept: Mapping[str, Array], path: Path, *, shard_size: int | None = None
 ) -> None:
-    """Writes the tensors that a plan makes, and those that the target's files hold besides.
+    """Writes the tensors that a plan makes, and the other tensors of the target's files.
 
     Args:
         plan: what goes where.
         read: gives a tensor of the source.
-        kept: what files of the target hold and the plan does not write.
-        path: where to, in a format of the plan's target.
+        kept: values of tensors that files of the target hold and the plan does not write.
+        path: the file to write, in a format of the plan's target.
         shard_size: most bytes in one file, for `.safetensors`.
 
     Raises:
@@ -138,39 +138,39 @@ def write_transfer(
     """
     require_complete(plan, read)
     to = plan.target.framework
-    made = list(_outputs(plan, layout_of(path, to), read, kept))
-    write_weights(made, path, to, shard_size=shard_size)
+    outputs = list(_outputs(plan, layout_of(path, to), read, kept))
+    write_weights(outputs, path, to, shard_size=shard_size)
 
 
 def outputs_of(folder: Path, to: Path, ending: str) -> dict[Path, Path]:
-    """For every file of weights in a folder the file that it becomes.
+    """For every file of weights in a folder, the file to write.
 
     Args:
-        folder: with files of weights; other files are left alone.
-        to: the folder that they go to.
-        ending: of what is written.
+        folder: with files of weights; other files are ignored.
+        to: the folder to write to.
+        ending: of the files to write.
 
     Raises:
-        LoadError: there are none.
-        SaveError: two would become one.
+        LoadError: the folder holds no file of weights.
+        SaveError: two files would be written to one path.
     """
-    found: dict[Path, Path] = {}
+    targets: dict[Path, Path] = {}
     for file in sorted(folder.iterdir()):
-        known = weights_file(file)
-        if known is not None and known == file:
+        weights = weights_file(file)
+        if weights is not None and weights == file:
             target = to / f"{_stem(file)}{ending}"
-            if target in found.values():
-                raise SaveError(f"{target} would be written twice: two files in {folder} are called {_stem(file)}")
-            found[file] = target
-    if not found:
+            if target in targets.values():
+                raise SaveError(f"{target} would be written twice: two files in {folder} share the name {_stem(file)}")
+            targets[file] = target
+    if not targets:
         raise LoadError(f"{folder} holds no file of weights")
-    return found
+    return targets
 
 
 def _stem(file: Path) -> str:
     return file.name.split(".weights.")[0].removesuffix(file.suffix)
 
 
-def bytes_made(plan: Plan) -> int:
+def target_bytes(plan: Plan) -> int:
     """Bytes of all tensors that a plan makes."""
     return sum(Header(entry.tensor.shape, entry.tensor.dtype).nbytes for entry in plan.entries.values())

@@ -1,8 +1,8 @@
 """Carries a plan out: into a model, or into a dictionary of arrays. All or nothing.
 
-Every tensor is computed and checked before the first one is written. While they are written, the
-old values go to a temporary file, tensor by tensor, from which a failure in the middle is undone;
-memory beyond the models stays at a few slabs, or at one tensor where that is made of several.
+Every source tensor is checked before the first target tensor is written. The old values go to a temporary file, tensor
+by tensor, from which a failure in the middle is undone. Memory beyond the models stays at a few slabs, or at one tensor
+where that is made of several parts.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from autoport.errors import IncompleteMatchError, TransferError
 from autoport.graph import Tensor
 from autoport.graph.store import Store
 from autoport.plan.draft import Draft, Transfer
-from autoport.weights.algebra import Array, _flat_slabs, all_finite, assemble, ranges, slabs
+from autoport.weights.algebra import Array, all_finite, assemble, flat_slabs, ranges, slabs
 
 logger = logging.getLogger(__name__)
-SLAB_BYTES = 2**20  # what fits into memory that is in use already; fresh pages cost more than the arithmetic
+SLAB_BYTES = 2**20  # fits into memory that the process has already; fresh pages cost more than the arithmetic
 
 
 class Watched:
-    """Looks at source tensors as they are read; keeps the last one, of which several pieces may be wanted."""
+    """Checks source tensors as they are read; keeps the last one, because several pieces of it may follow."""
 
     def __init__(self, read: Callable[[str], Array]) -> None:
         self._read = read
         self._last: tuple[str, Array] | None = None
 
     def source_of(self, target: Tensor) -> Callable[[str], Array]:
-        """Reads for one target tensor.
+        """Returns a reader for one target tensor.
 
         Raises:
             TransferError: a tensor holds NaN or infinity, or values that the target's type cannot hold.
@@ -52,13 +52,13 @@ class Watched:
 
 
 def require_complete(plan: Transfer, read: Callable[[str], Array]) -> None:
-    """Raises if a transfer would leave something out that changes the function.
+    """Raises if a transfer would leave out something that changes the function.
 
-    A weight without a place is no loss if it holds nothing but the constant that its absence stands
-    for: a bias of zeros, a scale of ones.
+    A weight without a place is no loss if all its values are the constant that its absence stands for: a bias of
+    zeros, a scale of ones.
 
     Raises:
-        IncompleteMatchError: it would; the text says what, and why.
+        IncompleteMatchError: it would; the message says what is left out, and why.
     """
     unexpected = {
         path: reason
@@ -70,7 +70,7 @@ def require_complete(plan: Transfer, read: Callable[[str], Array]) -> None:
 
 
 def check(plan: Draft, read: Callable[[str], Array]) -> None:
-    """Looks at every source tensor before anything is written.
+    """Checks every source tensor before anything is written.
 
     Raises:
         TransferError: one holds NaN or infinity, or values that its target's type cannot hold.
@@ -89,7 +89,7 @@ def produce(plan: Draft, path: str, read: Callable[[str], Array]) -> Array:
 
 
 def produce_slabs(plan: Draft, path: str, read: Callable[[str], Array]) -> Iterator[Array]:
-    """Computes one target tensor, a range of its first dimension at a time."""
+    """Computes one target tensor, one slab along its first dimension at a time."""
     entry = plan.entries[path]
     return slabs(entry.tensor.shape, entry.tensor.numpy_dtype, entry.parts, read, SLAB_BYTES)
 
@@ -103,7 +103,7 @@ def _check_finite(path: str, value: Array) -> None:
 def _check_exact(path: str, value: Array, target: Tensor) -> None:
     if np.can_cast(value.dtype, target.numpy_dtype) and target.dtype != "bfloat16":
         return
-    if not all(_is_exact(slab, target) for slab in _flat_slabs(value)):
+    if not all(_is_exact(slab, target) for slab in flat_slabs(value)):
         raise TransferError(
             f"{target.path} is {target.dtype} and cannot hold the {value.dtype} values of {path} exactly; "
             "convert one model to the type of the other first; nothing was assigned"
@@ -115,10 +115,10 @@ def _is_exact(value: Array, target: Tensor) -> bool:
     dtype = target.numpy_dtype
     if value.dtype.kind == "c" and dtype.kind != "c":
         return False
-    narrowed = value.astype(dtype, copy=False)
+    rounded = value.astype(dtype, copy=False)
     if target.dtype == "bfloat16":
-        narrowed = (np.ascontiguousarray(narrowed).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
-    return bool(np.array_equal(narrowed, value))
+        rounded = (np.ascontiguousarray(rounded).view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+    return bool(np.array_equal(rounded, value))
 
 
 def carry_out(plan: Draft, source: Store, target: Store) -> None:
@@ -126,8 +126,8 @@ def carry_out(plan: Draft, source: Store, target: Store) -> None:
 
     Args:
         plan: what goes where.
-        source: where it comes from.
-        target: where it goes.
+        source: tensors of the model that is read.
+        target: tensors of the model that is written.
 
     Raises:
         TransferError: a tensor cannot be carried over; nothing was changed.
@@ -148,7 +148,7 @@ def carry_out(plan: Draft, source: Store, target: Store) -> None:
 
 
 def _keep(path: str, old: Array, journal: Any) -> tuple[Any, tuple[int, ...]]:
-    """Writes a tensor's bytes to the journal without a copy in memory; its type and shape."""
+    """Writes a tensor's bytes to the journal without a copy in memory; returns its dtype and shape."""
     rest = memoryview(np.ascontiguousarray(old).reshape(-1).view(np.uint8))
     try:
         while rest:
@@ -161,8 +161,8 @@ def _keep(path: str, old: Array, journal: Any) -> tuple[Any, tuple[int, ...]]:
     return old.dtype, old.shape
 
 
-def _kept(journal: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Iterator[Array]:
-    """The next tensor of the journal, piece by piece."""
+def _read_back(journal: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Iterator[Array]:
+    """Reads the next tensor of the journal, slab by slab."""
     frame = np.broadcast_to(np.empty((), dtype), shape)
     for place in ranges(frame, SLAB_BYTES):
         piece = np.empty(place.shape, dtype)
@@ -175,5 +175,5 @@ def _kept(journal: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Iterato
 def _undo(journal: Any, written: list[tuple[str, Any, tuple[int, ...]]], target: Store) -> None:
     journal.seek(0)
     for path, dtype, shape in written:
-        target.write(path, _kept(journal, dtype, shape))
+        target.write(path, _read_back(journal, dtype, shape))
     logger.info("undid %d assignments", len(written))

@@ -43,7 +43,7 @@ def sum_of(terms: Sequence[Term]) -> str:
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of a target tensor and what goes there: the sum of its terms, or `fill` without any."""
+    """A piece of a target tensor and its value: the sum of the terms, or `fill` if there are none."""
 
     target: Piece
     terms: tuple[Term, ...] = ()
@@ -56,7 +56,7 @@ def same_part(first: Part, second: Part) -> bool:
 
 
 def _normal_form(part: Part) -> tuple[Any, ...]:
-    """A part with axes that stay together as one, numbered in the order of the target."""
+    """A part whose axes are numbered in the order of the target; axes that stay together everywhere count as one."""
     pieces = [part.target, *(term.source for term in part.terms)]
     layouts = [parse_pattern(piece.pattern) for piece in pieces]
     chosen = {name for piece in pieces for name in piece.select}
@@ -83,7 +83,7 @@ def _normal_form(part: Part) -> tuple[Any, ...]:
 
 
 def _followers(layout: Sequence[Sequence[str]]) -> dict[str, str]:
-    """For each axis the one that it follows in its dimension."""
+    """For each axis the one in front of it in its dimension."""
     return {name: before for names in layout for before, name in pairwise(names)}
 
 
@@ -107,8 +107,8 @@ def view(array: Array, piece: Piece) -> Array:
     chosen = sorted(piece.select)
     spread = rearrange(array[(*ranges, ...)], f"{piece.pattern} -> {' '.join(chosen + axes)}", **piece.sizes)
     index: tuple[Any, ...] = (*(piece.select[axis] for axis in chosen), ...)
-    found: Array = spread[index]
-    return found
+    selected: Array = spread[index]
+    return selected
 
 
 def assemble(shape: Sequence[int], dtype: np.dtype[Any], parts: Sequence[Part], read: Callable[[str], Array]) -> Array:
@@ -117,7 +117,7 @@ def assemble(shape: Sequence[int], dtype: np.dtype[Any], parts: Sequence[Part], 
     Args:
         shape: of the target.
         dtype: of the target; sums are formed in the widest type of their terms.
-        parts: disjoint, and together the whole tensor.
+        parts: disjoint; together they cover the tensor.
         read: gives the stored source tensor of a path.
     """
     result: Array = np.empty(tuple(shape), dtype)
@@ -130,12 +130,13 @@ def assemble(shape: Sequence[int], dtype: np.dtype[Any], parts: Sequence[Part], 
     return result
 
 
-# Elements of a block of `copy` along the source's order and along the target's: both fit into the cache.
-BLOCK = 64, 256
+# Elements of a block of `copy`, along the contiguous axis of the source and along that of the target: both fit into the
+# cache.
+COPY_BLOCK = 64, 256
 
 
 def copy(target: Array, source: Array) -> None:
-    """Writes `source` into `target`, block by block where the two lie in memory in different orders.
+    """Writes `source` into `target`, block by block where their memory orders differ.
 
     Args:
         target: an array, most likely a view; it is changed.
@@ -143,12 +144,12 @@ def copy(target: Array, source: Array) -> None:
     """
     nearest = min(range(target.ndim), key=lambda axis: abs(source.strides[axis]), default=0)
     order = sorted(range(target.ndim), key=lambda axis: abs(target.strides[axis]))
-    if target.size < BLOCK[0] * BLOCK[1] or order[0] == nearest:
+    if target.size < COPY_BLOCK[0] * COPY_BLOCK[1] or order[0] == nearest:
         target[...] = source
         return
-    steps, room = [1] * target.ndim, BLOCK[1]
+    steps, room = [1] * target.ndim, COPY_BLOCK[1]
     for axis in order:
-        steps[axis] = BLOCK[0] if axis == nearest else max(1, min(target.shape[axis], room))
+        steps[axis] = COPY_BLOCK[0] if axis == nearest else max(1, min(target.shape[axis], room))
         room //= 1 if axis == nearest else target.shape[axis]
     starts = (range(0, size, step) for size, step in zip(target.shape, steps, strict=True))
     for corner in itertools.product(*starts):
@@ -159,19 +160,19 @@ def copy(target: Array, source: Array) -> None:
 def slabs(
     shape: Sequence[int], dtype: np.dtype[Any], parts: Sequence[Part], read: Callable[[str], Array], limit: int
 ) -> Iterator[Array]:
-    """Builds a target tensor piece by piece along its first dimension but those of size 1, where its parts allow it.
+    """Builds a target tensor slab by slab along its first dimension that is not of size 1, where its parts allow it.
 
-    A dimension of several axes is cut along the first of them that is fine enough, at each index of those before.
+    A dimension of several axes is cut along the first of them that is fine enough, at each index of those in front.
 
     Args:
         shape: of the target.
         dtype: of the target.
-        parts: disjoint, and together the whole tensor.
+        parts: disjoint; together they cover the tensor.
         read: gives the stored source tensor of a path.
-        limit: bytes that a piece may have, about.
+        limit: bytes of a slab, roughly.
 
     Yields:
-        What, one behind the other, is the tensor.
+        Consecutive slabs of the tensor along that dimension.
     """
     names, nbytes = _slowest(parts, shape), math.prod(shape) * dtype.itemsize
     if not names or nbytes <= limit:
@@ -185,34 +186,36 @@ def slabs(
     value, order = content(part, read), sorted(part.target.axes)
     for indices in itertools.product(*(range(sizes[name]) for name in outer)):
         for start in range(0, sizes[axis], steps):
-            taken: dict[str, Any] = {**dict(zip(outer, indices, strict=True)), axis: slice(start, start + steps)}
+            index_of: dict[str, Any] = {**dict(zip(outer, indices, strict=True)), axis: slice(start, start + steps)}
             piece = _cut(part.target, outer, axis, min(steps, sizes[axis] - start))
             rows = math.prod(piece.sizes[name] for name in names[depth:])
             slab: Array = np.empty((*shape[:dim], rows, *shape[dim + 1 :]), dtype)
-            copy(view(slab, piece), value[tuple(taken.get(name, slice(None)) for name in order)])
+            copy(view(slab, piece), value[tuple(index_of.get(name, slice(None)) for name in order)])
             yield slab
 
 
 def _slowest(parts: Sequence[Part], shape: Sequence[int]) -> list[str]:
-    """The axes of the dimension that is cut, if there is but one part, of which any range can be made."""
-    whole = len(parts) == 1 and bool(parts[0].terms) and not parts[0].target.select and not parts[0].target.narrow
-    return parse_pattern(parts[0].target.pattern)[leading(shape)] if whole and shape else []
+    """The axes of the dimension to cut; none unless a single part without an index makes the tensor."""
+    is_one_piece = (
+        len(parts) == 1 and bool(parts[0].terms) and not parts[0].target.select and not parts[0].target.narrow
+    )
+    return parse_pattern(parts[0].target.pattern)[leading(shape)] if is_one_piece and shape else []
 
 
-def _cut(piece: Piece, gone: Sequence[str], axis: str, count: int) -> Piece:
-    """A piece at one index of some axes, and with so many of another."""
-    dims = [[name for name in names if name not in gone] for names in parse_pattern(piece.pattern)]
-    sizes = {name: size for name, size in piece.sizes.items() if name not in gone}
+def _cut(piece: Piece, fixed: Sequence[str], axis: str, count: int) -> Piece:
+    """The piece without its fixed axes, and with `count` indices along another one."""
+    dims = [[name for name in names if name not in fixed] for names in parse_pattern(piece.pattern)]
+    sizes = {name: size for name, size in piece.sizes.items() if name not in fixed}
     return replace(piece, pattern=format_pattern(dims), sizes={**sizes, axis: count})
 
 
 def leading(shape: Sequence[int]) -> int:
-    """The first dimension that has not the size 1: the one that pieces of a tensor are ranges of."""
+    """The first dimension that is not of size 1, along which slabs are cut; 0 if there is none."""
     return next((dim for dim, size in enumerate(shape) if size != 1), 0)
 
 
 def ranges(array: Array, limit: int) -> Iterator[Array]:
-    """An array as views of so many bytes, about, one behind the other."""
+    """Consecutive views of an array, of roughly `limit` bytes each."""
     if array.nbytes <= limit:
         yield array
         return
@@ -222,12 +225,12 @@ def ranges(array: Array, limit: int) -> Iterator[Array]:
         yield array[(slice(None),) * dim + (slice(start, start + steps),)]
 
 
-def placed(shape: Sequence[int], pieces: Iterable[Array]) -> Iterator[tuple[tuple[slice, ...], Array]]:
-    """Pieces of a tensor, as `slabs` makes them, with the index of the tensor that each belongs to.
+def enumerate_slabs(shape: Sequence[int], pieces: Iterable[Array]) -> Iterator[tuple[tuple[slice, ...], Array]]:
+    """Slabs of a tensor, as `slabs` makes them, each with its index in the tensor.
 
     Args:
         shape: of the tensor.
-        pieces: one behind the other, together the whole tensor.
+        pieces: consecutive slabs; together they cover the tensor.
     """
     dim, row = leading(shape), 0
     for piece in pieces:
@@ -237,7 +240,7 @@ def placed(shape: Sequence[int], pieces: Iterable[Array]) -> Iterator[tuple[tupl
 
 
 def content(part: Part, read: Callable[[str], Array]) -> Array:
-    """What goes into the target piece of a part: the sum of its terms."""
+    """The value of a part: the sum of its terms, or its `fill`."""
     if not part.terms:
         return np.asarray(part.fill)
     first, *rest = part.terms
@@ -251,20 +254,21 @@ def content(part: Part, read: Callable[[str], Array]) -> Array:
     return summed
 
 
-SLAB = 2**20
+SLAB_ELEMENTS = 2**20  # that a check looks at in one go
 
 
 def all_finite(value: Array) -> bool:
-    """Whether a tensor holds neither NaN nor infinity; the check needs next to no memory.
+    """Whether a tensor holds neither NaN nor infinity; the check needs hardly any memory.
 
-    A sum is NaN or infinite if one of its terms is. That it may also overflow is found out by looking at each term.
+    A sum is NaN or infinite if one of its terms is. It may also overflow, so such a slab is checked term by term.
     """
     if not np.issubdtype(value.dtype, np.inexact):
         return True
     with np.errstate(all="ignore"):
-        return all(np.isfinite(slab.sum()) or np.isfinite(slab).all() for slab in _flat_slabs(value))
+        return all(np.isfinite(slab.sum()) or np.isfinite(slab).all() for slab in flat_slabs(value))
 
 
-def _flat_slabs(value: Array) -> Iterator[Array]:
+def flat_slabs(value: Array) -> Iterator[Array]:
+    """Consecutive ranges of a flattened array; views where it is contiguous."""
     flat = value.reshape(-1)
-    return (flat[start : start + SLAB] for start in range(0, flat.size, SLAB))
+    return (flat[start : start + SLAB_ELEMENTS] for start in range(0, flat.size, SLAB_ELEMENTS))

@@ -9,13 +9,13 @@ from autoport.facts.framework import TwoSided
 from autoport.weights.piece import Weight
 from autoport.weights.role import Role
 
-# What a weight that one side lacks is on the other: x * 1 + 0.
-NEUTRAL: Mapping[str, float] = {"bias": 0.0, "recurrent_bias": 0.0, "offset": 0.0, "scale": 1.0}
+# The value at which a weight changes nothing, by role: a side that lacks the weight computes x * 1 + 0.
+NEUTRAL_VALUES: Mapping[str, float] = {"bias": 0.0, "recurrent_bias": 0.0, "offset": 0.0, "scale": 1.0}
 
 
 def neutral_value(role: str) -> float | None:
     """The constant that stands for an absent weight; None if there is no such constant."""
-    return NEUTRAL.get(Role.of(role).base)
+    return NEUTRAL_VALUES.get(Role.of(role).base)
 
 
 @dataclass(frozen=True)

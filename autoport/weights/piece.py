@@ -1,4 +1,4 @@
-"""Parts of stored tensors with named axes: what an operation reads, on either side.
+"""Parts of stored tensors with named axes, as operations of either side read them.
 
 A layout is written in einops notation: `h w i o` is a Keras convolution kernel, `o i h w` the
 same thing in PyTorch, `(gate u) i` an LSTM kernel whose gates are stacked. Axes of size 1 are
@@ -31,10 +31,10 @@ def format_pattern(dims: Sequence[Sequence[str]]) -> str:
     return " ".join("1" if not names else names[0] if len(names) == 1 else f"({' '.join(names)})" for names in dims)
 
 
-def _solve_sizes(dims: Dims, shape: Sequence[int], known: Mapping[str, int]) -> dict[str, int]:
+def _solve_sizes(dims: Dims, shape: Sequence[int], axis_sizes: Mapping[str, int]) -> dict[str, int]:
     if len(dims) != len(shape):
         raise ValueError(f"layout {format_pattern(dims)!r} does not fit the shape {tuple(shape)}")
-    sizes = dict(known)
+    sizes = dict(axis_sizes)
     for names, extent in zip(dims, shape, strict=True):
         open_names = [name for name in names if name not in sizes]
         rest = math.prod(sizes[name] for name in names if name in sizes)
@@ -75,7 +75,7 @@ class Piece:
         shape: Sequence[int],
         select: Mapping[str, int] | None = None,
         narrow: Mapping[int, tuple[int, int]] | None = None,
-        **known: int,
+        **axis_sizes: int,
     ) -> Piece:
         """Reads the sizes off `shape` and writes axes of size 1 as `1`.
 
@@ -85,7 +85,7 @@ class Piece:
             shape: stored shape.
             select: index taken along some axes.
             narrow: range taken along some stored dimensions.
-            **known: sizes of axes that share a dimension.
+            **axis_sizes: sizes of axes that share a dimension; one of each dimension may be left out.
 
         Raises:
             ValueError: the layout does not fit the shape.
@@ -97,7 +97,7 @@ class Piece:
         dims = parse_pattern(pattern)
         ranges = dict(narrow or {})
         extents = [stop - start for start, stop in (ranges.get(d, (0, n)) for d, n in enumerate(shape))]
-        sizes = _solve_sizes(dims, extents, known)
+        sizes = _solve_sizes(dims, extents, axis_sizes)
         chosen = {name: index for name, index in (select or {}).items() if sizes[name] != 1}
         kept = [[name for name in names if sizes[name] != 1] for names in dims]
         sizes = {name: size for name, size in sizes.items() if size != 1}
@@ -120,13 +120,13 @@ class Piece:
         return replace(self, sizes={**self.sizes, axis: stop - start}, narrow=ranges)
 
     def renamed(self, axis: str, name: str) -> Piece:
-        """Calls an axis by another name; one of size 1 has none."""
+        """The piece with another name for an axis; an axis of size 1 has no name."""
         return self.expand(axis, [(name, self.sizes[axis])]) if axis in self.sizes else self
 
     def expand(self, axis: str, names: Sequence[tuple[str, int]]) -> Piece:
-        """Writes one axis as the product of others: `i` as `(h w c)`, say."""
-        taken = set(self.sizes) - {axis}
-        fresh = [(name if name not in taken else f"{name}_in", size) for name, size in names]
+        """The piece with one axis written as the product of others, for example `i` as `(h w c)`."""
+        other_names = set(self.sizes) - {axis}
+        fresh = [(name if name not in other_names else f"{name}_in", size) for name, size in names]
         dims = [
             [new for name in dim for new in ([n for n, _ in fresh] if name == axis else [name])]
             for dim in parse_pattern(self.pattern)

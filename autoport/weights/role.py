@@ -1,18 +1,18 @@
-"""What an operation reads a weight as."""
+"""The role in which an operation reads a weight."""
 
 from __future__ import annotations
 
 
 class Role(str):
-    """`kernel`, `bias`, ...; of one gate of a recurrent layer `kernel_i`; a part of either `kernel[0]`, `bias_i[2.1]`.
+    """`kernel`, `bias`, ...; `kernel_i` for one gate of a recurrent layer; `kernel[0]`, `bias_i[2.1]` for a part.
 
-    A role equals its text, so that `op.weights["kernel"]` is the whole kernel. Nobody parses the text: `base`, `gate`
-    and `parts` are what it was made of.
+    A role equals its text, so `op.weights["kernel"]` is the whole kernel. Nobody parses the text: `base`, `gate` and
+    `parts` hold what it was made of.
 
     Attributes:
         base: `kernel`, `recurrent_kernel`, `bias`, ...
         gate: the gate of a recurrent layer; empty for anything else.
-        parts: which part it is, and which part of that; each is a number, or numbers within one another.
+        parts: the index of the part, then of the part of that part, ...; nested indices share a tuple.
 
     Example:
         >>> Role("kernel", "i").part(0).part(2, 1)
@@ -32,14 +32,14 @@ class Role(str):
 
     @classmethod
     def of(cls, role: str) -> Role:
-        """A role that may be written as a text, which is then the base of one that is whole."""
+        """A role as it is; a text becomes the whole role with that base."""
         return role if isinstance(role, Role) else cls(role)
 
     def part(self, *numbers: int) -> Role:
-        """A part of what is read in this role."""
+        """The role of a part of this one."""
         return Role(self.base, self.gate, (*self.parts, numbers))
 
     @property
     def whole(self) -> Role:
-        """The role of which this is a part."""
+        """The role that this is a part of."""
         return Role(self.base, self.gate)

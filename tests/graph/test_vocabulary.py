@@ -17,12 +17,12 @@ from autoport.graph import Op, vocabulary
 from autoport.graph.emitter import Emitter
 from autoport.graph.vocabulary import KINDS, NOTHING, Kind, Motion, UndeclaredError, Use, by_dim, check, kind_of
 from autoport.graph.vocabulary.registry import declare, foreign_kind
-from autoport.weights.pair import NEUTRAL
+from autoport.weights.pair import NEUTRAL_VALUES
 from autoport.weights.role import Role
 
 PACKAGE = Path(graph.__file__).parents[1]
 # Where kinds are declared, made and rewritten.
-BUILDERS = ("graph/vocabulary/", "graph/build.py", "graph/einsum.py", "graph/emitter.py")
+BUILDERS = ("graph/vocabulary/", "graph/build.py", "graph/einsum.py", "graph/emitter.py", "graph/writer.py")
 MAKERS = (*BUILDERS, "keras/", "pytorch/", "canonical/")
 # What else names a kind, and why.
 EXCEPTIONS = {
@@ -47,7 +47,7 @@ def test_a_declaration_is_consistent(kind: Kind) -> None:
 
 
 def test_weights_with_a_neutral_value_are_read_by_a_kind() -> None:
-    assert NEUTRAL.keys() <= {role for kind in KINDS.values() for role in kind.roles}
+    assert NEUTRAL_VALUES.keys() <= {role for kind in KINDS.values() for role in kind.roles}
 
 
 def test_a_kind_is_the_text_of_its_name() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from autoport.report import Report, build_report
 from autoport.report.rows.blocks import LIMIT, label
-from autoport.report.views.folding import Fold, Heading, Line, folded
+from autoport.report.views.folding import Fold, Heading, Line, fold_rows
 from autoport.report.views.table import render_table
 from tests.report import models, synthetic
 
@@ -20,7 +20,7 @@ def encoders(flat: bool = False) -> Report:
 
 
 def test_long_runs_of_nothing_new_are_one_line() -> None:
-    lines = folded(encoders())
+    lines = fold_rows(encoders())
     assert len(lines) < 60
     shown = sum(isinstance(line, Line) for line in lines)
     hidden = sum(len(line.rows) for line in lines if isinstance(line, Fold))
@@ -31,13 +31,13 @@ def test_long_runs_of_nothing_new_are_one_line() -> None:
 
 
 def test_what_is_wrong_is_never_left_out() -> None:
-    shown = [line.row for line in folded(encoders()) if isinstance(line, Line)]
+    shown = [line.row for line in fold_rows(encoders()) if isinstance(line, Line)]
     assert {row for row in encoders().rows if row.one_sided} <= set(shown)
     assert any(row.differences for row in shown)
 
 
 def test_a_fold_says_how_many_and_where() -> None:
-    fold = next(line for line in folded(encoders()) if isinstance(line, Fold))
+    fold = next(line for line in fold_rows(encoders()) if isinstance(line, Fold))
     mark, number, places, what = fold.cells
     assert (mark, number) == ("..", f"{len(fold.rows)} rows")
     assert places.startswith("layers.0.")
@@ -45,7 +45,7 @@ def test_a_fold_says_how_many_and_where() -> None:
 
 
 def test_blocks_are_headed_and_paths_below_are_short() -> None:
-    lines = folded(encoders())
+    lines = fold_rows(encoders())
     heading = next(line for line in lines if isinstance(line, Heading))
     assert (heading.tf, heading.torch) == ("layers/0", "layers.0")
     first = next(line for line in lines if isinstance(line, Line))
@@ -53,12 +53,12 @@ def test_blocks_are_headed_and_paths_below_are_short() -> None:
 
 
 def test_flat_keras_layers_are_headed_by_what_their_names_share() -> None:
-    heading = next(line for line in folded(encoders(flat=True)) if isinstance(line, Heading))
+    heading = next(line for line in fold_rows(encoders(flat=True)) if isinstance(line, Heading))
     assert (heading.tf, heading.torch) == ("layers_0_*", "layers.0")
 
 
 def test_flat_models_have_no_headings() -> None:
-    assert not any(isinstance(line, (Heading, Fold)) for line in folded(build_report(models.uneven().analysis)))
+    assert not any(isinstance(line, (Heading, Fold)) for line in fold_rows(build_report(models.uneven().analysis)))
 
 
 @pytest.mark.parametrize("width", [80, 100, 160])

@@ -16,7 +16,7 @@ from networkx.readwrite import graphml
 from autoport.errors import AutoportError
 from autoport.report import Report, build_report
 from autoport.report.formats import SUFFIXES, write
-from autoport.report.html import embedded
+from autoport.report.html import embed
 from autoport.report.views.explorer import explorer_files
 from autoport.report.views.graphs import render_dot, to_networkx
 from tests.report import models
@@ -140,7 +140,7 @@ def test_a_notebook_shows_the_table_and_names_stay_text() -> None:
 
 
 def test_nothing_in_embedded_json_opens_a_tag() -> None:
-    text = embedded({"a": "</script><!-- &amp;"})
+    text = embed({"a": "</script><!-- &amp;"})
     assert not set(text) & set("<>&")
     assert json.loads(text) == {"a": "</script><!-- &amp;"}
 

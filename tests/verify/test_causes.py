@@ -118,7 +118,9 @@ def test_training_mode_is_named() -> None:
 def test_momentum_is_a_note_and_no_divergence() -> None:
     verification = verified(keras_net(lambda x: layers.BatchNormalization()(x)), Net(nn.BatchNorm2d(4, eps=1e-3)))
     assert verification.ok, str(verification)
-    assert "in training only: 1; the first is momentum" in str(verification)
+    (note,) = verification.notes
+    assert (note.code, note.details["number"]) == (Code.TRAINING_DIFFERS, 1)
+    assert note.details["first"].name == "momentum"
 
 
 def test_a_softmax_at_the_end_is_named() -> None:

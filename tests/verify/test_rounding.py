@@ -14,6 +14,7 @@ from keras import layers, ops
 from torch import nn
 
 import autoport
+from autoport.facts.reasons import Code, Reason, Several
 from tests.support import randomise_keras, randomise_torch
 from tests.verify.models import PAIRS, ported
 
@@ -40,7 +41,7 @@ def test_an_operation_without_a_float64_kernel_is_held_to_its_own_rounding() -> 
     model = between_convolutions(lambda x: tf.nn.lrn(x, 2, 1.0, 0.25, 0.75))
     verification = assigned(model, normalised(0.25)).verify()
     assert verification.ok, str(verification)
-    assert "computed in float32: LRN" in str(verification)
+    assert Reason.of(Code.IN_FLOAT32, operations=Several(["LRN"])) in verification.notes
     (held,) = (node for node in verification.nodes if node.tolerance > verification.rtol)
     assert held.kind == "edge"
     assert 1e-9 < held.relative < held.tolerance < 1e-5
@@ -89,7 +90,8 @@ def test_tables_that_were_made_in_float32_are_held_to_their_rounding(shift: floa
     model = keras.Model(steps, layers.Dense(3)(layers.Lambda(lambda x: x + table)(layers.Dense(6)(steps))))
     verification = assigned(model, Positions(torch.sin(torch.from_numpy(ANGLES)) * (1 + shift))).verify()
     assert verification.ok == ok, str(verification)
-    assert "rounded to float32 when they were made: 7x6" in str(verification)
+    (note,) = (note for note in verification.notes if note.code is Code.ROUNDED_CONSTANTS)
+    assert str(note.details["constants"][0]).startswith("7x6")
     assert shift == 0.0 or max(node.relative for node in verification.nodes) > verification.rtol
 
 
@@ -138,7 +140,8 @@ def test_in_float32_every_place_is_held_to_what_rounding_does_there(pair: str) -
     assert verification.dtype == "float32"
     assert 1e-9 < verification.relative < 1e-4
     assert max(node.tolerance for node in verification.nodes) < 1e-3
-    assert "held to 8 times what float32 rounding does" in str(verification)
+    (note,) = (note for note in verification.notes if note.code is Code.ROUNDING_ALLOWED)
+    assert note.details["multiple"] == 8
 
 
 def test_in_float32_a_wrong_weight_is_found_and_another_type_is_refused() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from einops import rearrange
 
-from autoport.weights.algebra import Part, Term, all_finite, assemble, copy, placed, slabs
+from autoport.weights.algebra import Part, Term, all_finite, assemble, copy, enumerate_slabs, slabs
 from autoport.weights.piece import Piece
 
 
@@ -33,7 +33,7 @@ def test_slabs_are_the_tensor_one_behind_the_other(layout: str, limit: int) -> N
     parts = (Part(target, (Term(Piece("s", "h w i o", sizes)),)),)
     made = np.full(shape, np.nan, np.float32)
     pieces = list(slabs(shape, made.dtype, parts, lambda _: source, limit))
-    for index, piece in placed(shape, pieces):
+    for index, piece in enumerate_slabs(shape, pieces):
         assert np.isnan(made[index]).all()
         made[index] = piece
     np.testing.assert_array_equal(made, assemble(shape, made.dtype, parts, lambda _: source))

@@ -31,7 +31,12 @@ def _sources(names: str, attributes: Iterable[Attribute], **traits: Any) -> None
     declare(names, "sources", attributes, **{"arity": (0, None), "moves": KEEPS, **traits})
 
 
+def _linear_algebra(names: str, *own: Attribute) -> None:
+    declare(names, "linear algebra", shared("", *own), arity=(1, 2), moves=UNKNOWN)
+
+
 _reductions("reduce_mean reduce_sum reduce_max reduce_min reduce_prod reduce_all reduce_any")
+_reductions("argmax argmin")
 
 _WINDOW = "layout kernel_size stride padding dilation"
 _WINDOWED = {"is_pool": True, "keeps_sign": True, "passes_shifts": True}
@@ -46,7 +51,6 @@ _along_axes("log_softmax", "dims over", named_alone="softmax")
 _along_axes("unit_norm", "dims over epsilon")
 _along_axes("norm normalize", "order")
 _along_axes("local_response_norm", "alpha beta", Attribute("size"), Attribute("shift"))
-_along_axes("tril triu", "", Attribute("diagonal", 0))
 _along_axes("dropout", "", is_random=True, only_in_training=True, passes_shifts=True, named_alone="dropout")
 
 _BY_LETTERS = Moves(Motion.KEEPS, by_operand=True)
@@ -62,3 +66,8 @@ _sources("parameter", shared(), roles="value")
 _sources("arange empty empty_strided eye linspace resource zeros", shared())
 _sources("rand rand_like randn randn_like", shared(), is_random=True)
 _sources("preprocessing", shared("", Attribute("detail", None)), is_silent=True, is_preprocessing=True)
+
+_linear_algebra("det slogdet qr svd cholesky cholesky_inverse")
+_linear_algebra("triangular_solve", Attribute("lower"), Attribute("turned"))
+declare("place_of_median", "along axes", shared(), arity=(1, 1), moves=UNKNOWN)
+declare("searchsorted", "along axes", shared("", Attribute("right")), arity=(2, 2), moves=UNKNOWN)

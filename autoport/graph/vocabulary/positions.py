@@ -40,12 +40,16 @@ _along("roll", "shifts", keeps_sign=True)
 _along("gather lookup", "axis", moves={"by_operand": True}, arity=(1, None))
 _along("scatter index_add", "axis", moves={"by_operand": True}, arity=(3, 3))
 _along("sort topk", "dims", "", SHARED["descending"], moves={"any_order": True})
-_along("cumsum", "dims", "", Attribute("reverse", False), Attribute("exclusive", False))
+_along("cumsum cumprod", "dims", "", Attribute("reverse", False), Attribute("exclusive", False))
 _between_features("channel_shuffle", "groups")
 _between_features("pixel_shuffle pixel_unshuffle depth_to_space space_to_depth", "factor")
 declare("roll_flat", ORDERS, shared("", Attribute("shift")), arity=(1, 1), moves=UNKNOWN)
-_BY_VALUE = "cumsum_by_value flip_by_value pad_by_value roll_by_value transpose_by_value one_hot_of_values"
+_BY_VALUE = (
+    "cumprod_by_value cumsum_by_value flip_by_value pad_by_value roll_by_value transpose_by_value one_hot_of_values"
+)
 declare(f"gather_flat nonzero windows {_BY_VALUE}", ORDERS, shared(), arity=(1, None), moves=UNKNOWN)
 declare("view_as_complex view_as_real", SHAPES, shared(), arity=(1, 1), moves=KEEPS)
 declare("after_write tensor_scatter_update", ORDERS, shared(), arity=(2, 3), moves=UNKNOWN)
 declare("one_hot", ORDERS, shared(), arity=(1, 1), moves=KEEPS, is_non_negative=True)
+declare("band", ORDERS, shared("", Attribute("lower"), Attribute("upper")), arity=(1, 1), moves=KEEPS)
+declare("diagonal diag_embed", ORDERS, shared("", Attribute("offset")), arity=(1, 1), moves=UNKNOWN)

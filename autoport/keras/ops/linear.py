@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from autoport.graph import Value
 from autoport.graph.einsum import lower_einsum
 from autoport.graph.equations import product_equation
 from autoport.keras.calls import RawOp
@@ -41,3 +42,25 @@ def gather(raw: RawOp) -> Any:
             return raw.emit("gather", [0, 1], axis=axis)
         return raw.build.take(raw.data(0), raw.data(1), axis, raw.out)
     return raw.build.embedding(raw.data(1), raw.build.piece(path, "v c"), raw.out)
+
+
+DECOMPOSITIONS = {"MatrixDeterminant": "det", "LogMatrixDeterminant": "slogdet", "Qr": "qr", "Cholesky": "cholesky"}
+
+
+@op_rule(" ".join(DECOMPOSITIONS))
+def decomposition(raw: RawOp) -> Any:
+    """What is made of whole matrices."""
+    first = raw.emit(DECOMPOSITIONS[raw.op.type])
+    return [Value(first.op, place) for place in range(len(raw.op.outputs))]
+
+
+@op_rule("MatrixTriangularSolve")
+def triangular_solve(raw: RawOp) -> Any:
+    """The solution of linear equations by one triangle of their matrix."""
+    return raw.emit("triangular_solve", lower=raw.op.get_attr("lower"), turned=raw.op.get_attr("adjoint"))
+
+
+@op_rule("LowerBound UpperBound")
+def searchsorted(raw: RawOp) -> Any:
+    """Places in rows of sorted numbers."""
+    return raw.emit("searchsorted", right=raw.op.type == "UpperBound")

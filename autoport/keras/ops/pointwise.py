@@ -15,7 +15,6 @@ ACTIVATIONS = {
     "Sigmoid": "sigmoid",
     "Tanh": "tanh",
     "Selu": "selu",
-    "Softplus": "softplus",
     "Softsign": "softsign",
     "Exp": "exp",
     "Log": "log",
@@ -33,6 +32,33 @@ ACTIVATIONS = {
     "IsNan": "isnan",
     "Sin": "sin",
     "Cos": "cos",
+    "Acos": "acos",
+    "Acosh": "acosh",
+    "Asin": "asin",
+    "Asinh": "asinh",
+    "Atan": "atan",
+    "Atanh": "atanh",
+    "BesselI0": "i0",
+    "Ceil": "ceil",
+    "Cosh": "cosh",
+    "Digamma": "digamma",
+    "Erfinv": "erfinv",
+    "Expm1": "expm1",
+    "Floor": "floor",
+    "Inv": "reciprocal",
+    "Invert": "bitwise_not",
+    "Lgamma": "lgamma",
+    "Log1p": "log1p",
+    "Sign": "sign",
+    "Sinh": "sinh",
+    "Tan": "tan",
+}
+# Those with parameters, which TensorFlow fixes.
+WITH_PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "Elu": ("elu", {"alpha": 1.0}),
+    "Rint": ("round", {"decimals": 0}),
+    "Round": ("round", {"decimals": 0}),
+    "Softplus": ("softplus", {"beta": 1, "threshold": 20}),
 }
 BINARY = {
     "Add": "add",
@@ -54,6 +80,17 @@ BINARY = {
     "LessEqual": "le",
     "LogicalAnd": "and",
     "LogicalOr": "or",
+    "Atan2": "atan2",
+    "BitwiseAnd": "bitwise_and",
+    "BitwiseOr": "bitwise_or",
+    "BitwiseXor": "bitwise_xor",
+    "FloorMod": "remainder",
+    "LeftShift": "left_shift",
+    "DivNoNan": "div_no_nan",
+    "Complex": "complex",
+    "NextAfter": "nextafter",
+    "RightShift": "right_shift",
+    "TruncateMod": "fmod",
 }
 
 
@@ -63,10 +100,17 @@ def activation(raw: RawOp) -> Any:
     return raw.emit(ACTIVATIONS[raw.op.type])
 
 
-@op_rule("Elu")
-def elu(raw: RawOp) -> Any:
-    """`tf.nn.elu`."""
-    return raw.emit("elu", alpha=1.0)
+@op_rule(" ".join(WITH_PARAMETERS))
+def with_parameters(raw: RawOp) -> Any:
+    """An elementwise function whose parameters PyTorch lets one choose."""
+    kind, attrs = WITH_PARAMETERS[raw.op.type]
+    return raw.emit(kind, **attrs)
+
+
+@op_rule("Bitcast")
+def bitcast(raw: RawOp) -> Any:
+    """The same bits as another type."""
+    return raw.emit("bitcast", type=raw.op.get_attr("type").name)
 
 
 SOFTMAX = {"Softmax": "softmax", "LogSoftmax": "log_softmax"}

@@ -136,13 +136,39 @@ def reduce(raw: RawOp) -> Any:
     return raw.emit(f"reduce_{REDUCTIONS[raw.op.type]}", [0], dims=dims)
 
 
-@op_rule("Cumsum")
-def cumsum(raw: RawOp) -> Any:
-    """`tf.cumsum`."""
+@op_rule("ArgMax ArgMin")
+def place_of_extreme(raw: RawOp) -> Any:
+    """Where the largest or the smallest entry along a dimension stands."""
+    rank = len(raw.build.graph.shape(raw.data(0)))
+    dims = None if raw.constant(1) is None else static_axes(raw.constant(1), rank)
+    return raw.emit(raw.op.type.lower(), [0], dims=dims)
+
+
+@op_rule("Cumsum Cumprod")
+def cumulative(raw: RawOp) -> Any:
+    """`tf.cumsum`, `tf.math.cumprod`."""
+    kind = raw.op.type.lower()
     if raw.constant(1) is None:
-        return raw.emit("cumsum_by_value", [0])
+        return raw.emit(f"{kind}_by_value", [0])
     otherwise = {name: True for name in ("exclusive", "reverse") if raw.op.get_attr(name)}
-    return raw.emit("cumsum", [0], dims=(int(raw.constant(1)) % len(raw.out),), **otherwise)
+    return raw.emit(kind, [0], dims=(int(raw.constant(1)) % len(raw.out),), **otherwise)
+
+
+@op_rule("MatrixBandPart")
+def band(raw: RawOp) -> Any:
+    """A matrix without what stands further from its diagonal; negative numbers take all away."""
+    lower, upper = (raw.constant(k) for k in (1, 2))
+    known = lower is not None and upper is not None
+    return raw.emit("band", [0], lower=int(lower) if known else None, upper=int(upper) if known else None)
+
+
+@op_rule("MatrixDiagPart MatrixDiagPartV2 MatrixDiagPartV3 MatrixDiag MatrixDiagV2 MatrixDiagV3")
+def diagonal(raw: RawOp) -> Any:
+    """The diagonal of a matrix, or a matrix with that diagonal."""
+    offset = raw.constant(1) if len(raw.op.inputs) > 1 else 0
+    known = offset is not None and np.size(offset) == 1
+    kind = "diagonal" if "Part" in raw.op.type else "diag_embed"
+    return raw.emit(kind, [0], offset=int(np.ravel(offset)[0]) if known else None)
 
 
 @op_rule("Pad PadV2 MirrorPad")

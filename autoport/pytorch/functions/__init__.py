@@ -2,12 +2,14 @@
 
 from autoport.pytorch.functions import (  # noqa: F401
     attention,
+    composed,
     conv,
     embedding,
     linear,
     norm,
     pointwise,
     pool,
+    reductions,
     rnn,
     shape,
     windows,

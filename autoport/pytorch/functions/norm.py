@@ -11,29 +11,6 @@ from autoport.pytorch.calls import Call
 from autoport.pytorch.table import register
 
 
-@register("norm vector_norm linalg_norm linalg_vector_norm", "input p dim keepdim")
-def vector_norm(call: Call) -> Any:
-    """The Euclidean norm as a root of a sum of squares; others stay one operation."""
-    x, order = call.value("input"), call.get("p", call.get("ord", 2))
-    if order not in (2, "fro"):
-        return call.emit("norm", [x], order=order)
-    shape = call.build.graph.shape(x)
-    given = call.get("dim")
-    dims = range(len(shape)) if given is None else given if isinstance(given, (list, tuple)) else [given]
-    square = call.build.emit("mul", [x, x], shape)
-    total = call.build.emit("reduce_sum", [square], call.out, dims=tuple(dim % len(shape) for dim in dims))
-    return call.build.emit("sqrt", [total], call.out)
-
-
-@register("normalize", "input p dim eps")
-def unit_norm(call: Call) -> Any:
-    """`F.normalize`: vectors divided by their Euclidean norm; other norms stay one operation."""
-    x, order, dim = call.value("input"), call.get("p", 2), call.get("dim", 1)
-    if order != 2 or not isinstance(dim, int):
-        return call.emit("normalize", [x], order=order)
-    return call.emit("unit_norm", [x], dims=(dim % len(call.out),), epsilon=call.get("eps", 1e-12))
-
-
 @register("batch_norm", "input running_mean running_var weight bias training momentum eps")
 def batch_norm(call: Call) -> Any:
     """`F.batch_norm`; momentum is PyTorch's: the share of the new batch."""

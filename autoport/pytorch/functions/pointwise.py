@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import torch
+
 from autoport.graph import Value
 from autoport.pytorch.calls import Call
 from autoport.pytorch.table import register
@@ -40,6 +43,19 @@ ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "logical_not": ("not", {}),
     "sin": ("sin", {}),
     "cos": ("cos", {}),
+    "absolute": ("abs", {}),
+    "arccos": ("acos", {}),
+    "arccosh": ("acosh", {}),
+    "arcsin": ("asin", {}),
+    "arcsinh": ("asinh", {}),
+    "arctan": ("atan", {}),
+    "arctanh": ("atanh", {}),
+    "fix": ("trunc", {}),
+    "negative": ("neg", {}),
+    "round": ("round", {"decimals": 0}),
+    "special_i0": ("i0", {}),
+    "tanhshrink": ("tanh_shrink", {}),
+    "threshold": ("threshold", {"threshold": 0.0, "value": 0.0}),
 }
 
 BINARY = {
@@ -71,6 +87,23 @@ BINARY = {
     "logical_and": "and",
     "or": "or",
     "logical_or": "or",
+    "arctan2": "atan2",
+    "atan2": "atan2",
+    "bitwise_and": "bitwise_and",
+    "bitwise_or": "bitwise_or",
+    "bitwise_xor": "bitwise_xor",
+    "bitwise_left_shift": "left_shift",
+    "bitwise_right_shift": "right_shift",
+    "floor_divide": "floor_divide",
+    "floordiv": "floor_divide",
+    "greater": "gt",
+    "greater_equal": "ge",
+    "less": "lt",
+    "less_equal": "le",
+    "mod": "remainder",
+    "nextafter": "nextafter",
+    "not_equal": "ne",
+    "remainder": "remainder",
 }
 REFLECTED = {"rsub": "sub", "rtruediv": "div", "rdiv": "div", "rpow": "pow"}
 
@@ -86,6 +119,12 @@ def activation(call: Call) -> Any:
     return call.emit(kind, [call.value("input")], **attrs)
 
 
+@register("conj real resolve_conj", "input")
+def real_part(call: Call) -> Any:
+    """Nothing of real numbers."""
+    return call.get("input") if call.is_real else call.emit(call.name)
+
+
 @register("glu", "input dim")
 def glu(call: Call) -> Any:
     """A gated linear unit: the first half times the sigmoid of the second."""
@@ -96,8 +135,9 @@ def glu(call: Call) -> Any:
 
 @register("softmax log_softmax", "input dim")
 def softmax(call: Call) -> Any:
-    """Softmax along one dimension."""
-    return call.emit(call.name, [call.value("input")], dims=(call.get("dim", -1) % len(call.out),))
+    """Softmax along one dimension; which one it is if none is given depends on how many there are."""
+    rank = len(call.out)
+    return call.emit(call.name, [call.value("input")], dims=(call.get("dim", 0 if rank in (0, 1, 3) else 1) % rank,))
 
 
 @register("hardtanh clamp clip clamp_min clamp_max", "input low high")
@@ -166,10 +206,33 @@ def _is_tensor(call: Call, x: Any) -> bool:
     return isinstance(x, Value) or hasattr(x, "path")
 
 
+@register("hardshrink softshrink", "input lambd")
+def shrink(call: Call) -> Any:
+    """Nothing near to zero."""
+    kind = {"hardshrink": "hard_shrink", "softshrink": "soft_shrink"}[call.name]
+    return call.emit(kind, [call.value("input")], threshold=float(call.get("lambd", 0.5)))
+
+
+@register("nan_to_num", "input nan posinf neginf")
+def nan_to_num(call: Call) -> Any:
+    """Numbers in place of what is none; without others the largest ones of the type."""
+    limits = torch.finfo(call.result.dtype)
+    attrs = {
+        "nan": call.get("nan", 0.0),
+        "posinf": call.get("posinf", limits.max),
+        "neginf": call.get("neginf", limits.min),
+    }
+    return call.emit("nan_to_num", [call.value("input")], **{name: float(value) for name, value in attrs.items()})
+
+
 @register("where", "condition input other")
 def where(call: Call) -> Any:
-    """A choice between two tensors; of a condition alone it is the places where that holds."""
-    return call.emit("where" if len(call.arguments) > 1 else "nonzero")
+    """A choice between two tensors or numbers; of a condition alone it is the places where that holds."""
+    if len(call.arguments) == 1:
+        return call.emit("nonzero")
+    chosen = (call.get(name) for name in ("input", "other"))
+    values = [call.lowering.data(x) if _is_tensor(call, x) else call.build.constant(np.asarray(x), ()) for x in chosen]
+    return call.emit("where", [call.value("condition"), *values])
 
 
 @register("masked_fill", "input mask value")

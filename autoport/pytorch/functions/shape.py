@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -68,6 +69,16 @@ def concat(call: Call) -> Any:
     return call.emit("concat", values, axis=call.get("dim", 0) % len(call.out))
 
 
+@register("hstack vstack dstack row_stack column_stack", "tensors")
+def concat_along(call: Call) -> Any:
+    """Concatenations along the dimension that the function is named for."""
+    values = [call.lowering.data(x) for x in call.arguments["tensors"]]
+    if any(len(call.build.graph.shape(value)) < 3 for value in values):
+        return call.emit(f"other_{call.name}", values)
+    axis = {"hstack": 1, "vstack": 0, "dstack": 2, "row_stack": 0, "column_stack": 1}[call.name]
+    return call.emit("concat", values, axis=axis)
+
+
 @register("stack", "tensors dim")
 def stack(call: Call) -> Any:
     """`torch.stack`."""
@@ -85,6 +96,12 @@ def chunk(call: Call) -> Any:
 def split(call: Call) -> Any:
     """Split into parts of given sizes."""
     return _split(call, call.get("dim", 0))
+
+
+@register("hsplit vsplit dsplit", "input sizes")
+def split_along(call: Call) -> Any:
+    """Split along the dimension that the function is named for."""
+    return _split(call, {"hsplit": min(1, len(call.shape("input")) - 1), "vsplit": 0, "dsplit": 2}[call.name])
 
 
 @register("unbind", "input dim")
@@ -248,6 +265,22 @@ def arange(call: Call) -> Any:
     return call.build.constant(np.arange(*bounds), call.out) if known else call.emit("arange", [])
 
 
+@register("linspace logspace", "start end steps base")
+def spaced(call: Call) -> Any:
+    """Numbers at equal distances, or powers with such exponents."""
+    bounds = [call.get(name) for name in ("start", "end", "steps")]
+    if not all(isinstance(bound, (int, float)) for bound in bounds):
+        return call.build.constant(None, call.out)
+    numbers = np.linspace(*bounds)
+    return call.build.constant(numbers if call.name == "linspace" else call.get("base", 10.0) ** numbers, call.out)
+
+
+@register("eye", "n m")
+def eye(call: Call) -> Any:
+    """The identity."""
+    return call.build.constant(np.eye(call.out[0], call.out[1]), call.out)
+
+
 @register("one_hot", "input num_classes")
 def one_hot(call: Call) -> Any:
     """`F.one_hot`."""
@@ -260,12 +293,6 @@ def topk(call: Call) -> Any:
     dim = call.get("dim", -1) % len(call.out)
     kind = "sort" if call.out == call.shape("input") else "topk"
     return call.emit(kind, [call.value("input")], dims=(dim,), descending=bool(call.get("largest", True)))
-
-
-@register("tril triu", "input diagonal")
-def triangle(call: Call) -> Any:
-    """What is on one side of a diagonal; zeros elsewhere."""
-    return call.emit(call.name, [call.value("input")], diagonal=call.get("diagonal", 0))
 
 
 @register("scatter", "input dim index src")
@@ -304,23 +331,35 @@ def expand(call: Call) -> Any:
     return call.build.copies(call.value("input"), call.out, each=call.name == "repeat_interleave")
 
 
-@register("cumsum", "input dim")
-def cumsum(call: Call) -> Any:
-    """Running sums along a dimension."""
-    return call.emit("cumsum", [call.value("input")], dims=(call.get("dim", 0) % len(call.out),))
+@register("rot90", "input k dims")
+def rot90(call: Call) -> Any:
+    """Turned by quarters in a plane."""
+    x, order = call.value("input"), list(range(len(call.out)))
+    first, second = (dim % len(order) for dim in call.get("dims", (0, 1)))
+    turns = call.get("k", 1) % 4
+    if turns == 2:
+        return call.build.flip(call.build.flip(x, [first]), [second])
+    if turns == 0:
+        return x
+    order[first], order[second] = second, first
+    x = call.build.flip(x, [second] if turns == 1 else [first])
+    return call.build.emit("transpose", [x], call.out, order=tuple(order))
 
 
-REDUCTIONS = {"mean": "mean", "sum": "sum", "amax": "max", "amin": "min", "max": "max", "min": "min", "prod": "prod"}
-REDUCTIONS |= {"all": "all", "any": "any"}
+@register("take", "input index")
+def take(call: Call) -> Any:
+    """Entries of the flattened tensor."""
+    flat = call.build.emit("reshape", [call.value("input")], (prod(call.shape("input")),))
+    return call.emit("lookup", [flat, call.value("index")], axis=0)
 
 
-@register(" ".join(REDUCTIONS), "input dim keepdim")
-def reduce(call: Call) -> Any:
-    """A reduction over dimensions."""
-    x = call.value("input")
-    rank = len(call.build.graph.shape(x))
-    dim = call.get("dim", call.get("axis"))
-    if isinstance(dim, Value):
-        return call.emit({"max": "maximum", "min": "minimum"}[call.name])
-    dims = range(rank) if dim is None else [dim] if isinstance(dim, int) else dim
-    return call.emit(f"reduce_{REDUCTIONS[call.name]}", [x], dims=tuple(sorted(d % rank for d in dims)))
+@register("meshgrid", "")
+def meshgrid(call: Call) -> Any:
+    """Each vector along an axis of its own, with copies along the others'."""
+    values, shape = call.inputs(), list(call.out)
+    axes = list(range(len(values)))
+    if call.get("indexing", "ij") == "xy":
+        axes[:2] = axes[1::-1]
+    along = [tuple(shape[axis] if axis == own else 1 for axis in range(len(shape))) for own in axes]
+    rows = [call.build.emit("reshape", [value], size) for value, size in zip(values, along, strict=True)]
+    return [call.build.emit("expand", [row], tuple(shape)) for row in rows]

@@ -1,9 +1,9 @@
-"""The HTML view: one page that needs nothing else, and what a notebook shows.
+"""The HTML view: a self-contained page, and a table for notebooks.
 
-The graphs are laid out by dagre (`vendor/`), which was chosen because it does layered layouts, top to
-bottom, in 50 KB under the MIT licence and without a worker; elkjs does more in 1.5 MB. Drawing, folding and keys
-are ours. What comes from models reaches the page as JSON in which no tag can be opened, and is set as text
-there; a policy in the page lets nothing else run, and nothing be fetched.
+The page uses dagre (`vendor/`) for layout, because it does layered layouts, top to bottom, in 50 KB under the MIT
+licence and without a worker; elkjs does more in 1.5 MB. Drawing, folding and keys are our own. Names of models reach
+the page as JSON in which no tag can be opened, and the page sets them as text. A content security policy forbids all
+other scripts and every request.
 """
 
 from __future__ import annotations
@@ -23,9 +23,18 @@ from autoport.report.views.lines import printable
 from autoport.report.views.summary import summary
 from autoport.report.views.table import render_table
 
-STYLES = ("theme.css", "page.css", "graph.css")
-SCRIPTS = ("vendor/dagre.min.js", "model.js", "layout.js", "panes.js", "details.js", "state.js", "search.js", "app.js")
-# What may stand in JSON, and in a page may begin something else.
+STYLE_FILES = ("theme.css", "page.css", "graph.css")
+SCRIPT_FILES = (
+    "vendor/dagre.min.js",
+    "model.js",
+    "layout.js",
+    "panes.js",
+    "details.js",
+    "state.js",
+    "search.js",
+    "app.js",
+)
+# Characters that are plain in JSON, and may open a tag or an entity in a page.
 ESCAPES = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 KEYS = (
     (("↑", "↓"), "previous and next box"),
@@ -48,22 +57,22 @@ def render_html(report: Report) -> str:
         report: the rows of a match.
 
     Returns:
-        The page; it refers to nothing outside of itself.
+        The page; it has no reference to another file or address.
 
     Example:
         >>> Path("report.html").write_text(render_html(report), encoding="utf-8")  # doctest: +SKIP
     """
-    scripts = [_asset(name) for name in SCRIPTS]
+    scripts = [_asset(name) for name in SCRIPT_FILES]
     return _template("page.html.j2").render(
         report=report,
         summary=summary(report),
         sides=(("tf", "Keras", printable(report.tf_name)), ("torch", "PyTorch", printable(report.torch_name))),
         keys=KEYS,
         text=render_table(report),
-        styles=[_asset(name) for name in STYLES],
+        styles=[_asset(name) for name in STYLE_FILES],
         scripts=scripts,
         policy=_policy(scripts),
-        data=embedded(as_dict(report)),
+        data=embed(as_dict(report)),
     )
 
 
@@ -72,11 +81,11 @@ def render_notebook(report: Report) -> str:
     return _template("notebook.html.j2").render(summary=summary(report), lines=lines_of(report))
 
 
-def embedded(document: object) -> str:
-    """JSON that can stand in a page: nothing in it opens a tag.
+def embed(document: object) -> str:
+    """JSON that is safe in a page: nothing in it opens a tag.
 
     Example:
-        >>> embedded(["</script>"])
+        >>> embed(["</script>"])
         '["\\\\u003c/script\\\\u003e"]'
     """
     text = json.dumps(document, allow_nan=False, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""How to mend what a row reports."""
+"""Advice for every row: how to fix what it reports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from autoport.report.rows.tensors import Status
 from autoport.verify.verification import UNKNOWN
 
 SETTABLE = "set `{attribute}` of {torch} to {value}; match.reconcile() does it"
-# By name of a difference or cause: what to do about it. Values are those of the Keras model.
+# Advice by name of a difference or cause. `{value}` is that of the Keras model.
 ADVICE: Mapping[str, str] = {
     **{name: SETTABLE.replace("{attribute}", a.member) for name, a in SHARED.items() if a.member is not None},
     "padding": "give {torch} the padding {value} (F.pad in front where it is not symmetric); match.reconcile() does it",
@@ -72,10 +72,10 @@ def _advice(row: Row) -> Iterator[str]:
     if row.one_sided:
         yield BY_STATUS[row.status]
     own = {difference.name for difference in row.differences}
-    found = [(d.name, d.tf_value, d.torch_value) for d in row.differences]
-    found += [(cause.name, cause.tf_value, cause.torch_value) for cause in row.causes]
-    for name, tf_value, torch_value in dict.fromkeys(found):
-        # A cause that is no difference of the row itself lies between it and the places that were compared before.
+    disagreements = [(d.name, d.tf_value, d.torch_value) for d in row.differences]
+    disagreements += [(cause.name, cause.tf_value, cause.torch_value) for cause in row.causes]
+    for name, tf_value, torch_value in dict.fromkeys(disagreements):
+        # A cause that is not a difference of the row lies between it and the compared places in front of it.
         place = row.torch if name in own else f"what feeds {row.torch}"
         text = ADVICE.get(name, OTHERWISE)
         yield text.format(torch=place, value=tf_value or "nothing", torch_value=torch_value or "nothing")

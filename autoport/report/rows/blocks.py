@@ -1,8 +1,8 @@
-"""Blocks of nodes, from the paths of layers and modules.
+"""Groups nodes into blocks by the paths of layers and modules.
 
-A pair has two paths. The side whose paths say more (usually PyTorch's) gives the blocks, so that a flat
-list of Keras layers is folded by the modules of its partners. Nodes of the other side alone stand with
-their neighbours, in blocks of their own where their own paths say so.
+A pair has two paths. The side with more nested paths, usually PyTorch, leads: it gives the blocks, so that a flat
+list of Keras layers is folded by the modules of its partners. Nodes of the other side alone stand with their
+neighbours, in blocks of their own where their paths say so.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from autoport.report.rows.drawing import Group, Node
 
 Path = tuple[str, ...]
 SEPARATORS = Both("/", ".")
-# A block of more than LIMIT members is cut into runs of RUN: neither people nor layouts take more.
+# A block of more than LIMIT members is split into runs of RUN members: neither people nor layouts cope with more.
 LIMIT, RUN = 120, 60
 
 
 def parts(path: str, side: Framework) -> Path:
-    """A path at its separators.
+    """Splits a path at its separators.
 
     Example:
         >>> parts("layer1.0.conv1", Framework.TORCH)
@@ -32,25 +32,25 @@ def parts(path: str, side: Framework) -> Path:
 
 
 def containers(paths: Iterable[Path]) -> set[Path]:
-    """Every path that holds another one."""
+    """Every path that is a prefix of another one."""
     return {path[:depth] for path in paths for depth in range(1, len(path))}
 
 
 def group_nodes(nodes: Sequence[Node]) -> tuple[list[Node], tuple[Group, ...]]:
-    """Gives every node its block.
+    """Assigns every node to a block.
 
     Args:
-        nodes: in their order.
+        nodes: in the order of the drawing.
 
     Returns:
-        The nodes with numbers of groups, and the groups.
+        The nodes with the numbers of their groups, and the groups.
     """
     paths = Both.of(lambda side: [_path(node, side) for node in nodes])
-    inside = paths.map(lambda known: containers(path for path in known if path))
+    inside = paths.map(lambda side_paths: containers(path for path in side_paths if path))
     lead = Framework.TORCH if len(inside.torch) >= len(inside.tf) else Framework.TF
     homes = _homes(paths[lead], paths[lead.other], inside[lead])
-    homes = _cut(_joined(homes))
-    return _numbered(nodes, homes, lead)
+    homes = _split_large(_merge_single(homes))
+    return _number_groups(nodes, homes, lead)
 
 
 def _path(node: Node, side: Framework) -> Path | None:
@@ -59,20 +59,20 @@ def _path(node: Node, side: Framework) -> Path | None:
 
 
 def _homes(lead: Sequence[Path | None], other: Sequence[Path | None], inside: set[Path]) -> list[Path]:
-    """The block of every node, as a path: its own, or what its neighbours share with what only it is in."""
+    """The block of every node, as a path: its own; without one, the block that its neighbours share."""
     paired = (path for path, mine in zip(other, lead, strict=True) if path is not None and mine is not None)
     shared = {path[:depth] for path in paired for depth in range(len(path))}
-    known = [None if path is None else _home(path, inside) for path in lead]
-    neighbours = zip(_filled(known), reversed(_filled(known[::-1])), strict=True)
+    lead_homes = [None if path is None else _home(path, inside) for path in lead]
+    neighbours = zip(_fill_gaps(lead_homes), reversed(_fill_gaps(lead_homes[::-1])), strict=True)
     homes: list[Path] = []
-    for home, own, (before, after) in zip(known, other, neighbours, strict=True):
+    for home, own, (before, after) in zip(lead_homes, other, neighbours, strict=True):
         alone = [name for depth, name in enumerate((own or ())[:-1], 1) if (own or ())[:depth] not in shared]
         homes.append((*_common(before, after), *alone) if home is None else home)
     return homes
 
 
-def _filled(homes: Sequence[Path | None]) -> list[Path]:
-    """Each gap as what stands in front of it."""
+def _fill_gaps(homes: Sequence[Path | None]) -> list[Path]:
+    """The homes with every gap filled by the home in front of it."""
     filled: list[Path] = []
     for home in homes:
         filled.append(home if home is not None else filled[-1] if filled else ())
@@ -88,38 +88,40 @@ def _common(first: Path, second: Path) -> Path:
     return tuple(name for name, _ in both)
 
 
-def _joined(homes: list[Path]) -> list[Path]:
-    """Blocks that hold nothing but one other block become one with it."""
+def _merge_single(homes: list[Path]) -> list[Path]:
+    """Merges a block whose only member is another block with that block."""
     members: dict[Path, set[object]] = {}
     for number, home in enumerate(homes):
         members.setdefault(home, set()).add(number)
         for depth in range(len(home)):
             members.setdefault(home[:depth], set()).add(home[: depth + 1])
-    single = {path for path, held in members.items() if path and len(held) == 1 and isinstance(next(iter(held)), tuple)}
+    single = {
+        path for path, inside in members.items() if path and len(inside) == 1 and isinstance(next(iter(inside)), tuple)
+    }
 
-    def joined(home: Path) -> Path:
-        result: list[str] = []
+    def merge(home: Path) -> Path:
+        names: list[str] = []
         open_end = False
         for depth, name in enumerate(home, 1):
             if open_end:
-                result[-1] += f".{name}"
+                names[-1] += f".{name}"
             else:
-                result.append(name)
+                names.append(name)
             open_end = home[:depth] in single
-        return tuple(result)
+        return tuple(names)
 
-    return [joined(home) for home in homes]
+    return [merge(home) for home in homes]
 
 
-def _cut(homes: list[Path]) -> list[Path]:
-    """Cuts blocks with too many members into runs of neighbours, from outside inwards."""
+def _split_large(homes: list[Path]) -> list[Path]:
+    """Splits blocks with too many members into runs of neighbours, from the outside in."""
     depth = 0
     while depth <= max(map(len, homes), default=0):
         members: dict[Path, dict[object, None]] = {}
         for number, home in enumerate(homes):
             if len(home) >= depth:
                 members.setdefault(home[:depth], {})[_member(home, depth, number)] = None
-        runs = {path: _runs(list(held)) for path, held in members.items() if len(held) > LIMIT}
+        runs = {path: _runs(list(inside)) for path, inside in members.items() if len(inside) > LIMIT}
         homes = [
             (*home[:depth], runs[home[:depth]][_member(home, depth, number)], *home[depth:])
             if len(home) >= depth and home[:depth] in runs
@@ -131,35 +133,37 @@ def _cut(homes: list[Path]) -> list[Path]:
 
 
 def _member(home: Path, depth: int, number: int) -> object:
-    """What a node is to the block around it at that depth: part of another block, or a member itself."""
+    """The member of a block at that depth that a node is in: a smaller block, or the node itself."""
     return home[: depth + 1] if len(home) > depth else number
 
 
-def _runs(held: Sequence[object]) -> dict[object, str]:
-    """The name of its run for every member."""
-    size = RUN if len(held) <= RUN * LIMIT else -(-len(held) // LIMIT)
-    runs = [held[start : start + size] for start in range(0, len(held), size)]
-    return {member: f"{_named(run[0])} to {_named(run[-1])}" for run in runs for member in run}
+def _runs(members: Sequence[object]) -> dict[object, str]:
+    """By member, the name of its run."""
+    size = RUN if len(members) <= RUN * LIMIT else -(-len(members) // LIMIT)
+    runs = [members[start : start + size] for start in range(0, len(members), size)]
+    return {member: f"{_member_name(run[0])} to {_member_name(run[-1])}" for run in runs for member in run}
 
 
-def _named(member: object) -> str:
+def _member_name(member: object) -> str:
     """The name of a block, or the number of a node."""
     return member[-1] if isinstance(member, tuple) else f"#{member}"
 
 
-def _numbered(nodes: Sequence[Node], homes: Sequence[Path], lead: Framework) -> tuple[list[Node], tuple[Group, ...]]:
+def _number_groups(
+    nodes: Sequence[Node], homes: Sequence[Path], lead: Framework
+) -> tuple[list[Node], tuple[Group, ...]]:
     numbers: dict[Path, int] = {}
-    held: dict[Path, list[Node]] = {}
+    members: dict[Path, list[Node]] = {}
     for node, home in zip(nodes, homes, strict=True):
         for depth in range(1, len(home) + 1):
             numbers.setdefault(home[:depth], len(numbers))
-            held.setdefault(home[:depth], []).append(node)
+            members.setdefault(home[:depth], []).append(node)
     groups = tuple(
         Group(
             path[-1],
-            label([node.tf.path for node in held[path] if node.tf], Framework.TF),
-            label([node.torch.path for node in held[path] if node.torch], Framework.TORCH),
-            _class(held[path], lead),
+            label([node.tf.path for node in members[path] if node.tf], Framework.TF),
+            label([node.torch.path for node in members[path] if node.torch], Framework.TORCH),
+            _class(members[path], lead),
             numbers.get(path[:-1]),
         )
         for path in numbers
@@ -168,7 +172,7 @@ def _numbered(nodes: Sequence[Node], homes: Sequence[Path], lead: Framework) -> 
 
 
 def label(paths: Sequence[str], side: Framework) -> str:
-    """What layers have in common in their paths.
+    """The common part of the paths of layers.
 
     Example:
         >>> label(["layer1.0.conv1", "layer1.0.bn1"], Framework.TORCH)
@@ -190,7 +194,7 @@ def label(paths: Sequence[str], side: Framework) -> str:
 
 
 def _class(nodes: Sequence[Node], side: Framework) -> str:
-    """The class of the module that all nodes belong to, told by an operation directly in it."""
+    """The class of the module that all nodes belong to, known from an operation directly in it."""
     places = [place for node in nodes if (place := node[side]) is not None]
     common = label([place.path for place in places], side)
     return next((place.kind for place in places if place.path == common and len(places) > 1), "")

@@ -13,10 +13,10 @@ from autoport.facts.places import Place
 from autoport.facts.reasons import Code, Reason
 from autoport.report.rows.blocks import group_nodes
 from autoport.report.rows.drawing import Drawing, DrawnModel, Node, edges_of, nodes_of, pairs_of
-from autoport.report.rows.order import Key, Order
+from autoport.report.rows.order import Key, RowOrder
 from autoport.report.rows.rows import Count, Report, Row, label, worst
 from autoport.report.rows.tensors import Status, TensorRow, Tensors, tensor_rows
-from autoport.report.rows.unmatched import Stored, lost_rows, lost_tensors, unmatched_rows
+from autoport.report.rows.unmatched import SidedPath, lost_rows, lost_tensors, unmatched_rows
 from autoport.verify.verification import Divergence, NodeError, Verification
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from autoport.graph import Graph, Op
     from autoport.plan.draft import Transfer
 
-Places = tuple[Place, Place]
+PlacePair = tuple[Place, Place]
 BETWEEN = Reason(Code.ON_THE_WAY)
-# The worst first.
+# Statuses, the worst first.
 SEVERITY = (
     Status.AMBIGUOUS,
     Status.TF_ONLY,
@@ -38,7 +38,7 @@ SEVERITY = (
 
 
 def build_report(analysis: Analysis, verification: Verification | None = None) -> Report:
-    """Turns an analysis into rows.
+    """Turns an analysis into a report.
 
     Args:
         analysis: of two models; `match.analysis`.
@@ -54,16 +54,16 @@ def build_report(analysis: Analysis, verification: Verification | None = None) -
     transfer = analysis.transfer(Framework.TORCH)
     lost = lost_tensors(transfer)
     partner = pairs_of(analysis)
-    order = Order(analysis)
+    order = RowOrder(analysis)
     tensors = _tensors(analysis, transfer, set(lost))
     placed = [*_pair_rows(analysis, partner, tensors, order), *unmatched_rows(analysis, order)]
     placed += lost_rows(analysis, lost, order)
     placed += _difference_rows(analysis, {row.at for _, row in placed}, order)
     placed.sort(key=lambda entry: entry[0])
-    rows = _proved([row for _, row in placed], verification)
+    rows = _add_errors([row for _, row in placed], verification)
     unsettled = Counter(side for side, _ in lost)
-    read = analysis.graphs.map(lambda graph: len(graph.read_tensors()))
-    counts = Both.of(lambda side: Count(read[side] - unsettled[side], read[side]))
+    totals = analysis.graphs.map(lambda graph: len(graph.read_tensors()))
+    counts = Both.of(lambda side: Count(totals[side] - unsettled[side], totals[side]))
     return Report(
         tuple(rows),
         tuple(analysis.differences),
@@ -72,19 +72,19 @@ def build_report(analysis: Analysis, verification: Verification | None = None) -
         counts.torch,
         analysis.names.tf,
         analysis.names.torch,
-        _drawing(analysis, partner, rows),
+        _draw(analysis, partner, rows),
         verification,
     )
 
 
 def _pair_rows(
-    analysis: Analysis, partner: Mapping[str, str], tensors: Tensors, order: Order
+    analysis: Analysis, partner: Mapping[str, str], tensors: Tensors, order: RowOrder
 ) -> Iterator[tuple[Key, Row]]:
-    """One row for each pair of layers, of which each may be several operations: query, key, value, out."""
+    """One row for each pair of layers; a layer may be several operations: query, key, value, out."""
     weighted = {pair.tf.name: pair for pair in analysis.pairs}
     reasons = {pair.left: pair.reason for pair in analysis.matching.pairs}
-    told = _told(analysis.differences)
-    groups: dict[Places, list[tuple[Op, Op]]] = {}
+    differences_at = _by_consumers(analysis.differences)
+    groups: dict[PlacePair, list[tuple[Op, Op]]] = {}
     for left, right in partner.items():
         if left in analysis.graphs.tf and right in analysis.graphs.torch:
             a, b = analysis.graphs.tf.op(left), analysis.graphs.torch.op(right)
@@ -95,7 +95,7 @@ def _pair_rows(
     for places, ops in groups.items():
         pairs = [weighted[a.name] for a, _ in ops if a.name in weighted]
         rows = tensor_rows([weight for pair in pairs for weight in pair.weights], tensors)
-        differences = tuple(told.get(places, ()))
+        differences = tuple(differences_at.get(places, ()))
         why = dict.fromkeys(reasons[a.name] for a, _ in ops if a.name in reasons)
         yield (
             (order.key(Framework.TF, ops[0][0])[0], 0),
@@ -113,7 +113,7 @@ def _pair_rows(
         )
 
 
-def _tensors(analysis: Analysis, transfer: Transfer, lost: set[Stored]) -> Tensors:
+def _tensors(analysis: Analysis, transfer: Transfer, lost: set[SidedPath]) -> Tensors:
     absorbed: dict[str, list[str]] = {}
     absorbing: dict[str, list[str]] = {}
     for path, entry in transfer.entries.items():
@@ -130,24 +130,26 @@ def _pair_status(tensors: Iterable[TensorRow], differences: Iterable[Difference]
     return Status.TRANSFORMED if transformed else Status.SAME
 
 
-def _told(differences: Iterable[Difference]) -> dict[Places, list[Difference]]:
-    """Differences by the two operations of which they are told, or to which the edges lead."""
-    told: dict[Places, list[Difference]] = {}
+def _by_consumers(differences: Iterable[Difference]) -> dict[PlacePair, list[Difference]]:
+    """Groups differences by the two operations that differ, or that the differing edges lead to."""
+    groups: dict[PlacePair, list[Difference]] = {}
     for difference in differences:
-        told.setdefault((difference.tf.consumer, difference.torch.consumer), []).append(difference)
-    return told
+        groups.setdefault((difference.tf.consumer, difference.torch.consumer), []).append(difference)
+    return groups
 
 
-def _difference_rows(analysis: Analysis, known: Container[Places | None], order: Order) -> Iterator[tuple[Key, Row]]:
-    """Differences of what is no pair of rows: the number of outputs, preprocessing."""
-    for places, found in _told(analysis.differences).items():
-        if places not in known:
+def _difference_rows(
+    analysis: Analysis, existing: Container[PlacePair | None], order: RowOrder
+) -> Iterator[tuple[Key, Row]]:
+    """Rows for differences at places that have no row: the number of outputs, preprocessing."""
+    for places, differences in _by_consumers(analysis.differences).items():
+        if places not in existing:
             a, b = _op_at(analysis.graphs.tf, places[0]), _op_at(analysis.graphs.torch, places[1])
             row = Row(
-                _pair_status((), found),
+                _pair_status((), differences),
                 *label(places[0]),
                 *label(places[1]),
-                differences=tuple(found),
+                differences=tuple(differences),
                 at=places,
                 tf_nodes=(a.name,) if a else (),
                 torch_nodes=(b.name,) if b else (),
@@ -156,33 +158,33 @@ def _difference_rows(analysis: Analysis, known: Container[Places | None], order:
 
 
 def _op_at(graph: Graph, place: Place) -> Op | None:
-    """The operation at a place; None if the place is none of a graph, which records a forward pass in evaluation."""
+    """The operation at a place; None if the graph, which records evaluation mode, has none there."""
     op = graph.op(place.name) if place.name in graph else None
     return op if op is not None and op.place == place else None
 
 
-def _proved(rows: list[Row], verification: Verification | None) -> list[Row]:
-    """Rows with the errors that were measured at them."""
+def _add_errors(rows: list[Row], verification: Verification | None) -> list[Row]:
+    """Adds the errors that verification measured to the rows, and rows for places without one."""
     if verification is None:
         return rows
-    errors: dict[Places, list[NodeError]] = {}
-    divergences: dict[Places, list[Divergence]] = {}
+    errors: dict[PlacePair, list[NodeError]] = {}
+    divergences: dict[PlacePair, list[Divergence]] = {}
     for error in verification.nodes:
         errors.setdefault((error.tf, error.torch), []).append(error)
     for divergence in verification.divergences:
         divergences.setdefault((divergence.tf, divergence.torch), []).append(divergence)
-    known = {row.at for row in rows}
+    existing = {row.at for row in rows}
     elsewhere = [
         Row(
             Status.DIFFERENT,
             *label(places[0]),
             *label(places[1]),
-            error=worst([*found]),
-            divergences=tuple(found),
+            error=worst([*at_places]),
+            divergences=tuple(at_places),
             at=places,
         )
-        for places, found in divergences.items()
-        if places not in known
+        for places, at_places in divergences.items()
+        if places not in existing
     ]
     proved = [
         row if row.at is None else _with_errors(row, errors.get(row.at, []), divergences.get(row.at, []))
@@ -196,25 +198,25 @@ def _with_errors(row: Row, errors: list[NodeError], divergences: list[Divergence
     return replace(row, status=status, error=worst([*errors, *divergences]), divergences=tuple(divergences))
 
 
-def _drawing(analysis: Analysis, partner: Mapping[str, str], rows: list[Row]) -> Drawing:
+def _draw(analysis: Analysis, partner: Mapping[str, str], rows: list[Row]) -> Drawing:
     models = Both(analysis.matching.left, analysis.matching.right).map(DrawnModel)
     nodes, groups = group_nodes(nodes_of(models, partner))
-    spoken: dict[tuple[Framework, str], list[int]] = {}
+    rows_of: dict[tuple[Framework, str], list[int]] = {}
     for number, row in enumerate(rows):
         for side, names in ((Framework.TF, row.tf_nodes), (Framework.TORCH, row.torch_nodes)):
             for name in names:
-                spoken.setdefault((side, name), []).append(number)
-    placed = []
+                rows_of.setdefault((side, name), []).append(number)
+    drawn = []
     for node in nodes:
         places = ((side, node[side]) for side in Framework)
-        found = {n for side, place in places if place is not None for n in spoken.get((side, place.name), ())}
-        status = _node_status(node, [rows[n].status for n in sorted(found) if not rows[n].unread])
-        placed.append(replace(node, rows=tuple(sorted(found)), status=status))
-    return Drawing(tuple(placed), edges_of(nodes, models), groups)
+        numbers = {n for side, place in places if place is not None for n in rows_of.get((side, place.name), ())}
+        status = _node_status(node, [rows[n].status for n in sorted(numbers) if not rows[n].unread])
+        drawn.append(replace(node, rows=tuple(sorted(numbers)), status=status))
+    return Drawing(tuple(drawn), edges_of(nodes, models), groups)
 
 
 def _node_status(node: Node, statuses: list[Status]) -> Status | None:
-    """The worst of its rows; a matched node of which a tensor is lost differs."""
+    """The worst status of its rows; a matched node that loses a tensor counts as different."""
     paired = node.tf is not None and node.torch is not None
-    found = [Status.DIFFERENT if paired and SEVERITY.index(s) < 3 else s for s in statuses]
-    return min(found, key=SEVERITY.index, default=Status.SAME if paired else None)
+    capped = [Status.DIFFERENT if paired and SEVERITY.index(s) < 3 else s for s in statuses]
+    return min(capped, key=SEVERITY.index, default=Status.SAME if paired else None)

@@ -1,4 +1,4 @@
-"""Where rows stand: places in the Keras graph, to which PyTorch operations are tied by their pairs."""
+"""The order of rows: places in the Keras graph; a PyTorch operation has the place of its pair."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ if TYPE_CHECKING:
     from autoport.analysis import Analysis
     from autoport.graph import Graph, Op
 
-# Place of a row: that of an operation in the Keras graph, then matched rows before one-sided ones.
+# Sort key of a row: the place of an operation in the Keras graph; at one place matched rows come first.
 Key = tuple[float, int]
 
 
-class Order:
+class RowOrder:
     """The order of the rows of a report.
 
     Attributes:
-        places: for either side, by name, the place of a Keras operation, and that of the Keras operation that a
-            PyTorch operation stands at or behind.
+        places: on either side, by name of an operation, its place in the Keras graph; for PyTorch that of its pair,
+            or of the last pair in front of it.
     """
 
     def __init__(self, analysis: Analysis) -> None:
         places = {op.name: number for number, op in enumerate(analysis.graphs.tf.ops())}
-        self.places = Both(places, self._tied(analysis, places))
+        self.places = Both(places, self._torch_places(analysis, places))
         self._readers = analysis.graphs.map(lambda graph: dict(_readers(graph)))
 
-    def _tied(self, analysis: Analysis, places: Mapping[str, int]) -> dict[str, int]:
+    def _torch_places(self, analysis: Analysis, places: Mapping[str, int]) -> dict[str, int]:
         partner = {pair.torch.name: places[pair.tf.name] for pair in analysis.pairs if pair.tf.name in places}
-        tied, last = {}, -1
+        torch_places, last = {}, -1
         for op in analysis.graphs.torch.ops():
             last = partner.get(op.name, last)
-            tied[op.name] = last
-        return tied
+            torch_places[op.name] = last
+        return torch_places
 
     def key(self, side: Framework, op: Op | None) -> Key:
-        """Place of a one-sided row; what nothing reads stands last."""
+        """Sort key of a one-sided row; tensors that nothing reads come last."""
         place = self.places[side].get(op.name) if op else None
         return (float("inf") if place is None else place, 1 if side is Framework.TF else 2)
 

@@ -1,7 +1,7 @@
 """A match as rows: the one model that every view of a report is drawn from.
 
-Rows stand in the order of the Keras model; what only the PyTorch model has stands behind the row
-it follows there, as in a diff.
+Rows stand in the order of the Keras model. A row of the PyTorch model alone stands behind the row that it follows
+there, as in a diff.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Row(TwoSided[str]):
     """One line: two matched layers, or one without a partner.
 
     Attributes:
-        status: the worst that is to be said of it.
+        status: the worst that applies.
         tf: path in the Keras model; empty if it has none.
         tf_kind: the layer's class there.
         torch: path in the PyTorch model; empty if it has none.
@@ -34,11 +34,11 @@ class Row(TwoSided[str]):
         reasons: why the two are a pair, or why there is none.
         differences: hyper-parameters that disagree, training-only ones included.
         unread: True for a tensor that no forward pass reads: inference does not depend on it.
-        at: where it is in either model, if it is of an operation on both sides.
+        at: the places of its operations, if it has one on both sides.
         tf_nodes: names of its operations in the Keras graph.
         torch_nodes: names of its operations in the PyTorch graph.
-        error: the largest that verification measured at it; None if it measured none.
-        divergences: what verification found at it, with causes.
+        error: the largest that verification measured there; None if it measured none.
+        divergences: those that verification found there, with causes.
     """
 
     status: Status
@@ -68,18 +68,18 @@ class Row(TwoSided[str]):
 
     @property
     def listed(self) -> bool:
-        """Whether it stands in tables, which leave out operations without weights that are the same."""
+        """Whether tables show it: they leave out operations without weights that are the same."""
         return bool(self.tensors or self.differences) or self.status is not Status.SAME
 
     @property
     def causes(self) -> tuple[Cause, ...]:
-        """Why the two compute different things, each once."""
+        """The causes of its divergences, each once."""
         return tuple(dict.fromkeys(cause for divergence in self.divergences for cause in divergence.causes))
 
 
 @dataclass(frozen=True)
 class Count:
-    """How many tensors of a model's forward pass are carried over, of how many."""
+    """How many of the tensors that a model's forward pass reads are ported."""
 
     matched: int
     total: int
@@ -95,7 +95,7 @@ class Report:
         complete: whether every tensor that either forward pass reads has its partner.
         tf_tensors: how many of the Keras model's tensors are matched.
         torch_tensors: how many of the PyTorch model's tensors are matched.
-        tf_name: what the Keras model is called.
+        tf_name: name of the Keras model.
         torch_name: class of the PyTorch model.
         drawing: both graphs as one, with blocks.
         verification: the numeric proof, if there is one.
@@ -118,7 +118,7 @@ class Report:
 
     @property
     def same(self) -> bool:
-        """Whether nothing is wrong that could show in inference."""
+        """Whether nothing differs that inference could show."""
         lost = any(row.one_sided and not row.unread for row in self.rows)
         disproved = self.verification is not None and not self.verification.ok
         return self.complete and not lost and not disproved and all(d.training_only for d in self.differences)
@@ -130,10 +130,10 @@ class Report:
 
 
 def label(place: Place) -> tuple[str, str]:
-    """What a row calls a place: path and kind; of an edge, those of its consumer."""
+    """Path and kind of a place as a row shows them; of an edge, those of its consumer."""
     return (place.path, place.kind) if place.path else (str(place.consumer), "")
 
 
 def worst(errors: list[NodeError]) -> NodeError | None:
-    """The largest of several errors, what is no number being the largest."""
+    """The largest of several errors; NaN counts as infinite."""
     return max(errors, key=lambda e: math.inf if math.isnan(e.relative) else e.relative, default=None)

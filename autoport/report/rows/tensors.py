@@ -20,7 +20,7 @@ from autoport.weights.role import Role
 
 
 class Status(str, Enum):
-    """What a line says, as a diff says it."""
+    """The status of a row, as a diff marks it."""
 
     SAME = "="
     TRANSFORMED = "~"
@@ -35,12 +35,12 @@ class Status(str, Enum):
 
 @dataclass(frozen=True)
 class Transform:
-    """What becomes of Keras tensors on the way to PyTorch tensors, in layouts as einops writes them.
+    """The transform from Keras tensors to PyTorch tensors, in layouts as einops writes them.
 
     Attributes:
-        steps: from which layouts to which; several where roles go different ways.
-        selected: which indices of selected axes are read, and which are written; nothing if each stays in its place.
-        absorbing: paths of Keras biases that are subtracted on the way.
+        steps: pairs of a source layout and a target layout; several where roles have different ones.
+        selected: indices that are read, and that are written, along selected axes; empty if each stays in its place.
+        absorbing: paths of Keras biases that are subtracted.
         carriers: paths of the PyTorch tensors that carry a Keras tensor without a partner.
 
     Example:
@@ -60,7 +60,7 @@ class Transform:
 
     @property
     def anonymous(self) -> Transform:
-        """The same of any tensors: without their paths."""
+        """The same transform without paths of tensors."""
         return replace(self, absorbing=("",) * bool(self.absorbing), carriers=("",) * bool(self.carriers))
 
     def __str__(self) -> str:
@@ -78,8 +78,8 @@ class TensorRow:
     """Stored tensors that hold the same thing.
 
     Attributes:
-        status: `SAME` for a copy or a plain transposition of one tensor, `TRANSFORMED` for more.
-        roles: what the operation reads them as: `kernel`, `bias`, `kernel_i`, ...
+        status: `SAME` for a copy or a plain transposition of one tensor, `TRANSFORMED` for anything else.
+        roles: in which the operation reads them: `kernel`, `bias`, `kernel_i`, ...
         tf: tensors of the Keras model; empty where it has none.
         torch: tensors of the PyTorch model; empty where it has none.
         transform: from Keras to PyTorch; None where there is no partner.
@@ -98,18 +98,18 @@ class TensorRow:
 
     @property
     def is_copy(self) -> bool:
-        """Whether the tensor stays as it is."""
+        """Whether the tensor is copied without any transform."""
         return self.status is Status.SAME and self.transform is not None and self.transform.moves_nothing
 
 
 @dataclass(frozen=True)
 class Tensors:
-    """What rows need to know of all the tensors of a match.
+    """All tensors of a match, with what rows need to know of them.
 
     Attributes:
         tf: tensors of the Keras model by path.
         torch: tensors of the PyTorch model by path.
-        lost: paths, of either side, that are not carried over; they have rows of their own.
+        lost: sides and paths of tensors that are not ported; they have rows of their own.
         absorbed: by path of a Keras bias, the PyTorch tensors that carry it.
         absorbing: by path of a PyTorch tensor, the Keras biases that it carries.
     """
@@ -146,7 +146,7 @@ def tensor_rows(weights: Iterable[WeightPair], tensors: Tensors) -> tuple[Tensor
         tensors: all tensors of the match.
 
     Returns:
-        One row for each combination of stored tensors, without those that are not carried over.
+        One row for each combination of stored tensors, without those that are not ported.
     """
     groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[_Atom]] = {}
     for atom in _atoms(weights):
@@ -198,16 +198,16 @@ def _transform(atoms: list[_Atom], tensors: Tensors) -> tuple[Transform, bool]:
     if narrow or len({atom.patterns for atom in atoms}) > 1:
         steps = dict.fromkeys((_sum(atom.tf, True), _sum(atom.torch, True)) for atom in atoms)
         return Transform(tuple(steps)), False
-    selected = _selected(atoms)
+    selected = _selection(atoms)
     plain = len(first.tf) == len(first.torch) == 1 and not any(selected) and _transposes(first)
     return Transform(((_sum(first.tf), _sum(first.torch)),), selected), plain
 
 
-def _selected(atoms: list[_Atom]) -> tuple[str, str]:
-    """Which index goes where along selected axes; nothing where every index stays in its place."""
+def _selection(atoms: list[_Atom]) -> tuple[str, str]:
+    """The indices along selected axes on both sides; empty where every index stays in its place."""
     sides = [_indices([atom.tf[0] for atom in atoms]), _indices([atom.torch[0] for atom in atoms])]
-    whole = all(sorted(set(indices)) == list(range(size)) for side in sides for indices, size in side.values())
-    if sides[0] == sides[1] and whole:
+    covers_all = all(sorted(set(indices)) == list(range(size)) for side in sides for indices, size in side.values())
+    if sides[0] == sides[1] and covers_all:
         return "", ""
     tf, torch = (", ".join(f"{axis}={_listed(indices)}" for axis, (indices, _) in side.items()) for side in sides)
     return tf, torch
@@ -227,8 +227,8 @@ def _transposes(atom: _Atom) -> bool:
     return tf == torch
 
 
-def _sum(pieces: Iterable[Piece], whole: bool = False) -> str:
-    return " + ".join(str(piece) if whole else piece.pattern for piece in pieces)
+def _sum(pieces: Iterable[Piece], with_indices: bool = False) -> str:
+    return " + ".join(str(piece) if with_indices else piece.pattern for piece in pieces)
 
 
 def _paths(pieces: Iterable[Piece]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Rows of what has no partner: operations, tensors of matched operations, tensors that nothing reads."""
+"""Rows without a partner: operations, tensors of matched operations, tensors that nothing reads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from autoport.facts.framework import Both, Framework
 from autoport.facts.reasons import Reason
 from autoport.graph import Graph
-from autoport.report.rows.order import Key, Order
+from autoport.report.rows.order import Key, RowOrder
 from autoport.report.rows.rows import Row, label
 from autoport.report.rows.tensors import Status, TensorRow
 from autoport.weights.role import Role
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 ONLY = Both(Status.TF_ONLY, Status.TORCH_ONLY)
 # A side and the path of one of its tensors.
-Stored = tuple[Framework, str]
+SidedPath = tuple[Framework, str]
 
 
-def lost_tensors(transfer: Transfer) -> dict[Stored, Reason]:
-    """Tensors that a forward pass reads and the plan does not carry over, by side and path, with reasons."""
+def lost_tensors(transfer: Transfer) -> dict[SidedPath, Reason]:
+    """By side and path, tensors that a forward pass reads and the plan does not port, with reasons."""
     lost = Both(transfer.unexpected, transfer.missing)
     return {(side, path): reason for side in Framework for path, reason in lost[side].items()}
 
@@ -35,7 +35,7 @@ def _unmatched(analysis: Analysis) -> Iterator[tuple[Framework, Unmatched]]:
     return ((side, row) for side in Framework for row in analysis.unmatched[side])
 
 
-def unmatched_rows(analysis: Analysis, order: Order) -> Iterator[tuple[Key, Row]]:
+def unmatched_rows(analysis: Analysis, order: RowOrder) -> Iterator[tuple[Key, Row]]:
     """Operations without a partner, and tensors that nothing reads."""
     read = analysis.graphs.map(Graph.read_tensors)
     for side, row in _unmatched(analysis):
@@ -44,8 +44,8 @@ def unmatched_rows(analysis: Analysis, order: Order) -> Iterator[tuple[Key, Row]
             yield order.key(side, row.op), _one_sided(analysis, side, row.op, row.tensors, row.reason, unread=unread)
 
 
-def lost_rows(analysis: Analysis, lost: Mapping[Stored, Reason], order: Order) -> Iterator[tuple[Key, Row]]:
-    """Tensors of matched operations that are not carried over."""
+def lost_rows(analysis: Analysis, lost: Mapping[SidedPath, Reason], order: RowOrder) -> Iterator[tuple[Key, Row]]:
+    """Tensors of matched operations that are not ported."""
     shown = {(side, path) for side, row in _unmatched(analysis) if row.op for path in row.tensors}
     for (side, path), reason in lost.items():
         if (side, path) not in shown:
@@ -69,7 +69,7 @@ def _one_sided(
         piece.tensor: (Role.of(role),) for role, weight in (op.weights if op else {}).items() for piece in weight.pieces
     }
     place, kind = label(op.place) if op else (", ".join(paths), "tensor")
-    nodes = tuple(found.name for found in (op, reader) if found)
+    nodes = tuple(node.name for node in (op, reader) if node)
     stored = [analysis.graphs[side].tensors[path] for path in paths]
     row = Row(status, reasons=(reason,), unread=unread)
     if side is Framework.TF:

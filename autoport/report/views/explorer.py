@@ -1,8 +1,8 @@
 """Files for Google's Model Explorer, in which both graphs open side by side.
 
 graphs.json             both graphs, to be opened (`model-explorer graphs.json`)
-sync_navigation.json    which node belongs to which, to be uploaded as the mapping of synchronised navigation
-status.json, error.json data of nodes: their status, and the error that verification measured
+sync_navigation.json    pairs of nodes, to be uploaded as the mapping of synchronised navigation
+status.json, error.json node data: the status, and the error that verification measured
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from autoport.report.rows.rows import Report, worst
 from autoport.report.views.graphs import COLOURS
 
 GRAPHS = Both("Keras", "PyTorch")
-# Colours from rounding to wholly different, by the decimal logarithm of the error.
+# Colours by the decimal logarithm of the error, from rounding to entirely different.
 HEAT = ((-8, "#ffffcc"), (-6, "#fee186"), (-4, "#feab4b"), (-2, "#fa5c2e"), (0, "#d31121"), (3, "#800026"))
 SMALLEST, SHAPES_DIFFER = -16.0, 3.0
 
@@ -60,8 +60,8 @@ def _graph(report: Report, side: Framework) -> dict[str, Any]:
         if edge[side]:
             reads.setdefault(edge.target, []).append(edge.source)
     nodes = enumerate(report.drawing.nodes)
-    found = [_node(n, node, side, reads.get(n, []), report) for n, node in nodes if node[side]]
-    return {"id": GRAPHS[side], "nodes": found}
+    drawn = [_node(n, node, side, reads.get(n, []), report) for n, node in nodes if node[side]]
+    return {"id": GRAPHS[side], "nodes": drawn}
 
 
 def _node(number: int, node: Node, side: Framework, reads: Sequence[int], report: Report) -> dict[str, Any]:
@@ -97,13 +97,13 @@ def _attributes(node: Node, side: Framework, report: Report) -> Iterator[tuple[s
 
 
 def _namespace(node: Node, side: Framework, groups: Sequence[Group]) -> str:
-    """The blocks around a node, by what they are called on its side; a slash would begin another one."""
+    """The names of the blocks around a node on its side, outermost first; slashes in them become dots."""
     names: list[str] = []
     number = node.group
     while number is not None:
         group = groups[number]
         parent = groups[group.parent] if group.parent is not None else None
-        full, outer = (known[side] if known else "" for known in (group, parent))
+        full, outer = (block[side] if block else "" for block in (group, parent))
         start = f"{outer}{SEPARATORS[side]}"
         own = full[len(start) :] if outer and full.startswith(start) else full
         names.append((own if full != outer else "") or group.name)

@@ -1,4 +1,4 @@
-"""Facts as JSON takes them: places, reasons and values, for machines."""
+"""Facts as JSON, for machines: places, reasons and values."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from autoport.facts.reasons import Reason
 
 
 def as_json(fact: Any) -> Any:
-    """Any fact as dictionaries, lists, texts, numbers and booleans.
+    """Any fact as dictionaries, lists, strings, numbers and booleans.
 
     Args:
-        fact: a place, a reason, or a value of a difference. What JSON has no form for is its text.
+        fact: a place, a reason, or a value of a difference. A value without a form in JSON becomes a string.
 
     Example:
         >>> as_json(Reason.of(Code.SEVERAL_PARTNERS, number=2))  # doctest: +SKIP
@@ -33,7 +33,7 @@ def as_json(fact: Any) -> Any:
 
 
 def _place(place: Place) -> dict[str, Any]:
-    """What a place has, and nothing else."""
+    """The fields of a place that are set."""
     if place.model:
         return {"model": place.model}
     at = as_json(place.port) if place.port else {"path": place.path, "kind": place.kind, "operation": place.operation}

@@ -1,4 +1,4 @@
-"""The drawn graphs for other programs: GraphML and Graphviz, by way of networkx."""
+"""The drawn graphs for other programs: GraphML and Graphviz, through networkx."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import networkx as nx
 
 from autoport.facts.framework import Framework
-from autoport.report.rows.drawing import Place
+from autoport.report.rows.drawing import DrawnOp
 from autoport.report.rows.rows import Report
 from autoport.report.rows.tensors import Status
 from autoport.report.views.lines import printable
@@ -62,7 +62,7 @@ def _add(graph: nx.DiGraph, report: Report, side: Framework) -> None:
             graph.add_edge(f"{side}{edge.source}", f"{side}{edge.target}", pair=False)
 
 
-def _attributes(place: Place, status: Status | None) -> dict[str, Any]:
+def _attributes(place: DrawnOp, status: Status | None) -> dict[str, Any]:
     return {
         "path": printable(place.path),
         "kind": printable(place.kind),

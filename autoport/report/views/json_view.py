@@ -11,16 +11,15 @@ from autoport.comparison.differences import Difference
 from autoport.facts.places import Place
 from autoport.graph import Tensor
 from autoport.report.rows.advice import advice
-from autoport.report.rows.drawing import Drawing, Group, Node
-from autoport.report.rows.drawing import Place as Drawn
+from autoport.report.rows.drawing import Drawing, DrawnOp, Group, Node
 from autoport.report.rows.rows import Count, Report, Row
 from autoport.report.rows.tensors import TensorRow
 from autoport.report.views.facts import as_json
 from autoport.report.views.summary import summary
 from autoport.verify.verification import Cause, NodeError, Verification
 
-# Raised when a reader of the old form would misread the new one; keys may be added without.
-VERSION = 2
+# Goes up when a reader of the old form would misread the new one; new keys alone do not count.
+DOCUMENT_VERSION = 2
 
 
 def render_json(report: Report) -> str:
@@ -42,7 +41,7 @@ def render_json(report: Report) -> str:
 def as_dict(report: Report) -> dict[str, Any]:
     """The document as dictionaries, lists, strings, numbers and booleans."""
     return {
-        "version": VERSION,
+        "version": DOCUMENT_VERSION,
         "models": {"tf": report.tf_name, "torch": report.torch_name},
         "complete": report.complete,
         "same": report.same,
@@ -59,15 +58,18 @@ def _count(count: Count) -> dict[str, int]:
     return {"matched": count.matched, "total": count.total}
 
 
-def _verification(found: Verification) -> dict[str, Any]:
+def _verification(verification: Verification) -> dict[str, Any]:
     return {
-        "ok": found.ok,
-        "dtype": found.dtype,
-        "rtol": found.rtol,
-        "absolute": _finite(found.absolute),
-        "relative": _finite(found.relative),
-        "places": len(found.nodes),
-        "notes": [*map(str, found.notes), *(f"not observable: {reason}" for reason in found.unobservable)],
+        "ok": verification.ok,
+        "dtype": verification.dtype,
+        "rtol": verification.rtol,
+        "absolute": _finite(verification.absolute),
+        "relative": _finite(verification.relative),
+        "places": len(verification.nodes),
+        "notes": [
+            *map(str, verification.notes),
+            *(f"not observable: {reason}" for reason in verification.unobservable),
+        ],
     }
 
 
@@ -110,13 +112,13 @@ def _stored(tensors: Iterable[Tensor]) -> list[dict[str, Any]]:
 def _difference(difference: Difference) -> dict[str, Any]:
     return {
         "name": difference.name,
-        "tf": _told(difference.tf, difference.tf_value, difference.values[0]),
-        "torch": _told(difference.torch, difference.torch_value, difference.values[1]),
+        "tf": _side_of_difference(difference.tf, difference.tf_value, difference.values[0]),
+        "torch": _side_of_difference(difference.torch, difference.torch_value, difference.values[1]),
         "training_only": difference.training_only,
     }
 
 
-def _told(place: Place, text: str, value: Any) -> dict[str, Any]:
+def _side_of_difference(place: Place, text: str, value: Any) -> dict[str, Any]:
     """One side of a difference, in words and as data."""
     return {"place": str(place), "value": text, "at": as_json(place), "data": as_json(value)}
 
@@ -128,7 +130,7 @@ def _error(error: NodeError | None) -> dict[str, Any] | None:
 
 
 def _finite(number: float) -> float | None:
-    """A number; null where the shapes do not fit, so that nothing can be measured."""
+    """A number; None, which JSON writes as null, where the shapes differ and nothing can be measured."""
     return number if math.isfinite(number) else None
 
 
@@ -167,7 +169,7 @@ def _node(node: Node) -> dict[str, Any]:
     }
 
 
-def _drawn(place: Drawn | None) -> dict[str, Any] | None:
+def _drawn(place: DrawnOp | None) -> dict[str, Any] | None:
     if place is None:
         return None
     return {

@@ -1,4 +1,4 @@
-"""What the views for people say of one row, in plain text."""
+"""Lines about one row, in plain text, for the views that people read."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ LEGEND = {
     Status.TORCH_ONLY: "only PyTorch",
     Status.AMBIGUOUS: "ambiguous",
 }
-# Reasons that need no mention: the structure says it all.
+# Reasons that tables leave out, because the structure alone is the reason.
 EVIDENT = {Code.SAME_AROUND, Code.SAME_ABOVE, Code.SAME_BELOW}
 # Equal differences at more places than this are listed by their first three.
 MOST_PLACES = 6
 
 
 def printable(text: str) -> str:
-    """Text of a model with control characters written out, so that it cannot steer a terminal.
+    """Text of a model with control characters escaped, so that it cannot control a terminal.
 
     Example:
         >>> printable("conv\\x1b[31m")
@@ -38,7 +38,7 @@ def printable(text: str) -> str:
 
 
 def legend(report: Report) -> str:
-    """The statuses that occur, with their meaning."""
+    """The statuses that occur, with their meanings."""
     present = {row.status for row in report.listed}
     return "  ".join(f"{status} {meaning}" for status, meaning in LEGEND.items() if status in present)
 
@@ -49,7 +49,7 @@ class Detail:
 
     Attributes:
         text: the line.
-        news: what it tells that other rows may tell, too; paths of tensors and sizes of errors are a row's own.
+        news: its content without what is the row's own (paths of tensors, sizes of errors), to compare rows by.
     """
 
     text: str
@@ -62,19 +62,19 @@ def details(row: Row) -> list[Detail]:
     for d in row.differences:
         if not d.training_only:
             lines.append(Detail(f"{d.name}: {d.tf_value} | {d.torch_value}", (d.name, d.values)))
-    lines += [line for divergence in row.divergences for line in _measured(divergence)]
+    lines += [line for divergence in row.divergences for line in _measurements(divergence)]
     if not {reason.code for reason in row.reasons} <= EVIDENT:
         lines.append(Detail(row.reason, row.reasons))
     return lines
 
 
-def _measured(divergence: Divergence) -> tuple[Detail, Detail]:
-    """What verification found: how far apart, and why."""
+def _measurements(divergence: Divergence) -> tuple[Detail, Detail]:
+    """The result of verification: how far apart the values are, and why."""
     unlike = math.isinf(divergence.relative)
     size = "shapes differ" if unlike else f"relative error {divergence.relative:.1e}"
-    known = [cause for cause in divergence.causes if cause.name != UNKNOWN]
-    causes = ", ".join(cause.name + ("" if cause.confirmed else "?") for cause in known)
-    return Detail(size, ("error", unlike)), Detail(f"cause: {causes or UNKNOWN}", ("cause", causes))
+    causes = [cause for cause in divergence.causes if cause.name != UNKNOWN]
+    names = ", ".join(cause.name + ("" if cause.confirmed else "?") for cause in causes)
+    return Detail(size, ("error", unlike)), Detail(f"cause: {names or UNKNOWN}", ("cause", names))
 
 
 def _tensors(row: Row) -> Iterator[Detail]:
@@ -94,53 +94,53 @@ def _tensors(row: Row) -> Iterator[Detail]:
 
 
 def _roles(roles: tuple[Role, ...]) -> str:
-    """`kernel_i, kernel_f` as `kernel`; roles that are no gates of one kind are all named."""
+    """`kernel` for `kernel_i, kernel_f`; roles that are not gates of one kind are all listed."""
     bases = list(dict.fromkeys(role.base for role in roles))
     gates = len(roles) > 1 and len(bases) == 1 and all(role.gate for role in roles)
     return bases[0] if gates else ", ".join(roles)
 
 
 def _tail(row: Row, tensor: TensorRow) -> str:
-    """The part of a tensor's path that its layer's does not say."""
+    """The part of a tensor's path behind that of its layer."""
     path = (tensor.tf or tensor.torch)[0].path
     own = row.tf if tensor.tf else row.torch
     return path.rpartition(f"{own}/")[2] if f"{own}/" in path else path
 
 
-def counted(number: int, noun: str) -> str:
+def quantity(number: int, noun: str) -> str:
     """A number and its noun.
 
     Example:
-        >>> counted(2, "layer")
+        >>> quantity(2, "layer")
         '2 layers'
     """
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def difference_lines(differences: Iterable[Difference]) -> list[tuple[str, list[str]]]:
-    """Equal disagreements together: a headline with both values, and the places.
+    """Groups equal differences: a headline with both values, and the places.
 
     Args:
         differences: in any order.
 
     Returns:
-        For each combination of name and values a headline and one line for each place; of many
-        places only the first, because the rows mark all of them.
+        For each combination of name and values a headline and one line for each place. Of many places only the first
+        are listed, because the rows mark all of them.
     """
     groups: dict[Hashable, list[Difference]] = {}
     for d in differences:
         groups.setdefault((d.name, d.values, d.training_only), []).append(d)
-    return [(_headline(alike), _first([f"{d.tf} | {d.torch}" for d in alike])) for alike in groups.values()]
+    return [(_headline(alike), _first_places([f"{d.tf} | {d.torch}" for d in alike])) for alike in groups.values()]
 
 
 def _headline(alike: Sequence[Difference]) -> str:
     d = alike[0]
     note = ", in training only" if d.training_only else ""
     values = f"{d.tf_value} in Keras, {d.torch_value} in PyTorch"
-    return f"{d.name}: {values}{note}, at {counted(len(alike), 'place')}"
+    return f"{d.name}: {values}{note}, at {quantity(len(alike), 'place')}"
 
 
-def _first(places: list[str]) -> list[str]:
+def _first_places(places: list[str]) -> list[str]:
     if len(places) <= MOST_PLACES:
         return places
     return [*places[:3], f"... and {len(places) - 3} more"]

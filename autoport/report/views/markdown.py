@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from autoport.report.rows.rows import Report
-from autoport.report.views.folding import Fold, Heading, Line, folded
+from autoport.report.views.folding import Fold, Heading, Line, fold_rows
 from autoport.report.views.lines import details, difference_lines, legend, printable
 from autoport.report.views.summary import summary
 
@@ -20,8 +20,8 @@ def render_markdown(report: Report) -> str:
         report: the rows of a match.
 
     Returns:
-        The summary as a list, the table, the differences; with a newline at the end. Nothing of
-        a model is read as Markdown or HTML.
+        The summary as a list, the table, the differences; with a newline at the end. Names of models are escaped, so
+        that they are never read as Markdown or HTML.
 
     Example:
         >>> print(render_markdown(report))  # doctest: +SKIP
@@ -31,7 +31,7 @@ def render_markdown(report: Report) -> str:
 
 
 def code(text: str) -> str:
-    """Text of a model as a code span that is whole in a table cell.
+    """Text of a model as a code span that cannot break a table cell.
 
     Example:
         >>> code("a|b")
@@ -48,7 +48,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"- **{title}:** {sentence}"
     if report.listed:
         yield from ("", "| | Keras | PyTorch | Tensors and differences |", "|---|---|---|---|")
-        yield from (f"| {' | '.join(_cells(line))} |" for line in folded(report))
+        yield from (f"| {' | '.join(_cells(line))} |" for line in fold_rows(report))
         yield from ("", code(legend(report)))
     if report.differences:
         yield from ("", "**Differences** (Keras, PyTorch)", "")

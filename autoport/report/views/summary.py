@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from autoport.comparison.differences import Difference
 from autoport.report.rows.rows import Report
 from autoport.report.rows.tensors import Status
-from autoport.report.views.lines import counted
+from autoport.report.views.lines import quantity
 
 
 def summary(report: Report) -> tuple[tuple[str, str], ...]:
@@ -25,33 +25,39 @@ def summary(report: Report) -> tuple[tuple[str, str], ...]:
 def _matched(report: Report) -> str:
     tf, torch = report.tf_tensors, report.torch_tensors
     counts = f"{tf.matched} of {tf.total} Keras and {torch.matched} of {torch.total} PyTorch tensors"
-    return f"{counts}, in {counted(report.pairs, 'layer')}" + _verified(report)
+    return f"{counts}, in {quantity(report.pairs, 'layer')}" + _verified(report)
 
 
 def _verified(report: Report) -> str:
-    found = report.verification
-    return f"; verified to {found.relative:.1e} in {found.dtype}" if found and found.ok else ""
+    verification = report.verification
+    return (
+        f"; verified to {verification.relative:.1e} in {verification.dtype}" if verification and verification.ok else ""
+    )
 
 
 def _wrong(report: Report) -> str:
-    heard = [d for d in report.differences if not d.training_only]
-    silent = [d for d in report.differences if d.training_only]
-    found = [
+    in_inference = [d for d in report.differences if not d.training_only]
+    in_training = [d for d in report.differences if d.training_only]
+    problems = [
         *(f"{number} only in {side}" for side, number in _one_sided(report) if number),
         *([f"{number} ambiguous"] if (number := _number(report, Status.AMBIGUOUS)) else []),
-        *([_named(heard)] if heard else []),
+        *([_names(in_inference)] if in_inference else []),
     ]
-    noted = f"{len(silent)} more" if heard else counted(len(silent), "difference")
-    parts = [", ".join(found) or "nothing", *([f"{noted} in training only"] if silent else []), *_diverging(report)]
+    noted = f"{len(in_training)} more" if in_inference else quantity(len(in_training), "difference")
+    parts = [
+        ", ".join(problems) or "nothing",
+        *([f"{noted} in training only"] if in_training else []),
+        *_diverging(report),
+    ]
     return "; ".join(parts)
 
 
 def _diverging(report: Report) -> list[str]:
-    found = report.verification
-    if found is None or found.ok:
+    verification = report.verification
+    if verification is None or verification.ok:
         return []
-    places = counted(len(found.divergences), "divergence")
-    return [f"{places} (relative error {found.relative:.2g} end to end)"]
+    places = quantity(len(verification.divergences), "divergence")
+    return [f"{places} (relative error {verification.relative:.2g} end to end)"]
 
 
 def _one_sided(report: Report) -> Iterable[tuple[str, int]]:
@@ -62,9 +68,9 @@ def _number(report: Report, status: Status) -> int:
     return sum(row.status is status and not row.unread for row in report.rows)
 
 
-def _named(found: list[Difference]) -> str:
-    names = ", ".join(dict.fromkeys(difference.name for difference in found))
-    return f"{counted(len(found), 'difference')} ({names})"
+def _names(differences: list[Difference]) -> str:
+    names = ", ".join(dict.fromkeys(difference.name for difference in differences))
+    return f"{quantity(len(differences), 'difference')} ({names})"
 
 
 def _next(report: Report) -> str:

@@ -1,7 +1,7 @@
 """The terminal view: three lines of summary, the table, the differences.
 
-Nothing of a model is read as markup, nothing depends on colour, and no character beyond ASCII is
-added, so that it reads the same in a pipe.
+Names of models are never read as markup, nothing depends on colour, and the table itself is ASCII, so that it reads the
+same in a pipe.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from rich.text import Text
 
 from autoport.report.rows.rows import Report
 from autoport.report.rows.tensors import Status
-from autoport.report.views.folding import Heading, Line, folded
+from autoport.report.views.folding import Heading, Line, fold_rows
 from autoport.report.views.lines import difference_lines, legend, printable
 from autoport.report.views.summary import summary
 
 WIDTH = 80
-STYLES = {
+STATUS_STYLES = {
     Status.SAME: "",
     Status.TRANSFORMED: "cyan",
     Status.DIFFERENT: "yellow",
@@ -31,7 +31,7 @@ STYLES = {
     Status.TORCH_ONLY: "green",
     Status.AMBIGUOUS: "magenta",
 }
-# A line below the header and nothing else.
+# A line below the header, and no other lines.
 HEADED = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
 
 
@@ -55,7 +55,7 @@ def _print(report: Report, console: Console) -> None:
 
 
 def render_table(report: Report, width: int = WIDTH) -> str:
-    """The same as text without colour.
+    """A report as plain text, without colour.
 
     Args:
         report: the rows of a match.
@@ -96,30 +96,32 @@ def _summary(report: Report) -> Table:
 
 
 def _table(report: Report, width: int) -> Table:
-    # What is left to the transforms is enough for `kernel: (h w c) o -> o (c h w)` in 80 columns.
+    # The rest of the width is for the transforms: enough for `kernel: (h w c) o -> o (c h w)` in 80 columns.
     place = max(12, (width - 10) * 2 // 7)
     table = Table(box=HEADED, show_edge=False, pad_edge=False)
     table.add_column("")
     table.add_column("Keras", overflow="fold", max_width=place)
     table.add_column("PyTorch", overflow="fold", max_width=place)
     table.add_column("Tensors and differences", overflow="fold")
-    for line in folded(report):
-        status, tf, torch, said = line.cells
-        style = STYLES[line.row.status] if isinstance(line, Line) else "bold" if isinstance(line, Heading) else "dim"
-        table.add_row(Text(status), _joined(tf, place), _joined(torch, place), Text(said), style=style)
+    for line in fold_rows(report):
+        status, tf, torch, facts = line.cells
+        style = (
+            STATUS_STYLES[line.row.status] if isinstance(line, Line) else "bold" if isinstance(line, Heading) else "dim"
+        )
+        table.add_row(Text(status), _join(tf, place), _join(torch, place), Text(facts), style=style)
     return table
 
 
-def _joined(place: str, width: int) -> Text:
+def _join(place: str, width: int) -> Text:
     """Path and kind on one line where they fit."""
     line = place.replace("\n", " ")
     if len(line) <= width:
         return Text(line)
-    return Text("\n".join(part for text in place.split("\n") for part in _wrapped(text, width)))
+    return Text("\n".join(part for text in place.split("\n") for part in _wrap(text, width)))
 
 
-def _wrapped(path: str, width: int) -> Iterator[str]:
-    """A path in lines that end at separators, as far as there are any."""
+def _wrap(path: str, width: int) -> Iterator[str]:
+    """Breaks a path behind separators into lines of at most `width`, where it has separators."""
     line = ""
     for part in re.split(r"(?<=[/._ ])", path):
         if line and len(line) + len(part) > width:

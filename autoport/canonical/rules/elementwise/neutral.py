@@ -1,11 +1,12 @@
 """Arithmetic with a number that changes nothing is nothing; nor is resizing to the same size anything.
 
 x + 0 = x - 0 = x * 1 = x / 1 = x ** 1 = resize(x, 1) = x
+x * [1, 1, ...] = copies of x
 """
 
 from __future__ import annotations
 
-from autoport.graph import Graph, Op
+from autoport.graph import Graph, Op, Value
 
 NEUTRAL = {"add": 0.0, "sub": 0.0, "mul": 1.0, "div": 1.0, "pow": 1.0}
 # Where the number stands behind.
@@ -17,6 +18,20 @@ def drop_neutral(graph: Graph) -> None:
     for op in list(graph.ops()):
         if _is_neutral(op) and op.shapes[0] == graph.shape(op.inputs[0]):
             graph.bypass(op.name, op.inputs[0])
+        elif (source := _beside_neutral(graph, op)) is not None and op.shapes[0] == graph.shape(source):
+            graph.bypass(op.name, source)
+        elif source is not None:
+            graph.become(op, "expand", source)
+
+
+def _beside_neutral(graph: Graph, op: Op) -> Value | None:
+    """The operand that an operation does not change, because the other one is the same neutral number everywhere."""
+    if op.kind not in NEUTRAL or len(op.inputs) != 2:
+        return None
+    for source, other in [op.inputs] if op.kind in ORDERED else [op.inputs, op.inputs[::-1]]:
+        if graph.op(other.op).kind == "constant" and graph.op(other.op).attrs.get("fill") == NEUTRAL[op.kind]:
+            return source
+    return None
 
 
 def _is_neutral(op: Op) -> bool:

@@ -1,4 +1,4 @@
-"""Sorting, told by the largest first as TensorFlow does.
+"""Sorting told by the order that is wanted: TensorFlow sorts negatives, the largest first.
 
 argsort(-x, largest first) = argsort(-x - 1, largest first) = argsort(x)
 -sort(-x, largest first) = sort(x)
@@ -12,34 +12,42 @@ from autoport.graph import Graph, Op, Value
 def fold_sorting(graph: Graph) -> None:
     """Applies the rule everywhere."""
     for op in list(graph.ops()):
-        if op.kind == "neg" and op.name in graph:
-            _negate_sorted(graph, op)
-        elif op.kind == "sort" and not _reads_values(graph, op):
-            source = _negated(graph, op.inputs[0])
-            if source is not None:
-                graph.become(op, "sort", source, dims=op.attrs["dims"], descending=not op.attrs["descending"])
+        if op.kind == "sort":
+            negated, readers = _negated(graph, op), _negations(graph, Value(op.name))
+            if negated is not None and readers is not None:
+                _sort_itself(graph, op, *negated)
+                for reader in readers:
+                    graph.bypass(reader.name, reader.inputs[0])
 
 
-def _negate_sorted(graph: Graph, op: Op) -> None:
-    """Lets the negative of what was sorted as negatives be what is sorted the other way round."""
-    inner = graph.op(op.inputs[0].op)
-    if inner.kind != "sort" or op.inputs[0].output != 0:
-        return
-    negated = graph.op(inner.inputs[0].op)
-    if negated.kind == "neg":
-        attrs = {"dims": inner.attrs["dims"], "descending": not inner.attrs["descending"]}
-        graph.become(op, "sort", negated.inputs[0], **attrs)
+def _sort_itself(graph: Graph, op: Op, first_reader: Op, source: Value) -> None:
+    """Lets an operation sort what it sorted the negatives of."""
+    graph.rewire(first_reader, (source,))
+    op.attrs = {"dims": op.attrs["dims"], "descending": not op.attrs["descending"]}
 
 
-def _reads_values(graph: Graph, op: Op) -> bool:
-    """Whether more than the order is read."""
-    values = [value for reader in graph.successors(op.name) for value in graph.op(reader).inputs]
-    return Value(op.name) in (*values, *graph.outputs)
+def _negated(graph: Graph, op: Op) -> tuple[Op, Value] | None:
+    """What an operation reads the negative of, but for a shift and moves, and what reads it first."""
+    first_reader, producer = op, graph.op(op.inputs[0].op)
+    while producer.kind == "transpose" and graph.out_degree(producer.name) == 1:
+        first_reader, producer = producer, graph.op(producer.inputs[0].op)
+    while producer.kind in ("add", "sub") and "constant" in producer.attrs and not producer.attrs["constant_first"]:
+        producer = graph.op(producer.inputs[0].op)
+    return (first_reader, producer.inputs[0]) if producer.kind == "neg" else None
 
 
-def _negated(graph: Graph, value: Value) -> Value | None:
-    """What a value is the negative of, but for a shift."""
-    op = graph.op(value.op)
-    while op.kind in ("add", "sub") and "constant" in op.attrs and not op.attrs["constant_first"]:
-        op = graph.op(op.inputs[0].op)
-    return op.inputs[0] if op.kind == "neg" else None
+def _negations(graph: Graph, value: Value) -> list[Op] | None:
+    """Operations that negate what is sorted, also behind moves; None if something reads it as it is."""
+    if value in graph.outputs:
+        return None
+    negations: list[Op] = []
+    for reader in [graph.op(name) for name in graph.successors(value.op)]:
+        if value not in reader.inputs:
+            continue
+        below = [reader] if reader.kind == "neg" else None
+        if reader.kind in ("transpose", "reshape"):
+            below = _negations(graph, Value(reader.name))
+        if below is None:
+            return None
+        negations += below
+    return negations
