@@ -90,8 +90,8 @@ def made_by(rule: Callable[..., Any], name: str) -> set[str]:
                 prefixes |= {part.value for part in node.values if isinstance(part, ast.Constant)}
             elif isinstance(node, ast.Constant):
                 texts.add(node.value)
-            elif isinstance(node, ast.Attribute) and node.attr == "name":
-                texts.add(name)
+            elif isinstance(node, ast.Attribute) and node.attr in ("name", "type"):
+                texts |= {name, name.lower()}
             elif isinstance(node, ast.Name) and node.id.isupper():
                 table = function.__globals__.get(node.id)
                 rows = table if isinstance(table, dict) else {}
