@@ -95,7 +95,7 @@ def test_a_verification_that_fails_changes_nothing_either(monkeypatch: pytest.Mo
     def fail(*args: Any, **kwargs: Any) -> Any:
         raise MemoryError("in the middle")
 
-    monkeypatch.setattr("autoport.verify.running.lockstep.Twins._compare", fail)
+    monkeypatch.setattr("autoport.verify.running.lockstep.Lockstep._compare", fail)
     with pytest.raises(MemoryError):
         match.verify()
     assert_same(before, snapshot(model, module))

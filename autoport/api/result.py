@@ -267,10 +267,10 @@ class Match:
             >>> match.settle()  # doctest: +SKIP
             ['layernorm.weight', 'layernorm.bias']
         """
-        from autoport.verify.settle import settled
+        from autoport.verify.settle import settle
 
         before = self._transfer("torch").entries.keys()
-        self.analysis = settled(self.analysis, self.readings, inputs, rtol, seed)
+        self.analysis = settle(self.analysis, self.readings, inputs, rtol, seed)
         return [path for path in self._transfer("torch").entries if path not in before]
 
     def reconcile(self) -> Reconciliation:

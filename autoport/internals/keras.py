@@ -22,16 +22,16 @@ def nested_layers(model: Any) -> list[Any]:
 
 
 def structured_inputs(model: Any) -> Any:
-    """The symbolic inputs of a functional model in the structure that they were given in; None if it has none.
+    """The symbolic inputs of a functional model in the structure of its call; None if it has none.
 
-    The public `inputs` is flat, and `input` of a Sequential is what another model calls it with.
+    The public `inputs` is flat, and `input` of a Sequential may belong to another model that calls it.
     """
     structures = (getattr(model, name, None) for name in ("_inputs_struct", "_nested_inputs"))  # Keras 3, tf_keras
     return next((structure for structure in structures if structure is not None), None)
 
 
 def inner_variables(variable: Any) -> list[Any]:
-    """What a variable of Keras 3, or one of mixed precision of tf_keras, holds: a variable of TensorFlow, if any.
+    """The TensorFlow variable inside of one of Keras 3, or of one of mixed precision of tf_keras; none in any other.
 
     The public `value` of Keras 3 casts under mixed precision; tf_keras has nothing public.
     """
@@ -42,18 +42,18 @@ def inner_variables(variable: Any) -> list[Any]:
 def weights_store(package: str) -> Any:
     """The class through which a Keras (`keras` or `tf_keras`) writes the weights of a `.keras` file.
 
-    Only whole files can be saved in public, and their names are wanted without their values.
+    The public API saves complete files only, and their names are wanted without their values.
     """
     return importlib.import_module(f"{package}.src.saving.saving_lib").H5IOStore
 
 
 def save_weights(package: str, model: Any, store: Any) -> None:
-    """Lets a Keras write the weights of a model into such a store."""
+    """Lets a Keras write the weights of a model into an instance of `weights_store`."""
     importlib.import_module(f"{package}.src.saving.saving_lib")._save_state(model, store, None, "", set())
 
 
 def model_of_keras_2(config: Any, safe_mode: bool) -> Any:
-    """What Keras 3 makes of a configuration that Keras 2 wrote; in public it reads such from a file only."""
+    """The model that Keras 3 makes from a configuration that Keras 2 wrote; the public API takes a file only."""
     options = importlib.import_module("keras.src.legacy.saving.saving_options")
     utilities = importlib.import_module("keras.src.legacy.saving.saving_utils")
     library = importlib.import_module("keras.src.saving.serialization_lib")
@@ -62,9 +62,9 @@ def model_of_keras_2(config: Any, safe_mode: bool) -> Any:
 
 
 def autograph(enabled: bool) -> AbstractContextManager[Any]:
-    """Whether what is called translates Python's control flow on tensors into operations.
+    """While it lasts, calls translate Python's control flow on tensors into operations, or do not.
 
-    `tf.autograph.experimental.do_not_convert` is for one function; this also holds for all that it calls.
+    `tf.autograph.experimental.do_not_convert` is for one function; this also holds for the functions that it calls.
     """
     import tensorflow as tf
     from tensorflow.python.autograph.core import ag_ctx
@@ -75,31 +75,31 @@ def autograph(enabled: bool) -> AbstractContextManager[Any]:
 
 
 def library_function(graph: Any, name: str) -> Any:
-    """A function that operations of a graph call by its name; None if the graph has none of that name."""
+    """The function that operations of a graph call by a name; None if the graph has none of that name."""
     return graph._get_function(name)
 
 
 def function_body(function: Any, shapes: Sequence[Any] = ()) -> Any:
-    """The graph that such a function runs, for inputs of certain shapes, if any are given.
+    """The graph that a function of a graph runs.
 
-    The public `import_graph_def` does not say what the inputs and outputs are.
+    The public `import_graph_def` does not tell which tensors are inputs and outputs.
 
     Args:
-        function: what `library_function` gave.
-        shapes: of all inputs, None for a variable; otherwise those that the function was traced with.
+        function: the result of `library_function`.
+        shapes: of all inputs, None for a variable; when empty, those that the function was traced with.
     """
     from tensorflow.python.framework.function_def_to_graph import function_def_to_graph
 
     definition = deepcopy(function.cached_definition)
-    for index in range(len(shapes)):  # shapes that are written down there come before those that are given
+    for index in range(len(shapes)):  # recorded shapes would win over those that are passed
         definition.arg_attr[index].attr.pop("_output_shapes", None)
     return function_def_to_graph(definition, input_shapes=shapes or None)
 
 
-def inlined(function: Any) -> Any:
-    """A concrete function as a `GraphDef`, with all that it calls in place.
+def inlined_graph(function: Any) -> Any:
+    """A concrete function as a `GraphDef`, with the operations of every function in place of its call.
 
-    Nothing public puts the operations of a function where it is called.
+    Nothing public inlines calls.
     """
     from tensorflow.python.framework.convert_to_constants import _run_inline_graph_optimization
 
@@ -107,11 +107,11 @@ def inlined(function: Any) -> Any:
 
 
 def execute(kind: str, outputs: int, tensors: Sequence[Any], attributes: Mapping[str, Any]) -> list[Any]:
-    """Runs one operation by its name; `tf.raw_ops` has other names for attributes, and lacks some operations.
+    """Runs one operation by its type; `tf.raw_ops` has other names for attributes, and lacks some operations.
 
     Args:
-        kind: of the operation.
-        outputs: how many it has.
+        kind: the type of the operation.
+        outputs: how many outputs it has.
         tensors: its inputs.
         attributes: by name, as the eager runtime takes them.
     """
@@ -119,8 +119,8 @@ def execute(kind: str, outputs: int, tensors: Sequence[Any], attributes: Mapping
     from tensorflow.python.eager.execute import quick_execute
 
     flat = tuple(item for pair in attributes.items() for item in pair)
-    made: list[Any] | None = quick_execute(kind, outputs, list(tensors), flat, context())
-    return made or []
+    results: list[Any] | None = quick_execute(kind, outputs, list(tensors), flat, context())
+    return results or []
 
 
 def scratch_graph() -> Any:
@@ -141,14 +141,14 @@ def resource_variable() -> Any:
 
 
 def uninitialized_variable() -> Any:
-    """The class of variables that graphs can read and that have no values; `tf.Variable` has to be given some."""
+    """The class of variables that graphs can read and that have no values; `tf.Variable` needs values."""
     from tensorflow.python.ops.resource_variable_ops import UninitializedVariable
 
     return UninitializedVariable
 
 
 def rename_handle(variable: Any, name: str) -> Any:
-    """Puts a handle of a name of its own behind a variable, and returns it.
+    """Gives a variable a new handle with a name, and returns the handle.
 
     Nothing public makes a variable from a handle.
     """
@@ -162,14 +162,14 @@ def rename_handle(variable: Any, name: str) -> Any:
 
 
 def saved_model_document(data: bytes) -> Any:
-    """The content of `saved_model.pb`, without loading what is in it, which is all that is public."""
+    """The content of `saved_model.pb`; the public API only loads the model in it."""
     from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
     return SavedModel.FromString(data)
 
 
 def argument_name(placeholder: Any) -> str:
-    """The argument of a function that a placeholder in its graph stands for; placeholders have other names."""
+    """The name of the argument that a placeholder in a function's graph stands for; its own name may differ."""
     try:
         return str(placeholder.op.get_attr("_user_specified_name").decode())
     except ValueError:
@@ -177,15 +177,15 @@ def argument_name(placeholder: Any) -> str:
 
 
 def forget_shapes(node: Any) -> None:
-    """Drops the shapes and places that a node of a `GraphDef` was written down with, which hold for it no more."""
+    """Drops the recorded shapes and placements of a node of a `GraphDef`, which no longer hold."""
     for name in ("_output_shapes", "_class"):
         node.attr.pop(name, None)
 
 
 def objects_of_checkpoint(data: bytes) -> Any:
-    """The objects that a checkpoint of TensorFlow was made of, with the names of their variables.
+    """The objects in a checkpoint of TensorFlow, with the names of their variables.
 
-    `tf.train.load_checkpoint` gives them as bytes, and `tf.train.list_variables` other names.
+    `tf.train.load_checkpoint` returns them as bytes, and `tf.train.list_variables` has other names.
     """
     from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 

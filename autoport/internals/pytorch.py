@@ -26,7 +26,7 @@ def fake_tensor_mode() -> Any:
 
 
 def is_fake(value: Any) -> bool:
-    """Whether a value is a tensor that such a mode made: it has no values, and its public type is `torch.Tensor`."""
+    """Whether a value is a fake tensor: one without values, whose public type is `torch.Tensor`."""
     return isinstance(value, _fake_tensor())
 
 
@@ -45,8 +45,8 @@ def fake_tensor_log() -> logging.Logger:
 def tree_map(function: Callable[[Any], Any], tree: Any) -> Any:
     """A structure with every leaf replaced.
 
-    Knows lists, tuples, dictionaries and what libraries register (outputs of transformers); PyTorch has no public
-    function that does.
+    It handles lists, tuples, dictionaries and classes that libraries register (outputs of transformers). PyTorch has no
+    public function for this.
     """
     from torch.utils import _pytree
 
@@ -54,7 +54,7 @@ def tree_map(function: Callable[[Any], Any], tree: Any) -> Any:
 
 
 def tree_leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list[Any]:
-    """The leaves of the same structures, in order."""
+    """The leaves of such a structure, in order."""
     from torch.utils import _pytree
 
     leaves: list[Any] = _pytree.tree_leaves(tree, is_leaf=is_leaf)
@@ -62,25 +62,25 @@ def tree_leaves(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> list
 
 
 def in_transform() -> bool:
-    """Whether `torch.func` transforms what is being called, as `vmap` does; nothing public tells."""
+    """Whether a transform of `torch.func`, such as `vmap`, is running; nothing public tells."""
     return torch._C._functorch.peek_interpreter_stack() is not None
 
 
 def memory_of(tensor: torch.Tensor) -> int:
-    """What tensors that share memory have in common; the public `data_ptr` is 0 for all that have no values."""
+    """A number that only tensors in the same memory share; the public `data_ptr` is 0 for all without values."""
     memory: int = tensor.untyped_storage()._cdata
     return memory
 
 
 def save_room(tensors: Mapping[str, tuple[tuple[int, ...], str]], place: Path) -> dict[str, int]:
-    """Writes a state dict with room for the values of its tensors, and says where in the file those of each begin.
+    """Writes a `state_dict` with room for the values of its tensors; returns where in the file those of each begin.
 
-    `torch.serialization.skip_data` leaves room. Nothing public makes tensors that take no memory and can be saved, nor
-    says where their room is.
+    `torch.serialization.skip_data` leaves the room. Nothing public makes tensors that take no memory and can be saved,
+    nor tells where their room is.
 
     Args:
         tensors: shapes and types, by name.
-        place: the file.
+        place: path of the file.
 
     Returns:
         Offsets in bytes, by name.

@@ -1,4 +1,4 @@
-"""What rules see of a call: of a known Keras layer, or of a TensorFlow operation."""
+"""What a rule sees: a call of a known Keras layer, or a TensorFlow operation."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from autoport.keras.trace import LayerCall
 
 def is_variable(value: Any) -> bool:
     """Whether a value is a variable of TensorFlow or of Keras."""
-    return any(isinstance(found, tf.Variable) for found in (value, getattr(value, "value", None)))
+    return any(isinstance(holder, tf.Variable) for holder in (value, getattr(value, "value", None)))
 
 
-class Context(Protocol):
-    """What rules need of the walk that calls them."""
+class KerasContext(Protocol):
+    """What rules ask of the lowering that calls them."""
 
     builder: Builder
 
     def value(self, tensor: Any) -> Value:
-        """A tensor or a variable as data, whatever it was."""
+        """A tensor or a variable as data, wherever it comes from."""
 
     def source(self, tensor: Any) -> Any:
         """Where a tensor comes from: `Value`, `Stored`, or None for a constant."""
@@ -41,17 +41,17 @@ class Context(Protocol):
 
 
 class _Source:
-    """What rules of both tables share."""
+    """What calls of both tables share."""
 
-    lowering: Context
+    lowering: KerasContext
 
     @property
     def build(self) -> Builder:
-        """Where operations go."""
+        """The builder of the graph, which takes operations."""
         return self.lowering.builder
 
     def path_of(self, variable: Any) -> str | None:
-        """Path of a variable; None for None."""
+        """Path of a variable; None if there is no variable."""
         return None if variable is None else self.lowering.path_of(variable)
 
 
@@ -60,7 +60,7 @@ class Layer(_Source):
     """A call of a known layer, as rules see it."""
 
     call: LayerCall
-    lowering: Context
+    lowering: KerasContext
 
     @property
     def layer(self) -> Any:
@@ -68,13 +68,13 @@ class Layer(_Source):
         return self.call.layer
 
     def inputs(self, *names: str) -> list[Value]:
-        """Tensors among the arguments, in order; only those of the named parameters, if any."""
+        """Tensors among the arguments, in order; with `names`, only those of these parameters."""
         chosen = [self.call.arguments.get(name) for name in names] if names else list(self.call.arguments.values())
         return [self.lowering.value(t) for t in tf.nest.flatten(chosen) if isinstance(t, tf.Tensor) or is_variable(t)]
 
     @property
     def x(self) -> Value:
-        """The first tensor it was called with."""
+        """The first tensor among the arguments."""
         return self.inputs()[0]
 
     @property
@@ -84,7 +84,7 @@ class Layer(_Source):
 
     @property
     def out(self) -> tuple[int, ...]:
-        """Shape of its first output."""
+        """Shape of the first output."""
         return self.lowering.shape_of(self.call.outputs[0])
 
     def weights(self, **patterns: tuple[Any, str]) -> Any:
@@ -96,7 +96,7 @@ class Layer(_Source):
         return self.build.piece(str(self.path_of(variable)), pattern, select, **sizes)
 
     def emit(self, kind: str, inputs: Sequence[Value] | None = None, **attrs: Any) -> Value:
-        """One operation with this call's first output."""
+        """Emits one operation whose result has the shape of this call's first output."""
         return self.build.emit(kind, [self.x] if inputs is None else inputs, self.out, **attrs)
 
 
@@ -105,32 +105,32 @@ class RawOp(_Source):
     """A TensorFlow operation outside of every known layer, as rules see it."""
 
     op: Any
-    lowering: Context
+    lowering: KerasContext
 
     @property
     def out(self) -> tuple[int, ...]:
-        """Shape of its first output."""
+        """Shape of the first output."""
         return self.lowering.shape_of(self.op.outputs[0])
 
     def source(self, index: int) -> Any:
-        """What its input `index` is: `Value`, `Stored`, or None for a constant."""
+        """Where input `index` comes from: `Value`, `Stored`, or None for a constant."""
         return self.lowering.source(self.op.inputs[index])
 
     def data(self, index: int) -> Value:
-        """Its input `index` as data."""
+        """Input `index` as data."""
         return self.lowering.value(self.op.inputs[index])
 
     def stored(self, index: int) -> str | None:
-        """Path of the variable that input `index` reads, if it does."""
-        found = self.source(index)
-        return found.path if isinstance(found, Stored) else None
+        """Path of the variable that input `index` reads; None if it reads none."""
+        source = self.source(index)
+        return source.path if isinstance(source, Stored) else None
 
     def constant(self, index: int) -> Any:
-        """Value of input `index` as an array, if it is a constant."""
+        """Value of input `index` as an array; None if it is no constant."""
         return self.lowering.static_value(self.op.inputs[index])
 
     def emit(self, kind: str, inputs: Iterable[int] | None = None, **attrs: Any) -> Value:
-        """One operation with these outputs; `inputs` are indices, all of them when left out."""
+        """Emits one operation with the shapes of these outputs; `inputs` are indices, all of them when left out."""
         chosen = range(len(self.op.inputs)) if inputs is None else inputs
         shapes = [self.lowering.shape_of(t) for t in self.op.outputs]
         return self.build.emit(kind, [self.data(k) for k in chosen], *shapes, **attrs)

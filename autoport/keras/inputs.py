@@ -1,4 +1,4 @@
-"""Example inputs of a Keras model, from what it declares."""
+"""Example inputs of a Keras model, from the shapes that it declares."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autoport.errors import InputError, UnbuiltModelError
 from autoport.internals.keras import structured_inputs
 from autoport.keras.trace import layer_classes
 
-# More than one, because an axis of size 1 has no place in a layout.
+# More than one, because layouts leave out axes of size 1.
 BATCH = 2
 # Sizes for open dimensions, by the rank of the input: even and not square first, so that
 # asymmetric padding and exchanged axes show; then the squares that fixed heads were made for.
@@ -46,7 +46,7 @@ def declared_specs(model: Any) -> Any:
 
     Raises:
         UnbuiltModelError: it has no weights yet.
-        InputError: it is built, but says nothing of its inputs.
+        InputError: it is built, but declares no input shape.
     """
     inputs = getattr(model, "inputs", None)
     if inputs:
@@ -61,7 +61,7 @@ def declared_specs(model: Any) -> Any:
     built: dict[str, Any] = getattr(model, "get_build_config", dict)() or {}
     shape = built.get("input_shape") or next(iter(built.get("shapes_dict", {}).values()), None)
     if shape is None:
-        raise InputError(f"the Keras model {getattr(model, 'name', model)!r} does not say what it takes: pass inputs=")
+        raise InputError(f"the Keras model {getattr(model, 'name', model)!r} declares no input shape: pass inputs=")
     dtype = getattr(model, "compute_dtype", None) or "float32"
     if isinstance(shape, dict):
         return {key: tf.TensorSpec(value, dtype) for key, value in shape.items()}
@@ -87,7 +87,7 @@ def examples(model: Any) -> Iterator[Any]:
 
 
 def _example(spec: Any, sizes: Sequence[int], rng: np.random.Generator) -> Any:
-    """Normal noise, or small whole numbers."""
+    """Normally distributed floats, or integers 0 and 1, which any table and any mask has."""
     free = chain(sizes, cycle(sizes[-1:]))
     shape = [BATCH] + [next(free) if size is None else int(size) for size in spec.shape.as_list()[1:]]
     dtype = spec.dtype.as_numpy_dtype

@@ -20,7 +20,7 @@ from autoport.keras.table import LAYERS, OPS, known_class
 from autoport.keras.trace import LayerCall, Trace
 
 
-class Lowering:
+class KerasLowering:
     """Walks a trace in order and applies the tables."""
 
     def __init__(self, trace: Trace, variables: Sequence[Any]) -> None:
@@ -34,18 +34,18 @@ class Lowering:
             self._register(variable)
         self._shapes = {name: tuple(map(int, value)) for name, value in trace.ran.items() if value.dtype != bool}
         conditions = {name: value for name, value in trace.ran.items() if value.dtype == bool}
-        given = {**self._known_shapes(trace.graph), **conditions}
-        read = [
+        values = {**self._static_shapes(trace.graph), **conditions}
+        arguments = [
             t
             for call in trace.calls
             for t in tf.nest.flatten(list(call.arguments.values()))
             if tf.is_symbolic_tensor(t)
         ]
-        self._fixed, self._static = fold_constants(trace.graph, given, read)
+        self._fixed, self._static = fold_constants(trace.graph, values, arguments)
         self._handles: dict[str, str] = {}
         self._operations = trace.graph.get_operations()
         for external, internal in trace.graph.captures:
-            path = self._captured(external)
+            path = self._captured_path(external)
             self.env[internal.name] = Stored(path) if path else None
             if path:
                 self._handles[path] = internal.name
@@ -69,10 +69,10 @@ class Lowering:
                 self._paths[id(handle.handle)] = path
         return path
 
-    def _captured(self, external: Any) -> str | None:
-        found = self._paths.get(id(external))
-        if found is not None or external.dtype != tf.resource:
-            return found
+    def _captured_path(self, external: Any) -> str | None:
+        path = self._paths.get(id(external))
+        if path is not None or external.dtype != tf.resource:
+            return path
         for variable in self.trace.graph.variables:
             if variable.handle is external:
                 return self._register(variable)
@@ -108,8 +108,8 @@ class Lowering:
 
     def _note_origins(self) -> None:
         captured = {internal.name for _, internal in self.trace.graph.captures}
-        for name, found in self.env.items():
-            value = self._parameters.get(found.path) if isinstance(found, Stored) else found
+        for name, source in self.env.items():
+            value = self._parameters.get(source.path) if isinstance(source, Stored) else source
             if value is not None and name not in captured:
                 self.builder.graph.origins.setdefault(value, name)
 
@@ -126,7 +126,7 @@ class Lowering:
             self._find_inner(inner, self._operations[call.start : call.stop])
 
     def _find_inner(self, emitted: Sequence[Op], operations: Sequence[Any]) -> None:
-        """Finds what operations inside of a layer returned: the last thing that reads their weights."""
+        """Notes the origin of operations inside of a layer: the last tensor computed from their weights."""
         for op in emitted:
             tensor = last_reader(operations, {self._handles[path] for path in op.tensors if path in self._handles})
             if tensor is not None and self.shape_of(tensor) == op.shapes[0] and len(op.shapes) == 1:
@@ -153,26 +153,26 @@ class Lowering:
             return self._shapes[tensor.name]
         return () if shape.rank is None else tuple(-1 if d is None else int(d) for d in shape)
 
-    def _known_shapes(self, graph: Any) -> dict[str, Any]:
-        """What operations that ask for a shape will answer."""
-        asking = [op for op in graph.get_operations() if op.type == "Shape"]
-        shapes = [(op.outputs[0], self.shape_of(op.inputs[0])) for op in asking]
-        known = [(t, s) for t, s in shapes if -1 not in s and len(s) == t.shape[0]]
-        return {t.name: np.asarray(s, t.dtype.as_numpy_dtype) for t, s in known}
+    def _static_shapes(self, graph: Any) -> dict[str, Any]:
+        """The results of the `Shape` operations whose input has no open size."""
+        operations = [op for op in graph.get_operations() if op.type == "Shape"]
+        shapes = [(op.outputs[0], self.shape_of(op.inputs[0])) for op in operations]
+        static = [(t, s) for t, s in shapes if -1 not in s and len(s) == t.shape[0]]
+        return {t.name: np.asarray(s, t.dtype.as_numpy_dtype) for t, s in static}
 
     def _inline(self, op: Any, body: Any, arguments: Sequence[Any]) -> list[Any]:
         """Lowers the body of a called function in place, in a namespace of its own."""
         outside = self.env, self._fixed, self._static, self._shapes
-        given = {}
+        constants = {}
         inner: dict[str, Any] = {}
         for tensor, argument in zip(body.inputs, arguments, strict=True):
             array = None if tensor.dtype == tf.resource else self.static_value(argument)
             if array is not None:
-                given[tensor.name] = np.asarray(array)
+                constants[tensor.name] = np.asarray(array)
             else:
                 inner[tensor.name] = self.env[argument.name] if argument.name in self.env else self.value(argument)
         self.env, self._shapes = inner, {}
-        self._fixed, self._static = fold_constants(body, {**self._known_shapes(body), **given})
+        self._fixed, self._static = fold_constants(body, {**self._static_shapes(body), **constants})
         try:
             for inner_op in body.get_operations():
                 self._op(inner_op, None)
@@ -193,25 +193,25 @@ class Lowering:
         return self._static[tensor.name] if tensor.name in self._static else tf.get_static_value(tensor)
 
     def _parameter(self, path: str) -> Value:
-        """A variable as data; whole numbers that are not trained are a constant table."""
+        """A variable as data; one of integers is a constant table."""
         variable = self.variables[path]
         if tf.as_dtype(variable.dtype).is_integer:
             return self.builder.constant(np.asarray(variable), tuple(variable.shape))
         return self.builder.parameter(path)
 
     def value(self, tensor: Any) -> Value:
-        """A tensor or a variable as data, whatever it was."""
+        """A tensor or a variable as data, wherever it comes from."""
         if isinstance(tensor, tf.Tensor) and not tf.is_symbolic_tensor(tensor):
             return self.builder.constant(np.asarray(tensor), tuple(tensor.shape))
-        found = Stored(self.path_of(tensor)) if is_variable(tensor) else self.env.get(tensor.name)
-        if isinstance(found, Value):
-            return found
-        if isinstance(found, Stored):
-            return self._parameters[found.path]
+        source = Stored(self.path_of(tensor)) if is_variable(tensor) else self.env.get(tensor.name)
+        if isinstance(source, Value):
+            return source
+        if isinstance(source, Stored):
+            return self._parameters[source.path]
         array = self.static_value(tensor)
-        made = self.builder.constant(None if array is None else np.asarray(array), self.shape_of(tensor))
-        self.env[tensor.name] = made
-        return made
+        constant = self.builder.constant(None if array is None else np.asarray(array), self.shape_of(tensor))
+        self.env[tensor.name] = constant
+        return constant
 
 
 def _unknown(raw: RawOp) -> Any:
@@ -229,6 +229,6 @@ def lower(trace: Trace, variables: Sequence[Any], input_axes: Sequence[Sequence[
     Returns:
         The graph, and the variables by the path under which the graph knows them.
     """
-    lowering = Lowering(trace, variables)
+    lowering = KerasLowering(trace, variables)
     graph = lowering.run(input_axes)
     return graph, lowering.variables

@@ -29,7 +29,7 @@ class KerasReading:
     Attributes:
         graph: the shared form.
         variables: the variable behind each path of `graph.tensors`.
-        inputs: what it was traced on.
+        inputs: the inputs that it was traced on.
         model: the model itself.
         trace: the TensorFlow graph behind `graph`.
     """

@@ -18,11 +18,11 @@ class KerasStore:
         self._variables = variables
 
     def read(self, path: str) -> Array:
-        """A variable as an array that shares its memory where TensorFlow allows; from its file if it is still there."""
+        """A variable as an array that shares its memory where TensorFlow allows; from its file if not filled yet."""
         holder = self._holder(path)
         if _is_waiting(holder):
-            found: Array = holder.waiting()
-            return found
+            values: Array = holder.waiting()
+            return values
         stored = holder.read_value()
         try:
             return np.asarray(memoryview(stored))  # np.asarray of the tensor itself would copy
@@ -30,13 +30,13 @@ class KerasStore:
             return np.asarray(stored)
 
     def write(self, path: str, pieces: Iterable[Array]) -> None:
-        """Assigns a variable, range by range where it is large: whoever assigns all of it holds the values twice."""
+        """Assigns a variable range by range: assigning all at once would hold its values twice."""
         holder = self._holder(path)
         shape = tuple(holder.shape)
         in_memory = isinstance(holder, resource_variable()) and "CPU" in holder.device  # not on several devices, say
         if not shape or not in_memory:
-            whole, *others = pieces
-            self._variables[path].assign(np.concatenate([whole, *others], leading(shape)) if others else whole)
+            first, *others = pieces
+            self._variables[path].assign(np.concatenate([first, *others], leading(shape)) if others else first)
             return
         for index, piece in enumerate_slabs(shape, pieces):
             _assign_range(holder, index, piece)
@@ -47,7 +47,7 @@ class KerasStore:
         return variable if hasattr(variable, "read_value") else variable.value
 
     def holds(self, path: str) -> bool:
-        """Every variable has values."""
+        """Whether there is such a variable; every variable has values, or a file has them."""
         return path in self._variables
 
 

@@ -1,4 +1,4 @@
-"""What files call the variables of a model, in every layout that TensorFlow and Keras write."""
+"""The names of a model's variables in files, for every layout that TensorFlow and Keras write."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from autoport.internals.keras import inner_variables, resource_variable, save_we
 from autoport.keras.inputs import is_keras_model
 
 logger = logging.getLogger(__name__)
-Named = Iterator[tuple[Any, str]]
+NamedVariables = Iterator[tuple[Any, str]]
 
 
 def file_names(model: Any, variables: dict[str, Any]) -> dict[str, dict[str, str]]:
@@ -29,53 +29,53 @@ def file_names(model: Any, variables: dict[str, Any]) -> dict[str, dict[str, str
 
     Args:
         model: whose variables they are.
-        variables: by path; states that files hold besides (of random generators) are added.
+        variables: by path; further states that files hold (of random generators) are added.
 
     Returns:
         By path, the name in each layout that has one.
     """
     paths = {key: path for path, variable in variables.items() for key in _identities(variable)}
-    found: dict[str, dict[str, str]] = defaultdict(dict)
-    for layout, spelled in _SPELLINGS.items():
-        for variable, name in _attempted(layout, spelled, model):
+    names: dict[str, dict[str, str]] = defaultdict(dict)
+    for layout, list_names in _LAYOUTS.items():
+        for variable, name in _names_in(layout, list_names, model):
             path = next((paths[key] for key in _identities(variable) if key in paths), None)
             if path is None and layout == KERAS and hasattr(variable, "assign"):
                 path = paths[id(variable)] = name
                 variables[name] = variable
             if path is not None:
-                found[path].setdefault(layout, name)
-    return dict(found)
+                names[path].setdefault(layout, name)
+    return dict(names)
 
 
 def _identities(variable: Any) -> list[int]:
-    """A variable of Keras 3, or one of mixed precision, holds one of TensorFlow, and either may be met."""
+    """The `id` of a variable, and of the TensorFlow variable inside of it: files may refer to either."""
     return [id(variable), *map(id, inner_variables(variable))]
 
 
-def _attempted(layout: str, spelled: Callable[[Any], Named], model: Any) -> list[tuple[Any, str]]:
+def _names_in(layout: str, list_names: Callable[[Any], NamedVariables], model: Any) -> list[tuple[Any, str]]:
     try:
-        return list(spelled(model))
+        return list(list_names(model))
     except Exception as error:  # a user's layer may refuse to be saved; other layouts still have names
         logger.info("no names of the layout %s: %s", layout, error)
         return []
 
 
 @exclusive
-def _in_keras_files(model: Any) -> Named:
-    """Asks Keras to save the model, and notes what it would store where."""
+def _in_keras_files(model: Any) -> NamedVariables:
+    """Lets Keras save the model into a store that records names."""
     if not is_keras_model(model):
         return iter(())
     modern = isinstance(model, sys.modules["keras"].layers.Layer) if "keras" in sys.modules else False
     package = "keras" if modern else "tf_keras"
-    notes = _notes(weights_store(package))
+    store = _recording_store(weights_store(package))
     with _variables_for_values():
-        save_weights(package, model, notes)
-    return iter([(value, name) for value, name in notes.found if not name.startswith("optimizer/")])
+        save_weights(package, model, store)
+    return iter([(value, name) for value, name in store.entries if not name.startswith("optimizer/")])
 
 
 @contextmanager
 def _variables_for_values() -> Iterator[None]:
-    """Keras 2 stores what `numpy` gives for a variable, which here is the variable."""
+    """Keras 2 stores what `variable.numpy()` returns; while this lasts, that is the variable itself."""
     variables = resource_variable()
     original = variables.numpy
     variables.numpy = lambda variable: variable
@@ -85,12 +85,12 @@ def _variables_for_values() -> Iterator[None]:
         variables.numpy = original
 
 
-def _notes(store: Any) -> Any:
-    """A store of Keras that keeps what it is given, with its place."""
+def _recording_store(store: Any) -> Any:
+    """A store of Keras that writes no file: it records every value with the name that it would have."""
 
-    class Notes(store):
+    class RecordingStore(store):
         def __init__(self) -> None:
-            self.found: list[tuple[Any, str]] = []
+            self.entries: list[tuple[Any, str]] = []
             self.place = ""
 
         def __bool__(self) -> bool:
@@ -101,16 +101,16 @@ def _notes(store: Any) -> Any:
             return self
 
         def __setitem__(self, key: str, value: Any) -> None:
-            self.found.append((value, f"{self.place}/{key}"))
+            self.entries.append((value, f"{self.place}/{key}"))
 
         def __del__(self) -> None:
             """There is no file to close."""
 
-    return Notes()
+    return RecordingStore()
 
 
-def _in_legacy_files(model: Any) -> Named:
-    """By layer of the model, trainable variables first."""
+def _in_legacy_files(model: Any) -> NamedVariables:
+    """Names by layer of the model and place in it, trainable variables first."""
     layers = getattr(model, "layers", ()) if is_keras_model(model) else ()
     for layer in layers:
         for place, variable in enumerate([*layer.trainable_weights, *layer.non_trainable_weights]):
@@ -122,16 +122,16 @@ def _in_legacy_files(model: Any) -> Named:
             yield variable, legacy_name("top_level_model_weights", place, _name(variable))
 
 
-def _in_checkpoints(model: Any) -> Named:
-    """By what variables are called, where that tells them apart."""
+def _in_checkpoints(model: Any) -> NamedVariables:
+    """Names from the variables' own names, where these are unique."""
     variables = list(getattr(model, "weights" if is_keras_model(model) else "variables", ()))
     names = [variable_name(_name(variable)) for variable in variables]
     counts = Counter(names)
     return ((variable, name) for variable, name in zip(variables, names, strict=True) if counts[name] == 1)
 
 
-def _by_attributes(model: Any) -> Named:
-    """By the attributes that lead from a module to the variable."""
+def _by_attributes(model: Any) -> NamedVariables:
+    """Names from the attributes that lead from a module to the variable."""
     root = getattr(model, "loaded", model)
     if is_keras_model(root):
         return
@@ -155,7 +155,7 @@ def _name(variable: Any) -> str:
     return str(getattr(variable, "path", None) or variable.name)
 
 
-_SPELLINGS: dict[str, Callable[[Any], Named]] = {
+_LAYOUTS: dict[str, Callable[[Any], NamedVariables]] = {
     KERAS: _in_keras_files,
     LEGACY: _in_legacy_files,
     VARIABLE: _in_checkpoints,

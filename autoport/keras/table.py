@@ -1,4 +1,4 @@
-"""The tables of Keras layers and of TensorFlow operations: a name and the rule that lowers its calls."""
+"""The tables of rules: by the name of a Keras layer, and by the name of a TensorFlow operation."""
 
 from __future__ import annotations
 

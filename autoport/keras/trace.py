@@ -1,8 +1,7 @@
 """Traces a Keras model, or any callable on tensors, into a TensorFlow `FuncGraph`.
 
-While it is traced, `Layer.__call__` of Keras 3 and of tf_keras is watched: a call of a layer that
-the table knows becomes one record, with the range of TensorFlow operations it created; anything
-else is descended into and leaves its raw operations.
+Tracing watches `Layer.__call__` of Keras 3 and of tf_keras. A call of a layer in the table becomes one record, with the
+range of TensorFlow operations that it created. Tracing descends into any other layer, which leaves its raw operations.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class LayerCall:
     Attributes:
         layer: the layer object.
         path: names of the enclosing layers and its own.
-        arguments: what it was called with, by parameter name.
+        arguments: by parameter name.
         outputs: symbolic tensors it returned, in order.
         start: index of the first TensorFlow operation it created.
         stop: index behind the last one.
@@ -52,7 +51,7 @@ class LayerCall:
 
 @dataclass
 class Trace:
-    """What tracing found.
+    """A traced model.
 
     Attributes:
         graph: the TensorFlow graph.
@@ -60,8 +59,7 @@ class Trace:
         outputs: its symbolic outputs, in order.
         calls: calls of known layers, in order.
         scopes: path of the innermost composite layer, for the operations from an index on.
-        ran: what one run told of the tensors that tracing leaves open: their shapes, or what a
-            condition is.
+        ran: by tensor, what one run told and tracing leaves open: a shape, or the value of a condition.
     """
 
     graph: Any
@@ -74,12 +72,8 @@ class Trace:
 
 def layer_classes() -> list[Any]:
     """The base `Layer` of every Keras that is loaded."""
-    found = []
-    for name in ("keras", "tf_keras"):
-        module = sys.modules.get(name)
-        if module is not None:
-            found.append(module.layers.Layer)
-    return found
+    modules = (sys.modules.get(name) for name in ("keras", "tf_keras"))
+    return [module.layers.Layer for module in modules if module is not None]
 
 
 class _Watcher:
@@ -172,7 +166,7 @@ def trace(model: Any, inputs: Any, known: Callable[[Any], bool], training: bool 
     # Python's control flow on tensors needs autograph, which is slower and not always right.
     for translated in (False, True):
         try:
-            return _traced(model, inputs, _Watcher(known), translated, training)
+            return _trace_once(model, inputs, _Watcher(known), translated, training)
         except UnbuiltModelError:
             raise
         except Exception as failure:  # a user's call may raise anything
@@ -182,7 +176,7 @@ def trace(model: Any, inputs: Any, known: Callable[[Any], bool], training: bool 
     raise TraceError(f"{_name(model)} failed on inputs of shape {shapes}: {error}") from error
 
 
-def _traced(model: Any, inputs: Any, watcher: _Watcher, translated: bool, training: bool) -> Trace:
+def _trace_once(model: Any, inputs: Any, watcher: _Watcher, translated: bool, training: bool) -> Trace:
     captured: dict[str, Any] = {}
 
     def forward(*flat: Any) -> Any:
@@ -191,7 +185,7 @@ def _traced(model: Any, inputs: Any, watcher: _Watcher, translated: bool, traini
         with autograph(translated):
             result = _call(model, tf.nest.pack_sequence_as(inputs, list(flat)), training)
         captured["outputs"] = _tensors(result)
-        captured["open"] = _left_open(watcher.root, captured["outputs"])
+        captured["open"] = _open_tensors(watcher.root, captured["outputs"])
         sizes = [tf.shape(t) if t.dtype != tf.bool else t for t in captured["open"]]
         return captured["outputs"], sizes
 
@@ -206,8 +200,8 @@ def _traced(model: Any, inputs: Any, watcher: _Watcher, translated: bool, traini
     return trace
 
 
-def _left_open(graph: Any, results: Sequence[Any]) -> list[Any]:
-    """What tracing leaves open and one run tells: tensors of open shape that are read, and conditions of branches."""
+def _open_tensors(graph: Any, results: Sequence[Any]) -> list[Any]:
+    """Tensors that only a run tells more of: those of open shape that are read, and conditions of branches."""
     operations = graph.get_operations()
     tensors = [t for op in operations for t in op.outputs if t.dtype.is_floating or t.dtype.is_integer]
     conditions = [op.inputs[0] for op in operations if op.type in BRANCHES]

@@ -31,7 +31,7 @@ def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:
     """
     from autoport.internals.keras import nested_layers
     from autoport.keras.stored import file_names
-    from autoport.keras.unfilled import unfilled
+    from autoport.keras.unfilled import unfilled_variable
 
     attribute = "weights" if hasattr(model, "weights") else "variables"
     variables: dict[str, Any] = {}
@@ -51,7 +51,7 @@ def fill_keras(model: Any, path: Path, trust_code: bool = False) -> None:
         archive = stack.enter_context(open_weights(path, trust_code=trust_code))
         file_keys = resolve(StoredModel(Framework.TF, tensors=tensors, names=names), wanted, archive)
         alike = {key for key, file_key in file_keys.items() if archive.headers[file_key].dtype == tensors[key].dtype}
-        waiting = {key: holder for key in alike if (holder := unfilled(variables[key])) is not None}
+        waiting = {key: holder for key in alike if (holder := unfilled_variable(variables[key])) is not None}
         for key, file_key in file_keys.items():
             if key in waiting:
                 waiting[key].waiting = partial(archive.read, file_key)

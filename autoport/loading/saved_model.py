@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from autoport.errors import FileError, LoadError
-from autoport.internals.keras import argument_name, forget_shapes, inlined, saved_model_document
+from autoport.internals.keras import argument_name, forget_shapes, inlined_graph, saved_model_document
 
 # Operations that touch files or the network, or run Python; saving and restoring are not called.
 HARMFUL_OPERATIONS = re.compile(
@@ -43,7 +43,7 @@ class SavedModel:
 
     def _import_inlined(self, arguments: dict[str, Any]) -> Any:
         """Imports its operations into the graph that is being traced, inlines called functions, infers shapes anew."""
-        flat = inlined(self._function)
+        flat = inlined_graph(self._function)
         graph = tf.compat.v1.get_default_graph()
         captured = {inner.name: graph.capture(outer) for outer, inner in self._function.graph.captures}
         feeds = [tensor for tensor in self._function.inputs if tensor.name not in captured]

@@ -1,4 +1,4 @@
-"""What rules see of a recorded call."""
+"""What a rule sees: a recorded call."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from autoport.internals.pytorch import tree_leaves
 from autoport.pytorch.recording.recorder import TensorMeta
 
 
-class Context(Protocol):
-    """What rules need of the walk that calls them."""
+class TorchContext(Protocol):
+    """What rules ask of the lowering that calls them."""
 
     builder: Builder
 
     def data(self, value: Any) -> Value:
-        """A tensor as data, whatever it was."""
+        """A tensor as data, wherever it comes from."""
 
 
 @dataclass
@@ -28,34 +28,34 @@ class Call:
     Attributes:
         name: bare function name.
         arguments: by parameter name; tensors are `Value`, `Stored`, or None for a constant.
-        result: what it returned, with a `TensorMeta` for each tensor.
+        result: its result, with a `TensorMeta` for each tensor.
         is_real: whether none of the tensors it was called with is complex.
     """
 
     name: str
     arguments: dict[str, Any]
     result: Any
-    lowering: Context
+    lowering: TorchContext
     is_real: bool
 
     @property
     def build(self) -> Builder:
-        """Where operations go."""
+        """The builder of the graph, which takes operations."""
         return self.lowering.builder
 
     def get(self, name: str, default: Any = None) -> Any:
         """An argument, or its default."""
-        found = self.arguments.get(name)
-        return default if found is None else found
+        argument = self.arguments.get(name)
+        return default if argument is None else argument
 
     def value(self, name: str) -> Value:
         """An argument as data; a stored tensor becomes a `parameter` operation."""
         return self.lowering.data(self.arguments[name])
 
     def stored(self, name: str) -> str | None:
-        """Path of a stored tensor that is read in a role; None if absent or computed."""
-        found = self.arguments.get(name)
-        return found.path if isinstance(found, Stored) else None
+        """Path of the stored tensor that is an argument; None if the argument is absent or computed."""
+        argument = self.arguments.get(name)
+        return argument.path if isinstance(argument, Stored) else None
 
     def shape(self, name: str) -> tuple[int, ...]:
         """Shape of an argument."""
@@ -72,7 +72,7 @@ class Call:
         return [self.lowering.data(leaf) for leaf in leaves if isinstance(leaf, (Value, Stored))]
 
     def emit(self, kind: str, inputs: Sequence[Value] | None = None, **attrs: Any) -> Any:
-        """One operation with this call's result; several tensors give a list of values."""
+        """Emits one operation with the shapes of this call's result; several tensors give a list of values."""
         tensors = [t for t in tree_leaves(self.result) if isinstance(t, TensorMeta)]
         chosen = self.inputs() if inputs is None else inputs
         first = self.build.emit(kind, chosen, *(tuple(t.shape) for t in tensors), **attrs)

@@ -1,6 +1,6 @@
 """A recorded `torch.fx.Graph` -> the shared vocabulary, by the table of functions.
 
-A function without a row becomes an operation of its own name: it is still part of the topology.
+A function without a row becomes an operation named like it, so it stays part of the topology.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from autoport.pytorch.table import TABLE, bare_name, parameter_names
 from autoport.pytorch.trace import stored_tensors
 
 
-class Lowering:
+class TorchLowering:
     """Walks a recorded graph and applies the table."""
 
     def __init__(self, model: nn.Module, recorded: fx.GraphModule) -> None:
@@ -44,7 +44,7 @@ class Lowering:
         """Lowers every node.
 
         Args:
-            inputs: for each input its place among the Keras model's and the names of its axes.
+            inputs: for each input the place of its Keras input, and the names of its axes.
         """
         named = iter(inputs)
         for node in self._recorded.graph.nodes:
@@ -63,12 +63,12 @@ class Lowering:
         return self.builder.graph
 
     def _note_origins(self) -> None:
-        for node, found in self._env.items():
-            parts = found if isinstance(found, (list, tuple)) and not isinstance(found, Value) else [found]
+        for node, result in self._env.items():
+            parts = result if isinstance(result, (list, tuple)) and not isinstance(result, Value) else [result]
             for place, part in enumerate(parts):
                 value = self._parameters.get(part.path) if isinstance(part, Stored) else part
                 if isinstance(value, Value):
-                    self.builder.graph.origins.setdefault(value, (node, None if parts[0] is found else place))
+                    self.builder.graph.origins.setdefault(value, (node, None if parts[0] is result else place))
 
     def _leaf(self, node: fx.Node) -> Any:
         path = node.meta["path"]
@@ -97,7 +97,7 @@ class Lowering:
         return self._env[argument] if isinstance(argument, fx.Node) else argument
 
     def data(self, value: Any) -> Value:
-        """A tensor as data, whatever it was."""
+        """A tensor as data, wherever it comes from."""
         if isinstance(value, Stored):
             return self._parameters[value.path]
         if isinstance(value, (list, tuple)) and not isinstance(value, Value):
@@ -115,12 +115,12 @@ class Lowering:
         return value
 
     def _constant(self, tensor: torch.Tensor, path: str | None = None) -> Value:
-        held = not tensor.is_meta and not is_fake(tensor)
-        plain = tensor.detach().cpu() if held else None
-        if plain is not None and plain.is_floating_point():
-            plain = plain.float()
-        saved = path if path in self._persistent and tensor.is_floating_point() else None
-        return self.builder.constant(None if plain is None else plain.numpy(), tuple(tensor.shape), saved)
+        has_values = not tensor.is_meta and not is_fake(tensor)
+        values = tensor.detach().cpu() if has_values else None
+        if values is not None and values.is_floating_point():
+            values = values.float()
+        stored = path if path in self._persistent and tensor.is_floating_point() else None
+        return self.builder.constant(None if values is None else values.numpy(), tuple(tensor.shape), stored)
 
 
 def _is_real(node: fx.Node) -> bool:
@@ -143,10 +143,10 @@ def lower(model: nn.Module, recorded: fx.GraphModule, inputs: Sequence[Named]) -
     Args:
         model: the module it was recorded from; only its tensors' names and shapes are read.
         recorded: what `trace` returned.
-        inputs: for each input its place among the Keras model's and the names of its axes, for example
+        inputs: for each input the place of its Keras input, and the names of its axes, for example
             `[(0, ("n", "c", "h", "w"))]`.
 
     Returns:
         The graph, with every tensor of the model registered.
     """
-    return Lowering(model, recorded).run(inputs)
+    return TorchLowering(model, recorded).run(inputs)

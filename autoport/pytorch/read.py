@@ -1,4 +1,4 @@
-"""Reads a PyTorch model: finds inputs that it takes, records it, lowers it."""
+"""Reads a PyTorch model: searches inputs that it takes, records a forward pass, lowers the recorded graph."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from autoport.errors import InputError, TraceError
 from autoport.files.stored_model import StoredModel
 from autoport.graph import Graph
 from autoport.internals.pytorch import tree_leaves, tree_map
-from autoport.pytorch.inputs import Named, candidates, named_axes, placed_like
+from autoport.pytorch.inputs import Named, as_model_input, candidates, named_axes
 from autoport.pytorch.lower import lower
 from autoport.pytorch.store import TorchStore
 from autoport.pytorch.stored import stored_model
@@ -28,10 +28,10 @@ class TorchReading:
 
     Attributes:
         graph: the shared form.
-        recorded: the same as a `torch.fx` graph.
-        args: positional inputs it was recorded on.
-        kwargs: keyword inputs it was recorded on.
-        names: for each of its tensors the Keras input that it is, and the names of its axes.
+        recorded: the recorded `torch.fx` graph behind it.
+        args: positional inputs that it was recorded on.
+        kwargs: keyword inputs that it was recorded on.
+        names: for each tensor among them the place of its Keras input, and the names of its axes.
         model: the model itself.
     """
 
@@ -64,21 +64,21 @@ class TorchReading:
         return lower(self.model, trace(self.model, self.args, self.kwargs, training=True), self.names)
 
 
-def read(model: nn.Module, arrays: Sequence[Any], given: Any = None) -> TorchReading:
+def read(model: nn.Module, arrays: Sequence[Any], torch_inputs: Any = None) -> TorchReading:
     """Reads a model.
 
     Args:
         model: any module that runs.
         arrays: the inputs of the Keras model.
-        given: the same data as this model takes it (tensor or array, tuple of positional inputs,
+        torch_inputs: the same data as this model takes it (tensor or array, tuple of positional inputs,
             dict of keyword inputs); worked out from `arrays` when left out.
 
     Raises:
-        TraceError: the model fails on the given inputs.
-        InputError: no way to feed it `arrays` was found.
+        TraceError: the model fails on `torch_inputs`.
+        InputError: the model fails on `arrays` in every arrangement.
     """
-    if given is not None:
-        return _read_given(model, arrays, given)
+    if torch_inputs is not None:
+        return _read_on_inputs(model, arrays, torch_inputs)
     failure: TraceError | None = None
     for tensors, names in candidates(model, arrays):
         try:
@@ -88,44 +88,44 @@ def read(model: nn.Module, arrays: Sequence[Any], given: Any = None) -> TorchRea
             continue
         return TorchReading(lower(model, recorded, names), recorded, tuple(tensors), {}, names, model)
     raise InputError(
-        f"no way was found to feed {type(model).__name__} what the Keras model takes; "
-        f"pass torch_inputs=. First try: {failure}"
+        f"{type(model).__name__} runs on no arrangement of the inputs of the Keras model: pass torch_inputs=. "
+        f"The first try failed: {failure}"
     ) from failure
 
 
-def _read_given(model: nn.Module, arrays: Sequence[Any], given: Any) -> TorchReading:
-    args, kwargs = as_call(given)
+def _read_on_inputs(model: nn.Module, arrays: Sequence[Any], inputs: Any) -> TorchReading:
+    args, kwargs = split_inputs(inputs)
     names = [named_axes(leaf, arrays) for leaf in tree_leaves((args, kwargs)) if hasattr(leaf, "shape")]
 
-    def place(leaf: Any) -> Any:
-        return placed_like(model, leaf) if hasattr(leaf, "shape") else leaf
+    def to_model(leaf: Any) -> Any:
+        return as_model_input(model, leaf) if hasattr(leaf, "shape") else leaf
 
-    args, kwargs = tree_map(place, (args, kwargs))
+    args, kwargs = tree_map(to_model, (args, kwargs))
     recorded = trace(model, args, kwargs)
     return TorchReading(lower(model, recorded, names), recorded, tuple(args), dict(kwargs), names, model)
 
 
-def as_call(given: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Positional and keyword inputs from what a user may pass."""
-    if isinstance(given, Mapping):
-        return (), dict(given)
-    if isinstance(given, torch.Tensor) or not isinstance(given, (tuple, list)):
-        return (given,), {}
-    return tuple(given), {}
+def split_inputs(inputs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The positional and the keyword inputs among what a user passes as `torch_inputs`."""
+    if isinstance(inputs, Mapping):
+        return (), dict(inputs)
+    if isinstance(inputs, torch.Tensor) or not isinstance(inputs, (tuple, list)):
+        return (inputs,), {}
+    return tuple(inputs), {}
 
 
 def reread(model: nn.Module, before: TorchReading) -> TorchReading:
-    """A model as it is now, ready to run: the same reading if it still computes the same on the same tensors.
+    """A reading of a model as it is now, ready to run: the same one if the calls and the stored tensors are the same.
 
     Args:
         model: the module that `before` was read from; it may have changed since.
-        before: what was read.
+        before: the earlier reading.
     """
 
-    def place(leaf: Any) -> Any:
-        return placed_like(model, leaf, whole=not leaf.is_floating_point()) if hasattr(leaf, "shape") else leaf
+    def to_model(leaf: Any) -> Any:
+        return as_model_input(model, leaf, as_integers=not leaf.is_floating_point()) if hasattr(leaf, "shape") else leaf
 
-    args, kwargs = tree_map(place, (before.args, before.kwargs))
+    args, kwargs = tree_map(to_model, (before.args, before.kwargs))
     recorded = trace(model, args, kwargs)
     same = _calls(recorded) == _calls(before.recorded) and _same_tensors(recorded, before.recorded)
     if same and holds_values(before.recorded):

@@ -22,7 +22,7 @@ class TorchStore:
         tensor = self._tensors[path].detach()
         if tensor.is_meta:
             raise TransferError(
-                f"{path} is on the meta device and holds no values; take match.state_dict() and load it "
+                f"{path} is on the meta device and holds no values: take match.state_dict() and load it "
                 "with load_state_dict(..., assign=True)"
             )
         tensor = tensor.float() if tensor.dtype == torch.bfloat16 else tensor
@@ -39,5 +39,5 @@ class TorchStore:
                 tensor[index].copy_(torch.from_numpy(piece))
 
     def holds(self, path: str) -> bool:
-        """Whether a tensor is anywhere but on the meta device."""
+        """Whether a tensor has values: those on the meta device have none."""
         return not self._tensors[path].is_meta

@@ -10,7 +10,7 @@ from autoport.graph import Graph
 
 
 def stored_model(name: str, graph: Graph, module: nn.Module) -> StoredModel:
-    """The PyTorch model as files know it: they hold what its state dict holds.
+    """The PyTorch model as files know it: they hold its `state_dict`.
 
     Args:
         name: shown to people.

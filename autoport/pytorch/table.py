@@ -1,4 +1,4 @@
-"""The table of torch functions: a bare name, the rule that lowers its calls, and its positional parameters.
+"""The table of torch functions: for each bare name the rule that lowers its calls, and its positional parameters.
 
 A function is looked up by its bare name, so `torch.add`, `Tensor.add_`, `+` and `+=` are one row.
 """
@@ -11,18 +11,18 @@ from typing import Any
 from autoport.internals.pytorch import parameters_of
 from autoport.pytorch.calls import Call
 
-Rule = Callable[[Call], Any]
-TABLE: dict[str, tuple[Rule, tuple[str, ...]]] = {}
+FunctionRule = Callable[[Call], Any]
+TABLE: dict[str, tuple[FunctionRule, tuple[str, ...]]] = {}
 
 
-def register(names: str, parameters: str = "") -> Callable[[Rule], Rule]:
+def register(names: str, parameters: str = "") -> Callable[[FunctionRule], FunctionRule]:
     """Adds a rule for the functions `names` (space separated) with those positional parameters.
 
     Raises:
         ValueError: one of them has a rule already.
     """
 
-    def add(rule: Rule) -> Rule:
+    def add(rule: FunctionRule) -> FunctionRule:
         for name in names.split():
             if name in TABLE:
                 raise ValueError(f"two rules for the torch function {name!r}")
@@ -33,7 +33,7 @@ def register(names: str, parameters: str = "") -> Callable[[Rule], Rule]:
 
 
 def parameter_names(func: Any, parameters: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of positional arguments; operators of exported programs say themselves which they are."""
+    """Names of positional arguments: those of the table, or those that an operator of an exported program declares."""
     names = parameters_of(func)
     if names is None or not parameters:
         return parameters
@@ -41,7 +41,7 @@ def parameter_names(func: Any, parameters: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def bare_name(func: Any) -> str:
-    """A function's name without the underscores of its spellings."""
+    """A function's name without underscores around it, and without the overload of an operator."""
     name = str(getattr(func, "__name__", func))
     name = name if parameters_of(func) is None else name.partition(".")[0]
     return name if name == "_getitem" else name.strip("_")

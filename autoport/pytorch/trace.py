@@ -1,7 +1,7 @@
 """Records one forward pass of an `nn.Module` as a `torch.fx.Graph`.
 
-Recording sees every public torch function that handles a tensor, so control flow on shapes,
-item assignment and checkpointed blocks come out as what really ran. Composite functions of
+Recording sees every public torch function that handles a tensor. So control flow on shapes, item assignment and
+checkpointed blocks are recorded as the calls that really ran. Composite functions of
 `torch.nn.functional` (`layer_norm`, `multi_head_attention_forward`, ...) stay one node each.
 Fake tensors carry shapes without arithmetic; a model that asks for values gets real ones.
 """
@@ -171,6 +171,6 @@ def _finish(model: nn.Module, recorder: Recorder, outputs: Any) -> fx.GraphModul
 
 
 def holds_values(recorded: fx.GraphModule) -> bool:
-    """Whether every constant that a forward pass made has values; under fake tensors some have not."""
-    made = [node.target for node in recorded.graph.nodes if node.op == "get_attr" and node.meta["path"] is None]
-    return not any(is_fake(getattr(recorded, str(name))) for name in made)
+    """Whether every constant of a forward pass has values; under fake tensors some have none."""
+    constants = [node.target for node in recorded.graph.nodes if node.op == "get_attr" and node.meta["path"] is None]
+    return not any(is_fake(getattr(recorded, str(name))) for name in constants)

@@ -1,4 +1,4 @@
-"""What was verified, on what, with what result: data that a later reader can check."""
+"""The record of a verification: what was verified, with which packages and tensors, and the result."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def certificate(analysis: Analysis, reconciled: Sequence[str], verification: Ver
 
 
 def fingerprint(store: Store, paths: Iterable[str]) -> str:
-    """The sha256 of every tensor that a forward pass reads: path, type, shape and bytes, in the order of paths."""
+    """The sha256 of every tensor that a forward pass reads: path, type, shape and bytes, sorted by path."""
     digest = hashlib.sha256()
     for path in sorted(paths):
         array = np.ascontiguousarray(store.read(path))
@@ -49,10 +49,10 @@ def fingerprint(store: Store, paths: Iterable[str]) -> str:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return versions

@@ -1,9 +1,9 @@
-"""Sets on the PyTorch model what can be set to make it compute what the Keras model computes.
+"""Changes hyper-parameters of the PyTorch model so that it computes what the Keras model computes.
 
-A hyper-parameter that is an attribute of a module is set. What no attribute holds (padding that is asymmetric, a
-value that is written in a `forward`) is done by computing that one function call in another way, so that the keys
-of the state dict stay. Afterwards the model is read again: what it cannot run with, or what had no effect, is taken
-back and left, with the reason.
+A hyper-parameter that is an attribute of a module is set. Where no attribute holds it (asymmetric padding, a value
+written in a `forward`), that one function call is computed in another way, so the keys of the `state_dict` stay.
+Afterwards the model is read again. A change with which it does not run, or that has no effect, is taken back and listed
+as left, with the reason.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from autoport.comparison.differences import Difference, attribute_differences, e
 from autoport.errors import TraceError
 from autoport.facts.places import Place
 from autoport.graph import Op
-from autoport.pytorch.recording.where import shown
+from autoport.pytorch.recording.where import describe
 from autoport.pytorch.table import bare_name
-from autoport.verify.explaining.mends import folded, less, mend, nodes_of
-from autoport.verify.running.patches import Call, Patch
+from autoport.verify.explaining.mends import mend, nodes_of, separate_padding, subtract_padding
+from autoport.verify.running.patches import Patch, PatchedCall
 
 if TYPE_CHECKING:
     from autoport.analysis import Analysis
 
 Reread = Callable[[], Sequence[Difference]]
 SHARED = "the module is called elsewhere, too, where it needs another value"
-# Differences that change the sizes of what follows.
+# Hyper-parameters that change the shape of the result.
 SIZES = {"stride", "dilation", "padding"}
 
 
 @dataclass
 class Change:
-    """One thing that was set.
+    """One change to the model.
 
     Attributes:
         at: path of the module, and its attribute or function.
-        differences: what it makes equal.
-        text: what was done, for people.
-        code: the same in Python, to a model called `model`.
+        differences: the differences that it removes.
+        text: the change in words.
+        code: the same in Python, for a model called `model`.
         undo: takes it back.
-        classes: what of `autoport.verify.running.patches` the code uses.
+        classes: the classes of `autoport.verify.running.patches` in the code.
     """
 
     at: tuple[str, str]
@@ -88,8 +88,8 @@ class Reconciliation:
 
 
 @dataclass
-class _Place:
-    """A call in the PyTorch model with all that is to be set there."""
+class _CallSite:
+    """One call in the PyTorch model, with the values that it should have."""
 
     op: Op
     node: fx.Node | None
@@ -107,29 +107,29 @@ def reconcile(analysis: Analysis, model: nn.Module, reread: Reread) -> Reconcili
         reread: reads the model again; gives the differences that remain.
     """
     result = Reconciliation()
-    places = _places(analysis)
-    for place in places:
-        _reconcile_place(result, model, place)
+    sites = _call_sites(analysis)
+    for site in sites:
+        _reconcile_site(result, model, site)
     _check(result, reread)
-    located = {difference for place in places for difference in place.differences.values()}
+    located = {difference for site in sites for difference in site.differences.values()}
     result.left += [str(difference) for difference in analysis.differences if difference not in located]
     return result
 
 
-def _places(analysis: Analysis) -> list[_Place]:
-    """Operations of which hyper-parameters disagree."""
-    found: dict[tuple[str, fx.Node | None], _Place] = {}
-    for a, b, difference in _located(analysis):
+def _call_sites(analysis: Analysis) -> list[_CallSite]:
+    """Calls whose hyper-parameters disagree."""
+    sites: dict[tuple[str, fx.Node | None], _CallSite] = {}
+    for a, b, difference in _located_differences(analysis):
         for node in nodes_of(analysis.graphs.torch, b) or (None,):
             path = node.meta["nn_module_stack"][-1][0] if node is not None else b.path
-            place = found.setdefault((b.name, node), _Place(b, node, path))
-            place.values.setdefault(difference.name, a.parameter(difference.name))
-            place.differences.setdefault(difference.name, difference)
-    return list(found.values())
+            site = sites.setdefault((b.name, node), _CallSite(b, node, path))
+            site.values.setdefault(difference.name, a.parameter(difference.name))
+            site.differences.setdefault(difference.name, difference)
+    return list(sites.values())
 
 
-def _located(analysis: Analysis) -> Iterator[tuple[Op, Op, Difference]]:
-    """Hyper-parameters that disagree, with the operations that have them."""
+def _located_differences(analysis: Analysis) -> Iterator[tuple[Op, Op, Difference]]:
+    """The operations of which a hyper-parameter disagrees, with the difference."""
     matching = analysis.matching
     for node, partner in matching.partner.items():
         a, b = matching.left.op(node), matching.right.op(partner)
@@ -139,75 +139,77 @@ def _located(analysis: Analysis) -> Iterator[tuple[Op, Op, Difference]]:
                 yield first, second, difference
 
 
-def _reconcile_place(result: Reconciliation, model: nn.Module, place: _Place) -> None:
-    """Attributes of the module first, then the rest in its forward."""
-    module = model.get_submodule(place.path)
+def _reconcile_site(result: Reconciliation, model: nn.Module, site: _CallSite) -> None:
+    """Sets attributes of the module first, then patches the call for the rest."""
+    module = model.get_submodule(site.path)
     rest = {}
-    for name, value in place.values.items():
-        wanted = _as_attribute(module, place, name, value)
+    for name, value in site.values.items():
+        wanted = _as_attribute(module, site, name, value)
         if wanted is None:
             rest[name] = value
-        elif getattr(module, _member(place, name)) == wanted:
+        elif getattr(module, _member(site, name)) == wanted:
             continue
-        elif (place.path, _member(place, name)) in {change.at for change in result.changes}:
-            result.left.append(f"{place.differences[name]} ({SHARED})")
+        elif (site.path, _member(site, name)) in {change.at for change in result.changes}:
+            result.left.append(f"{site.differences[name]} ({SHARED})")
         else:
-            result.changes.append(_set(module, place, name, wanted))
+            result.changes.append(_set(module, site, name, wanted))
     if rest:
-        _compute_otherwise(result, model, place, rest)
+        _compute_otherwise(result, model, site, rest)
 
 
-def _member(place: _Place, name: str) -> str:
+def _member(site: _CallSite, name: str) -> str:
     """What a module calls a hyper-parameter; empty if it has none."""
-    return place.op.kind.attribute(name).member or ""
+    return site.op.kind.attribute(name).member or ""
 
 
-def _as_attribute(module: nn.Module, place: _Place, name: str, value: Any) -> Any:
-    """What the module's attribute has to be; None if no attribute can express it."""
-    before = getattr(module, _member(place, name), None)
-    if before is None or value is None or (name == "padding" and "kernel_size" not in place.op.attrs):
+def _as_attribute(module: nn.Module, site: _CallSite, name: str, value: Any) -> Any:
+    """The value for the module's attribute; None if no attribute can express it."""
+    before = getattr(module, _member(site, name), None)
+    if before is None or value is None or (name == "padding" and "kernel_size" not in site.op.attrs):
         return None
     if name == "padding":
-        pads = value if place.node is None else less(value, folded(place.node, place.op))
+        pads = value if site.node is None else subtract_padding(value, separate_padding(site.node, site.op))
         value = tuple(low for low, _ in pads)
-        if place.op.attrs.get("transposed") or any(low != high or low < 0 for low, high in pads):
+        if site.op.attrs.get("transposed") or any(low != high or low < 0 for low, high in pads):
             return None
     if isinstance(value, (tuple, list)) and not isinstance(before, (tuple, list)):
         return value[0] if len(set(value)) == 1 else tuple(value)
     return type(before)(value) if isinstance(before, tuple) else value
 
 
-def _set(module: nn.Module, place: _Place, name: str, value: Any) -> Change:
-    path, attribute = place.path, _member(place, name)
+def _set(module: nn.Module, site: _CallSite, name: str, value: Any) -> Change:
+    path, attribute = site.path, _member(site, name)
     before = getattr(module, attribute)
     setattr(module, attribute, value)
     return Change(
         (path, attribute),
-        (place.differences[name],),
+        (site.differences[name],),
         f"{path}.{attribute} = {value!r} (was {before!r})",
         f"model.get_submodule({path!r}).{attribute} = {value!r}",
         lambda: setattr(module, attribute, before),
     )
 
 
-def _compute_otherwise(result: Reconciliation, model: nn.Module, place: _Place, values: dict[str, Any]) -> None:
+def _compute_otherwise(result: Reconciliation, model: nn.Module, site: _CallSite, values: dict[str, Any]) -> None:
     """Replaces one call in the forward of a module."""
-    differences = tuple(place.differences[name] for name in values)
-    known = place.node is not None and None not in values.values()
-    patch = mend(place.node, place.op, place.values) if known and place.node is not None else None
-    if patch is None or place.node is None:
-        result.left += [f"{difference} ({_written(place)})" for difference in differences]
+    differences = tuple(site.differences[name] for name in values)
+    complete = None not in values.values()
+    patch = mend(site.node, site.op, site.values) if complete and site.node is not None else None
+    if patch is None or site.node is None:
+        result.left += [f"{difference} ({_why_left(site)})" for difference in differences]
         return
-    result.changes.append(_call(model, place, place.node, patch, differences))
+    result.changes.append(_patch_call(model, site, site.node, patch, differences))
 
 
-def _written(place: _Place) -> str:
-    where = place.node.meta.get("where") if place.node is not None else None
-    return "there is nothing to set" + (f"; it is computed in {shown(where)}" if where else "")
+def _why_left(site: _CallSite) -> str:
+    where = site.node.meta.get("where") if site.node is not None else None
+    return "no attribute or argument sets it" + (f"; it is computed in {describe(where)}" if where else "")
 
 
-def _call(model: nn.Module, place: _Place, node: fx.Node, patch: Patch, differences: tuple[Difference, ...]) -> Change:
-    path, function = place.path, bare_name(node.target)
+def _patch_call(
+    model: nn.Module, site: _CallSite, node: fx.Node, patch: Patch, differences: tuple[Difference, ...]
+) -> Change:
+    path, function = site.path, bare_name(node.target)
     within = [
         other
         for other in node.graph.nodes
@@ -217,44 +219,44 @@ def _call(model: nn.Module, place: _Place, node: fx.Node, patch: Patch, differen
     ]
     number = within.index(node)
     module = model.get_submodule(path)
-    call = Call(module, function, number, patch)
-    where = shown(node.meta["where"])
+    call = PatchedCall(module, function, number, patch)
+    where = describe(node.meta["where"])
     return Change(
         (path, function),
         differences,
-        f"{path or 'the model'}: {function} in {where} is computed with {_described(patch)}",
-        f"Call(model.get_submodule({path!r}), {function!r}, {number}, {patch})  # {where}",
+        f"{path or 'the model'}: {function} in {where} is computed with {_describe_patch(patch)}",
+        f"PatchedCall(model.get_submodule({path!r}), {function!r}, {number}, {patch})  # {where}",
         lambda: call.remove(module),
-        ("Call", type(patch).__name__),
+        ("PatchedCall", type(patch).__name__),
     )
 
 
-def _described(patch: Patch) -> str:
+def _describe_patch(patch: Patch) -> str:
     values = vars(patch).get("values", vars(patch))
     return ", ".join(f"{name} = {value!r}" for name, value in values.items())
 
 
 def _check(result: Reconciliation, reread: Reread) -> None:
-    """Reads the model again, and takes back what it cannot run with or what had no effect."""
+    """Reads the model again; takes back what it does not run with, and what has no effect."""
     try:
         remaining = _places_that_differ(reread)
     except TraceError as failure:
         reason = str(failure).splitlines()[0]
-        _take_back(result, lambda difference: difference.name in SIZES, f"the model does not run with it: {reason}")
+        _take_back(result, lambda difference: difference.name in SIZES, f"the model fails with it: {reason}")
         remaining = _places_that_differ(reread)
-    _take_back(result, lambda difference: _where(difference) in remaining, "it was set without effect")
+    _take_back(result, lambda difference: _location(difference) in remaining, "setting it has no effect")
 
 
 def _places_that_differ(reread: Reread) -> set[tuple[str, Place, Place]]:
-    return set(map(_where, reread()))
+    return set(map(_location, reread()))
 
 
-def _where(difference: Difference) -> tuple[str, Place, Place]:
+def _location(difference: Difference) -> tuple[str, Place, Place]:
     return difference.name, difference.tf, difference.torch
 
 
 def _take_back(result: Reconciliation, wrong: Callable[[Difference], bool], reason: str) -> None:
-    """Undoes changes, the last first, so that several at one place come off in order."""
+    """Undoes changes, the last one first: several at one place must come off in that order."""
     for change in reversed(result.changes):
         if any(map(wrong, change.differences)):
             change.undo()

@@ -1,8 +1,8 @@
 """Numbers settle what structure leaves open: partners that fit equally well, and weights that were refused.
 
-Where the models arrange values in ways that cannot be compared by their structure, the weights around are
-refused. Here PyTorch's graph is run with those weights in place, every place fed what its Keras twin was fed. A
-weight is proved where its operation, and everything before it, computes what the Keras model computes.
+Where structure cannot compare how the models arrange values, the weights around are refused. Here the PyTorch graph
+runs with those weights in place, and at every tap goes on with the Keras value. A weight is proved where its operation,
+and everything before it, computes what the Keras model computes.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from autoport.matching import Matching, extended, tied
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.taps import Tap, find_taps
 from autoport.verify.running.feed import draw, torch_feed
-from autoport.verify.running.lockstep import Twins
-from autoport.verify.running.promote import Promoted
+from autoport.verify.running.lockstep import Lockstep
+from autoport.verify.running.promote import PromotedGraph
 from autoport.verify.running.readings import Readings
 from autoport.verify.running.replay import computing_in
 from autoport.weights.algebra import Array, assemble
@@ -30,23 +30,23 @@ if TYPE_CHECKING:
     from autoport.analysis import Analysis
 
 
-# How many choices are tried by running both models.
+# Choices to try: each is one run of both graphs. A tie that is left then stays open.
 MOST_TRIALS = 64
 
 
-def settled(analysis: Analysis, readings: Readings, inputs: Any, rtol: float, seed: int) -> Analysis:
+def settle(analysis: Analysis, readings: Readings, inputs: Any, rtol: float, seed: int) -> Analysis:
     """The analysis with all that numbers settle; see `Match.settle`."""
-    decided = analysis.concluded(_decide(analysis, readings, inputs, rtol, seed))
-    provably = [node for node, doubt in decided.doubts.items() if doubt.provable]
-    proved = _provable(decided, readings, provably, inputs, rtol, seed)
-    return decided.concluded(decided.matching, proved)
+    untied = analysis.concluded(_break_ties(analysis, readings, inputs, rtol, seed))
+    provable = [node for node, doubt in untied.doubts.items() if doubt.provable]
+    proved = _proved_nodes(untied, readings, provable, inputs, rtol, seed)
+    return untied.concluded(untied.matching, proved)
 
 
-def _decide(analysis: Analysis, readings: Readings, inputs: Any, rtol: float, seed: int) -> Matching:
-    """The matching with all the ties that numbers can break.
+def _break_ties(analysis: Analysis, readings: Readings, inputs: Any, rtol: float, seed: int) -> Matching:
+    """The matching without the ties that numbers can break.
 
-    Each partner that an open node may have is tried; the one with which what follows computes what the
-    Keras model computes is taken. Where several do, every choice gives the same function.
+    Each possible partner of an open node is tried. One is chosen with which the operations behind it compute what the
+    Keras model computes. If several do, every choice gives the same function.
     """
     matching = analysis.matching
     trials = MOST_TRIALS
@@ -66,15 +66,15 @@ def _holds(analysis: Analysis, readings: Readings, choice: Matching, inputs: Any
     trial = analysis.concluded(choice, trusting=True)
     taps = find_taps(choice, trial.shifted(Framework.TORCH))
     with computing_in("float64"):
-        found, _ = _twins(trial, readings, inputs, rtol, seed).teacher_forced(taps)
+        gaps, _ = _lockstep(trial, readings, inputs, rtol, seed).teacher_forced(taps)
     regions = Regions(choice, taps)
     added = choice.partner.keys() - analysis.matching.partner.keys()
     near = [tap for tap in taps if added & set(regions.of(tap).nodes)]
-    asked = [*near, *(child for tap in near for child in regions.children(tap))]
-    return bool(near) and all(tap in found and found[tap].agrees for tap in asked)
+    checked = [*near, *(child for tap in near for child in regions.children(tap))]
+    return bool(near) and all(tap in gaps and gaps[tap].agrees for tap in checked)
 
 
-def _provable(
+def _proved_nodes(
     analysis: Analysis, readings: Readings, doubted: Collection[str], inputs: Any, rtol: float, seed: int
 ) -> set[str]:
     """Keras nodes in doubt whose weights prove right.
@@ -93,11 +93,11 @@ def _provable(
     taps = find_taps(trial.matching, trial.shifted(Framework.TORCH))
     regions = Regions(trial.matching, taps)
     with computing_in("float64"):
-        twins = _twins(trial, readings, inputs, rtol, seed)
-        found, _ = twins.teacher_forced(taps)
-        failing = {tap for tap in taps if tap not in found or not found[tap].agrees}
-        failing -= _hidden(failing, taps, trial.matching, regions, twins)
-    sound = _sound(taps, failing, regions)
+        lockstep = _lockstep(trial, readings, inputs, rtol, seed)
+        gaps, _ = lockstep.teacher_forced(taps)
+        failing = {tap for tap in taps if tap not in gaps or not gaps[tap].agrees}
+        failing -= _hidden_taps(failing, taps, trial.matching, regions, lockstep)
+    sound = _sound_taps(taps, failing, regions)
     near: dict[str, list[Tap]] = {}
     for tap in taps:
         for node in regions.of(tap).nodes:
@@ -105,17 +105,19 @@ def _provable(
     return {node for node in doubted if near.get(node) and all(tap in sound for tap in near[node])}
 
 
-def _hidden(failing: set[Tap], taps: list[Tap], matching: Matching, regions: Regions, twins: Twins) -> set[Tap]:
-    """Taps at which the models differ in what nothing behind them sees: scores that a mask takes away.
+def _hidden_taps(
+    failing: set[Tap], taps: list[Tap], matching: Matching, regions: Regions, lockstep: Lockstep
+) -> set[Tap]:
+    """Taps at which the models differ, but nothing behind them shows it: scores that a mask takes away.
 
-    Behind them PyTorch's own values give what Keras computes. A place that weights take part in is never one.
+    With PyTorch's own values there, everything behind them agrees. A tap whose region has weights is never hidden.
     """
     weighted = {node for node in matching.left.nodes if (op := matching.left.op(node)) and op.weights}
     weightless = {tap for tap in failing if weighted.isdisjoint(regions.of(tap).nodes)}
     if not weightless:
         return set()
-    found, _ = twins.teacher_forced(taps, kept=weightless)
-    agreeing = {tap for tap, apart in found.items() if apart.agrees} - failing
+    gaps, _ = lockstep.teacher_forced(taps, kept=weightless)
+    agreeing = {tap for tap, gap in gaps.items() if gap.agrees} - failing
 
     def unseen(tap: Tap) -> bool:
         followers = regions.children(tap)
@@ -124,8 +126,8 @@ def _hidden(failing: set[Tap], taps: list[Tap], matching: Matching, regions: Reg
     return {tap for tap in weightless if unseen(tap)}
 
 
-def _sound(taps: list[Tap], failing: set[Tap], regions: Regions) -> set[Tap]:
-    """Taps at which the models agree, there and everywhere before."""
+def _sound_taps(taps: list[Tap], failing: set[Tap], regions: Regions) -> set[Tap]:
+    """Taps at which the models agree, and before which they agree everywhere."""
     waiting = list(failing)
     reached: set[Tap] = set()
     while waiting:
@@ -136,7 +138,7 @@ def _sound(taps: list[Tap], failing: set[Tap], regions: Regions) -> set[Tap]:
     return set(taps) - reached
 
 
-def _twins(analysis: Analysis, readings: Readings, inputs: Any, rtol: float, seed: int) -> Twins:
+def _lockstep(analysis: Analysis, readings: Readings, inputs: Any, rtol: float, seed: int) -> Lockstep:
     """Both graphs, the PyTorch one with all the weights that the plan makes."""
     tf, recorded = readings
     arrays = draw(analysis.graphs.tf, tf, recorded, seed) if inputs is None else flat_inputs(inputs)
@@ -145,9 +147,9 @@ def _twins(analysis: Analysis, readings: Readings, inputs: Any, rtol: float, see
     def wide(path: str) -> Array:
         return read(path).astype(np.float64)
 
-    made = {
+    stored = {
         path: torch.from_numpy(assemble(entry.tensor.shape, np.dtype(np.float64), entry.parts, wide))
         for path, entry in analysis.transfer(Framework.TORCH).entries.items()
     }
-    promoted = Promoted(tf.trace.graph, tf.trace.inputs)
-    return Twins(promoted, arrays, recorded.recorded, torch_feed(recorded, arrays), made, rtol)
+    promoted = PromotedGraph(tf.trace.graph, tf.trace.inputs)
+    return Lockstep(promoted, arrays, recorded.recorded, torch_feed(recorded, arrays), stored, rtol)

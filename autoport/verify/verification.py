@@ -1,4 +1,4 @@
-"""What a verification found."""
+"""The result of a verification."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ class Cause:
 
     Attributes:
         name: `epsilon`, `padding`, `weights`, `preprocessing`, ...; `unknown` if nothing explains it.
-        values: what it is in the Keras model and in the PyTorch model, as in a difference; None where the name
+        values: its values in the Keras model and in the PyTorch model, as in a difference; None if the name
             says it all.
-        reasons: why this is held to be the cause.
-        confirmed: whether PyTorch, given what Keras has, computes the same.
+        reasons: why this is taken as the cause.
+        confirmed: whether PyTorch computes the same once it has what Keras has.
     """
 
     name: str
@@ -32,12 +32,12 @@ class Cause:
 
     @property
     def tf_value(self) -> str:
-        """What it is in the Keras model, in words."""
+        """Its value in the Keras model, in words."""
         return "" if self.values is None else text(self.values[0])
 
     @property
     def torch_value(self) -> str:
-        """What it is in the PyTorch model, in words."""
+        """Its value in the PyTorch model, in words."""
         return "" if self.values is None else text(self.values[1])
 
     @property
@@ -67,7 +67,7 @@ class NodeError:
     Attributes:
         tf: the place in the Keras model.
         torch: the place in the PyTorch model.
-        kind: `node` for what an operation makes, `edge` for what it reads, `output` for what is returned.
+        kind: `node` for a result of an operation, `edge` for an input of one, `output` for an output of the models.
         absolute: the largest absolute difference; infinite if the shapes do not fit.
         relative: the same in standard deviations of the Keras value.
         tolerance: the largest relative error that counts as rounding here: `rtol`, or what was measured.
@@ -83,7 +83,7 @@ class NodeError:
 
 @dataclass(frozen=True)
 class Divergence(NodeError):
-    """A place at which the models differ although they were fed the same.
+    """A place at which the models differ although they read the same values.
 
     Attributes:
         causes: why; the certain ones first.
@@ -110,13 +110,13 @@ class Verification:
     Attributes:
         ok: the two models compute the same.
         rtol: the largest relative difference that counts as rounding where rounding was not measured.
-        dtype: what was computed in.
-        seed: of the random inputs; None if they were given.
+        dtype: the float type of both runs.
+        seed: of the random inputs; None if inputs were passed.
         outputs: end to end, one for each output.
-        nodes: one for each place that was compared, each fed what its Keras twin was fed.
+        nodes: one for each place that was compared, where PyTorch read what its Keras counterpart read.
         divergences: where they differ, in the order of the computation, with causes.
-        unobservable: tensors that differ, but provably cannot show.
-        notes: what the proof could not look at as closely.
+        unobservable: tensors that differ, but provably change no output.
+        notes: limits of this proof.
     """
 
     ok: bool

@@ -14,7 +14,7 @@ import torch
 
 import autoport
 from autoport.keras import unfilled as module
-from autoport.keras.unfilled import unfilled
+from autoport.keras.unfilled import unfilled_variable
 from autoport.loading.by_name import load_keras
 from tests.files.models import Net, keras_model, randomise, tf_keras_model
 
@@ -38,7 +38,7 @@ def name(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def waiting(model: Any) -> list[Any]:
-    return [variable for variable in model.weights if unfilled(variable) is not None]
+    return [variable for variable in model.weights if unfilled_variable(variable) is not None]
 
 
 def test_a_port_leaves_the_weights_in_the_file(name: str, tmp_path: Path) -> None:

@@ -135,8 +135,8 @@ def function_body() -> None:
     assert len(body.outputs) == 1
 
 
-def inlined() -> None:
-    flat = internals.inlined(traced(doubled(), 2, 3))
+def inlined_graph() -> None:
+    flat = internals.inlined_graph(traced(doubled(), 2, 3))
     kinds = {node.op for node in flat.node}
     assert "Mul" in kinds
     assert not any("Call" in kind for kind in kinds)
@@ -240,7 +240,7 @@ CHECKS: dict[str, Check] = {
         autograph,
         library_function,
         function_body,
-        inlined,
+        inlined_graph,
         execute,
         scratch_graph,
         resource_variable,

@@ -13,8 +13,8 @@ import tensorflow as tf
 from keras import layers
 
 from autoport.keras.read import read
-from autoport.verify.running.numbers import meant, meant_array
-from autoport.verify.running.promote import Promoted
+from autoport.verify.running.numbers import intended_number, intended_numbers
+from autoport.verify.running.promote import PromotedGraph
 from tests.oracle import sequential
 from tests.support import keras_float64, randomise_keras, relative_error
 
@@ -40,15 +40,15 @@ STANDS_FOR = [
 @pytest.mark.parametrize("number", STANDS_FOR)
 def test_a_float32_constant_is_taken_as_what_it_stands_for(number: float) -> None:
     rounded = float(np.float32(number))
-    assert meant(rounded) == pytest.approx(number, rel=1e-15, abs=0)
-    assert meant(meant(rounded)) == meant(rounded)
+    assert intended_number(rounded) == pytest.approx(number, rel=1e-15, abs=0)
+    assert intended_number(intended_number(rounded)) == intended_number(rounded)
 
 
 def test_what_float32_holds_exactly_and_large_tables_stay_as_they_are() -> None:
     for number in (0.0, 1.0, -3.0, 0.5, 0.125, 255.0, -1e9, math.inf):
-        assert meant(number) == number
+        assert intended_number(number) == number
     table = np.random.default_rng(0).standard_normal(17).astype(np.float32)
-    np.testing.assert_array_equal(meant_array(table), table.astype(np.float64))
+    np.testing.assert_array_equal(intended_numbers(table), table.astype(np.float64))
 
 
 STACKS: dict[str, tuple[tuple[int, ...], Callable[[], list[Any]]]] = {
@@ -123,6 +123,6 @@ def run(model: Any, x: Any) -> Any:
 
         trace = traced(model, x.astype(np.float32), lambda layer: False)
     name = trace.outputs[0].name
-    found = dict(Promoted(trace.graph, trace.inputs).run([x], [name]))[name].tensor
+    found = dict(PromotedGraph(trace.graph, trace.inputs).run([x], [name]))[name].tensor
     assert found.dtype == tf.float64
     return found.numpy()

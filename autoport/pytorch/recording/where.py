@@ -22,8 +22,8 @@ def caller() -> Where:
     return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("", 0)
 
 
-def shown(where: Where) -> str:
-    """A place for people: files of packages from the package on, others from the working directory on."""
+def describe(where: Where) -> str:
+    """A place in words: files of packages from the package on, others from the working directory on."""
     path = Path(where[0])
     for base in (*(parent for parent in path.parents if parent.name == "site-packages"), Path.cwd()):
         if path.is_relative_to(base):

@@ -1,7 +1,7 @@
-"""Puts a TensorFlow value into the layout that its PyTorch twin has.
+"""Puts a TensorFlow value into the layout of its PyTorch counterpart.
 
 The names of the axes decide (`n h w c -> n c h w`, `n (h w c) -> n (c h w)`). Where a name is missing, the
-shapes do, and where several orders of axes have the right shape, the one in which the values agree best.
+shapes decide. Where several orders of axes have the right shape, the values decide: the order in which they agree best.
 """
 
 from __future__ import annotations
@@ -17,21 +17,22 @@ from einops import rearrange
 
 from autoport.graph import axes as ax
 from autoport.graph.axes import Atom, Axis
-from autoport.verify.comparing.compare import APART, Gap, Size, gap
+from autoport.verify.comparing.compare import APART, Gap, gap
 from autoport.weights.algebra import Array
 
-MOST_ORDERS = 24
+# Orders of axes to try: all of four axes.
+MOST_ORDERS = math.factorial(4)
 
 
 @dataclass(frozen=True)
 class Layouts:
-    """What is known of the axes of a value on either side, and how it lies in PyTorch.
+    """The axes of a value on either side, as far as they have names, and its shape in PyTorch.
 
     Attributes:
         tf: axes of the TensorFlow value.
         torch: axes of the PyTorch value.
         shape: of the PyTorch value.
-        moved: PyTorch axes whose positions stand in another order, with the Keras place of each.
+        moved: PyTorch axes with another order of positions; for each position the Keras one.
     """
 
     tf: Sequence[Axis]
@@ -41,15 +42,15 @@ class Layouts:
 
     @property
     def pattern(self) -> tuple[str, dict[str, int]] | None:
-        """How einops turns one into the other by names alone, with their sizes; None if the names do not say."""
-        source, target = _spelled(self.tf), _spelled(self.torch)
+        """The einops pattern from TensorFlow to PyTorch, with the sizes of its axes; None if a name is missing."""
+        source, target = _named_dims(self.tf), _named_dims(self.torch)
         if source is None or target is None:
             return None
         sizes, others = ({name: size for dim in dims for name, size in dim} for dims in (source, target))
-        return (f"{_text(source)} -> {_text(target)}", sizes) if sizes.keys() == others.keys() else None
+        return (f"{_pattern_side(source)} -> {_pattern_side(target)}", sizes) if sizes.keys() == others.keys() else None
 
     def places(self) -> Iterator[tuple[int, Array]]:
-        """Dimensions of the PyTorch value that have positions in another order, with the Keras place of each."""
+        """Dimensions of the PyTorch value with another order of positions; for each position the Keras one."""
         for dim, axis in enumerate(self.torch):
             atoms = [atom for segment in axis for atom in ax.leaves(segment)]
             if len(axis) == 1 and any(atom in self.moved for atom in atoms):
@@ -71,54 +72,54 @@ def arrange(array: Array, layouts: Layouts, like: torch.Tensor | None, limit: fl
     Returns:
         No tensor if no order of axes gives the PyTorch shape.
     """
-    named = _by_name(array, layouts)
+    named = _arrange_by_name(array, layouts)
     if like is None:
-        first = named if named is not None else next(_by_shape(array, layouts.shape), None)
-        first = None if first is None else _moved(first, layouts)
+        first = named if named is not None else next(_orders_by_shape(array, layouts.shape), None)
+        first = None if first is None else _permute(first, layouts)
         return None if first is None else torch.from_numpy(first), APART
     best: tuple[torch.Tensor | None, Gap] = None, APART
-    for candidate in itertools.chain([] if named is None else [named], _by_shape(array, tuple(like.shape))):
-        tensor = torch.from_numpy(_moved(candidate, layouts))
-        found = gap(tensor, like)
-        if best[0] is None or (found.relative < best[1].relative and (named is None or found.relative <= limit)):
-            best = tensor, found
-        if found.relative <= limit:
+    for candidate in itertools.chain([] if named is None else [named], _orders_by_shape(array, tuple(like.shape))):
+        tensor = torch.from_numpy(_permute(candidate, layouts))
+        error = gap(tensor, like)
+        if best[0] is None or (error.relative < best[1].relative and (named is None or error.relative <= limit)):
+            best = tensor, error
+        if error.relative <= limit:
             break
     return best
 
 
-def _moved(array: Array, layouts: Layouts) -> Array:
+def _permute(array: Array, layouts: Layouts) -> Array:
     """Positions along permuted axes in PyTorch's order."""
     for dim, places in layouts.places() if layouts.moved else ():
         array = array.take(places, axis=dim)
     return array
 
 
-def _spelled(axes: Sequence[Axis]) -> list[list[tuple[str, int]]] | None:
-    """Names and sizes along every axis; None if one is not known, or not unique."""
+def _named_dims(axes: Sequence[Axis]) -> list[list[tuple[str, int]]] | None:
+    """Names and sizes along every axis; None if a name is missing, or not unique."""
     if any(len(axis) != 1 for axis in axes):
         return None
     dims = [ax.spelled(axis[0]) for axis in axes]
     names = [name for dim in dims for name, _ in dim]
-    known = all(ax.UNKNOWN not in name and name.isidentifier() for name in names)
-    return dims if known and len(set(names)) == len(names) else None
+    complete = all(ax.UNKNOWN not in name and name.isidentifier() for name in names)
+    return dims if complete and len(set(names)) == len(names) else None
 
 
-def _by_name(array: Array, layouts: Layouts) -> Array | None:
-    found = layouts.pattern
-    if found is None or [ax.axis_size(axis) for axis in layouts.tf] != list(array.shape):
+def _arrange_by_name(array: Array, layouts: Layouts) -> Array | None:
+    pattern_and_sizes = layouts.pattern
+    if pattern_and_sizes is None or [ax.axis_size(axis) for axis in layouts.tf] != list(array.shape):
         return None
-    pattern, sizes = found
+    pattern, sizes = pattern_and_sizes
     arranged: Array = np.ascontiguousarray(rearrange(array, pattern, **sizes))
     return arranged
 
 
-def _text(dims: Sequence[Sequence[tuple[str, int]]]) -> str:
+def _pattern_side(dims: Sequence[Sequence[tuple[str, int]]]) -> str:
     return " ".join(f"({' '.join(name for name, _ in dim)})" for dim in dims)
 
 
-def _by_shape(array: Array, shape: Size) -> Iterator[Array]:
-    """Every order of the axes that has the shape, the order that it has first."""
+def _orders_by_shape(array: Array, shape: tuple[int, ...]) -> Iterator[Array]:
+    """The value in every order of its axes that has the shape; its own order comes first."""
     if array.size != math.prod(shape):
         return
     if array.ndim != len(shape):

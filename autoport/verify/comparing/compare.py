@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 import torch
 
-Size = tuple[int, ...]
-# Larger numbers stand for infinity, in a mask for example.
+# Larger numbers stand for infinity, as in a mask.
 LARGEST = 1e30
-# Numbers that are compared at a time: they stay in the cache, and neither PyTorch nor its BLAS starts threads for them.
+# Numbers to compare at a time: they stay in the cache, and neither PyTorch nor its BLAS starts threads for them.
 BLOCK = 2**15
+# In units of the mean: one pass cannot tell a smaller deviation from its own rounding in float32 (2**-24 each).
+SMALLEST_DEVIATION = 1e-6
+# In units of the mean: two passes cannot tell a smaller deviation from rounding in float64 (2**-53 each).
+DEVIATION_OF_CONSTANT = 1e-12
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ APART = Gap(math.inf, math.inf)
 
 
 def gap(expected: torch.Tensor, actual: torch.Tensor) -> Gap:
-    """Compares two tensors; infinitely far apart if only one holds NaN, or one of them infinity."""
+    """How far two tensors are apart: infinitely, if only one holds NaN or a certain infinity."""
     if expected.shape != actual.shape:
         return APART
     if not expected.numel():
@@ -40,7 +43,7 @@ def gap(expected: torch.Tensor, actual: torch.Tensor) -> Gap:
         expected, actual = expected.double(), actual.double()
     if not expected.is_complex():
         difference, deviation, mean = _in_blocks(expected.reshape(-1), actual.reshape(-1))
-        if math.isfinite(difference) and deviation < LARGEST and deviation > 1e-6 * abs(mean):
+        if math.isfinite(difference) and deviation < LARGEST and deviation > SMALLEST_DEVIATION * abs(mean):
             return Gap(difference, difference / deviation)
     difference = _largest(expected, actual)
     return Gap(difference, difference and difference / _spread(expected))
@@ -50,12 +53,12 @@ def _in_blocks(expected: torch.Tensor, actual: torch.Tensor) -> tuple[float, flo
     """The largest difference, standard deviation and mean; correct where all of them are finite."""
     start = expected[:BLOCK].mean()
     largest = first = second = 0.0
-    for mine, its in zip(expected.split(BLOCK), actual.split(BLOCK), strict=True):
-        low, high = torch.aminmax(mine - its)
+    for left, right in zip(expected.split(BLOCK), actual.split(BLOCK), strict=True):
+        low, high = torch.aminmax(left - right)
         largest = max(largest, -float(low), float(high)) if math.isfinite(float(high)) else math.inf
-        moved = mine - start
-        first += float(moved.sum())
-        second += float(moved.square_().sum())
+        shifted = left - start
+        first += float(shifted.sum())
+        second += float(shifted.square_().sum())
     shift = first / expected.numel()
     return largest, math.sqrt(max(0.0, second / expected.numel() - shift**2)), float(start) + shift
 
@@ -68,11 +71,11 @@ def _largest(expected: torch.Tensor, actual: torch.Tensor) -> float:
 
 
 def _spread(expected: torch.Tensor) -> float:
-    """What an absolute difference is measured by: the standard deviation, or the size of a constant."""
+    """The unit of relative differences: the standard deviation, or the size of a constant."""
     if not expected.numel():
         return 1.0
     values = expected.abs().double() if expected.is_complex() else expected.double()
-    deviation, mean = (float(found) for found in torch.std_mean(values, correction=0))
+    deviation, mean = (float(moment) for moment in torch.std_mean(values, correction=0))
     if not (math.isfinite(deviation) and deviation < LARGEST):
         return _spread(values[values.abs() < LARGEST])
-    return deviation if deviation > 1e-12 * abs(mean) else float(values.abs().max()) or 1.0
+    return deviation if deviation > DEVIATION_OF_CONSTANT * abs(mean) else float(values.abs().max()) or 1.0

@@ -1,4 +1,4 @@
-"""Which part of the two models a tap is about: what lies between it and the taps before it."""
+"""The region of a tap: the part of the models between it and the taps before it."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Region:
     """A part of the models.
 
     Attributes:
-        nodes: skeleton nodes of the Keras side that are computed in it.
-        edges: nodes of which the edges to them lie in it.
+        nodes: skeleton nodes of the Keras side that it computes.
+        edges: skeleton nodes whose incoming edges lie in it.
     """
 
     nodes: list[str] = field(default_factory=list)
@@ -26,7 +26,7 @@ class Region:
 
 
 class Regions:
-    """The parts into which taps cut the models."""
+    """The regions into which taps cut the models."""
 
     def __init__(self, matching: Matching, taps: Sequence[Tap]) -> None:
         self._matching = matching
@@ -36,27 +36,27 @@ class Regions:
         for tap in taps:
             if tap.reader is None:
                 self._at[tap.torch[0]].append(tap)
-        self._parents = {tap: self._before(tap) for tap in taps}
+        self._parents = {tap: self._nearest_taps_above(tap) for tap in taps}
         self._children: dict[Tap, list[Tap]] = defaultdict(list)
         for tap, parents in self._parents.items():
             for parent in parents:
                 self._children[parent].append(tap)
 
     def parents(self, tap: Tap) -> list[Tap]:
-        """Taps whose values enter the one of `tap`."""
+        """The taps whose values enter the value of `tap`."""
         return self._parents[tap]
 
     def children(self, tap: Tap) -> list[Tap]:
-        """Taps whose values the one of `tap` enters."""
+        """The taps whose values the value of `tap` enters."""
         return self._children[tap]
 
     def of(self, tap: Tap) -> Region:
         """What lies between a tap and those before it."""
         region = Region()
-        whole = tap.kind != EDGE
-        if whole:
+        at_result = tap.kind != EDGE
+        if at_result:
             region.nodes.append(tap.node)
-        if not whole or tap.node not in self._read:
+        if not at_result or tap.node not in self._read:
             region.edges.append(tap.node)
         self._extend(region, tap.node)
         return region
@@ -70,18 +70,19 @@ class Regions:
                     region.edges.append(source)
                 self._extend(region, source)
 
-    def _before(self, tap: Tap) -> list[Tap]:
+    def _nearest_taps_above(self, tap: Tap) -> list[Tap]:
+        """The first taps on every way up from a tap."""
         start = tap.torch[0]
         waiting = [start] if tap.reader is not None else list(start.all_input_nodes)
         seen: set[fx.Node] = set()
-        found: list[Tap] = []
+        taps: list[Tap] = []
         while waiting:
             node = waiting.pop()
             if node in seen:
                 continue
             seen.add(node)
             if node in self._at:
-                found += self._at[node]
+                taps += self._at[node]
             else:
                 waiting += node.all_input_nodes
-        return found
+        return taps

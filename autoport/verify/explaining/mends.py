@@ -18,7 +18,7 @@ from autoport.verify.running.patches import (
     MaxPool,
     Pads,
     Patch,
-    bound,
+    arguments_by_name,
     parameters,
 )
 
@@ -26,19 +26,19 @@ Attrs = Mapping[str, Any]
 
 
 def nodes_of(graph: Graph, op: Op) -> tuple[fx.Node, ...]:
-    """What computes an operation in PyTorch, if it is one call; several if it is computed again from the same."""
-    found = graph.origins.get(Value(op.name))
-    origins = [found, *graph.repeated.get(op.name, ())] if found is not None else []
+    """The PyTorch call that computes an operation; several if equal calls compute it, none if no single call does."""
+    origin = graph.origins.get(Value(op.name))
+    origins = [origin, *graph.repeated.get(op.name, ())] if origin is not None else []
     return tuple(node for node, _ in origins if node.op == "call_function")
 
 
 def mend(node: fx.Node, op: Op, values: Attrs) -> Patch | None:
-    """A patch that computes a node with other hyper-parameters; None if there is no such way.
+    """A patch that computes a node with other hyper-parameters; None if there is none.
 
     Args:
-        node: what computes the operation in PyTorch.
+        node: the PyTorch call that computes the operation.
         op: the operation.
-        values: hyper-parameters of the Keras operation that are to be used.
+        values: hyper-parameters of the Keras operation.
     """
     attrs = {**op.attrs, **values}
     if op.kind.mixes and "padding" in op.attrs:
@@ -60,32 +60,32 @@ def _takes(function: Any, kind: Kind, name: str) -> bool:
 
 def _conv(node: fx.Node, op: Op, attrs: Attrs) -> Patch | None:
     sizes = _ints(attrs["stride"]), _ints(attrs["dilation"])
-    if not bare_name(node.target).startswith("conv"):  # a separate operation crops what the convolution makes
+    if not bare_name(node.target).startswith("conv"):  # a separate operation crops the result of the convolution
         return None
     if op.attrs.get("transposed"):
         return Cropped(*sizes, list(attrs["padding"]))
-    return Convolution(*sizes, less(attrs["padding"], folded(node, op)))
+    return Convolution(*sizes, subtract_padding(attrs["padding"], separate_padding(node, op)))
 
 
 def _pool(node: fx.Node, op: Op, attrs: Attrs) -> Patch:
     sizes = _ints(attrs["kernel_size"]), _ints(attrs["stride"])
-    pads = less(attrs["padding"], folded(node, op))
+    pads = subtract_padding(attrs["padding"], separate_padding(node, op))
     if "pad_value" in op.kind.attributes:
         return MaxPool(*sizes, pads, float(attrs.get("pad_value", float("-inf"))))
     return AveragePool(*sizes, pads, bool(attrs.get("count_include_pad")))
 
 
-def folded(node: fx.Node, op: Op) -> Pads:
-    """Padding (or cropping) that a separate operation has done already; what `ceil_mode` adds is not."""
-    given = bound(node.target, node.args, node.kwargs)
+def separate_padding(node: fx.Node, op: Op) -> Pads:
+    """Padding (or cropping) that a separate operation has done already; `ceil_mode` pads in the call itself."""
+    arguments = arguments_by_name(node.target, node.args, node.kwargs)
     rank = len(op.attrs["stride"])
-    if given.get("ceil_mode"):
+    if arguments.get("ceil_mode"):
         return [(0, 0)] * rank
-    return less(op.attrs["padding"], own_padding(given.get("padding") or 0, rank, op.attrs))
+    return subtract_padding(op.attrs["padding"], padding_of_call(arguments.get("padding") or 0, rank, op.attrs))
 
 
-def own_padding(padding: Any, rank: int, attrs: Attrs) -> Pads:
-    """The padding that a function does itself, by its argument."""
+def padding_of_call(padding: Any, rank: int, attrs: Attrs) -> Pads:
+    """The padding that a function does itself, from its argument `padding`."""
     if padding == "same":
         totals = [d * (k - 1) for d, k in zip(attrs["dilation"], attrs["kernel_size"], strict=True)]
         return [(total // 2, total - total // 2) for total in totals]
@@ -95,9 +95,9 @@ def own_padding(padding: Any, rank: int, attrs: Attrs) -> Pads:
     return [(p, p) for p in sizes]
 
 
-def less(whole: Pads, part: Pads) -> Pads:
-    """What is left of padding when some is done already."""
-    return [(a - c, b - d) for (a, b), (c, d) in zip(whole, part, strict=True)]
+def subtract_padding(total: Pads, done: Pads) -> Pads:
+    """The padding that is left when some is done already."""
+    return [(a - c, b - d) for (a, b), (c, d) in zip(total, done, strict=True)]
 
 
 def _ints(values: Sequence[int]) -> list[int]:

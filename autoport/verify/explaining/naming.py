@@ -1,4 +1,4 @@
-"""What a difference of operations is called."""
+"""The names of differences."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from autoport.facts.places import Place
 from autoport.facts.values import Operations
 from autoport.graph.vocabulary import KINDS, Kind
 
-# Attributes whose names say less than what they are about.
+# Names for attributes whose own name says too little.
 ATTRIBUTES = {"masked": "mask"}
 
 
 def name_operation(difference: Difference) -> str:
-    """The name of a difference; operations on an edge are called by what they are for."""
-    here, there = difference.values
-    if not (isinstance(here, Operations) and isinstance(there, Operations)):
+    """The name of a difference; operations on an edge are named by their purpose."""
+    tf, torch = difference.values
+    if not (isinstance(tf, Operations) and isinstance(torch, Operations)):
         return ATTRIBUTES.get(difference.name, difference.name)
-    only = [_known(kind) for kind in {*here.kinds} ^ {*there.kinds}]
+    only = [_known(kind) for kind in {*tf.kinds} ^ {*torch.kinds}]
     alone = sorted(kind.named_alone for kind in only if kind.named_alone)
     if alone:
         return alone[-1]

@@ -1,4 +1,4 @@
-"""Compares what the PyTorch model holds with what the plan says it should hold."""
+"""Compares the tensors of the PyTorch model with those that the plan makes."""
 
 from __future__ import annotations
 
@@ -19,19 +19,23 @@ from autoport.weights.piece import Weight
 if TYPE_CHECKING:
     from autoport.analysis import Analysis
 
-Read = Callable[[str], Array]
+ReadTensor = Callable[[str], Array]
+# Two sums of float32 terms may differ by this much of themselves: four roundings to 24 bits of mantissa.
+ROUNDING_OF_SUMS = 2**-22
+# The same absolutely, for sums that cancel to nothing.
+NEARLY_ZERO = 1e-12
 
 
 @dataclass(frozen=True)
 class WrongTensor:
-    """A stored tensor that does not hold what it should.
+    """A stored tensor that differs from what the plan makes.
 
     Attributes:
         path: its key in the PyTorch model.
         expected: what it should hold, in float64.
         difference: the largest difference.
-        places: operation and role of every weight that is wrong in it.
-        instead: what it seems to hold, if that is known.
+        places: operation and role of every wrong weight in it.
+        instead: what it seems to hold, if that can be told.
     """
 
     path: str
@@ -51,27 +55,27 @@ class WrongTensor:
 
 
 @dataclass
-class Weights:
-    """The result of the comparison.
+class WeightComparison:
+    """The result of the comparison, by path.
 
     Attributes:
-        exact: tensors that hold a rounded sum of Keras tensors, as the sum itself.
-        wrong: tensors that hold something else, by path.
+        exact: the unrounded sum, for tensors that hold a rounded sum of Keras tensors.
+        wrong: tensors that hold something else.
     """
 
     exact: dict[str, torch.Tensor] = field(default_factory=dict)
     wrong: dict[str, WrongTensor] = field(default_factory=dict)
 
 
-def compare_weights(analysis: Analysis) -> Weights:
-    """Looks at every tensor that the plan makes."""
+def compare_weights(analysis: Analysis) -> WeightComparison:
+    """Compares every tensor that the plan makes."""
     transfer = analysis.transfer(Framework.TORCH)
     source, target = Both.of(analysis.open_store)
-    result = Weights()
+    result = WeightComparison()
     pairs = [weight for pair in analysis.pairs for weight in pair.weights]
     for path, entry in transfer.entries.items():
         actual = target.read(path)
-        expected = _exact(entry, source.read)
+        expected = _expected_tensor(entry, source.read)
         rounded = expected.astype(actual.dtype)
         if _is_sum(entry) and np.all(np.abs(actual - expected) <= _rounding(entry, source.read)):
             result.exact[path] = torch.from_numpy(expected)
@@ -96,15 +100,15 @@ def _places(analysis: Analysis, path: str, actual: Array, expected: Array) -> fr
     )
 
 
-def _exact(entry: Entry, read: Read) -> Array:
+def _expected_tensor(entry: Entry, read: ReadTensor) -> Array:
     def wide(path: str) -> Array:
         return read(path).astype(np.float64)
 
     return assemble(entry.tensor.shape, np.dtype(np.float64), entry.parts, wide)
 
 
-def _rounding(entry: Entry, read: Read) -> Array:
-    """How far a sum may be from what it should be because it was formed in the type of its terms."""
+def _rounding(entry: Entry, read: ReadTensor) -> Array:
+    """How far rounding may move a sum that was formed in the type of its terms."""
 
     def size(path: str) -> Array:
         return np.abs(read(path).astype(np.float64))
@@ -119,41 +123,41 @@ def _is_sum(entry: Entry) -> bool:
     return any(len(part.terms) > 1 for part in entry.parts)
 
 
-def _same_sums(path: str, pairs: list[WeightPair], read_tf: Read, read_torch: Read) -> bool:
-    """Whether a tensor is one of several whose sum counts, and the sums are right."""
-    mine = [pair for pair in pairs if pair.torch and any(piece.tensor == path for piece in pair.torch.pieces)]
-    if not mine or any(pair.torch is None or len(pair.torch.pieces) < 2 or pair.tf is None for pair in mine):
+def _same_sums(path: str, pairs: list[WeightPair], read_tf: ReadTensor, read_torch: ReadTensor) -> bool:
+    """Whether only the sum of a tensor and others counts, and that sum is right."""
+    summed = [pair for pair in pairs if pair.torch and any(piece.tensor == path for piece in pair.torch.pieces)]
+    if not summed or any(pair.torch is None or len(pair.torch.pieces) < 2 or pair.tf is None for pair in summed):
         return False
     return all(
-        np.allclose(_total(pair.tf, read_tf), _total(pair.torch, read_torch), rtol=2**-22, atol=1e-12)
-        for pair in mine
+        np.allclose(_total(pair.tf, read_tf), _total(pair.torch, read_torch), rtol=ROUNDING_OF_SUMS, atol=NEARLY_ZERO)
+        for pair in summed
         if pair.tf is not None and pair.torch is not None
     )
 
 
-def _total(weight: Weight, read: Read) -> Array:
+def _total(weight: Weight, read: ReadTensor) -> Array:
     total: Array = np.sum([view(read(piece.tensor), piece).astype(np.float64) for piece in weight.pieces], axis=0)
     return total
 
 
-def _explain(result: Weights, read: Read) -> None:
-    """Says where a wrong tensor is what belongs elsewhere, or is transposed."""
+def _explain(result: WeightComparison, read: ReadTensor) -> None:
+    """Notes which wrong tensors hold the values of another one, or have two axes exchanged."""
     wrong = result.wrong
-    for path, found in list(wrong.items()):
+    for path, tensor in list(wrong.items()):
         actual = read(path).astype(np.float64)
-        instead = _belonging(path, actual, wrong) or _transposed(actual, found.expected.numpy())
-        wrong[path] = replace(found, instead=instead)
+        instead = _other_tensor(path, actual, wrong) or _exchanged_axes(actual, tensor.expected.numpy())
+        wrong[path] = replace(tensor, instead=instead)
 
 
-def _belonging(path: str, actual: Array, wrong: Mapping[str, WrongTensor]) -> Reason | None:
-    for other, found in wrong.items():
-        expected = found.expected.numpy()
+def _other_tensor(path: str, actual: Array, wrong: Mapping[str, WrongTensor]) -> Reason | None:
+    for other, tensor in wrong.items():
+        expected = tensor.expected.numpy()
         if other != path and expected.shape == actual.shape and np.array_equal(expected.astype(np.float32), actual):
             return Reason.of(Code.HOLDS_ANOTHER, tensor=other)
     return None
 
 
-def _transposed(actual: Array, expected: Array) -> Reason | None:
+def _exchanged_axes(actual: Array, expected: Array) -> Reason | None:
     for first in range(actual.ndim):
         for second in range(first + 1, actual.ndim):
             turned = expected.swapaxes(first, second).astype(np.float32)

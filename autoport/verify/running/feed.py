@@ -13,15 +13,15 @@ from autoport.internals.pytorch import tree_leaves
 from autoport.keras.read import KerasReading, flat_inputs
 from autoport.pytorch.inputs import axes_of
 from autoport.pytorch.read import TorchReading
-from autoport.verify.running.replay import wide
+from autoport.verify.running.replay import working_copy
 from autoport.weights.algebra import Array
 
 
 def draw(graph: Graph, reading: KerasReading, torch_reading: TorchReading, seed: int) -> list[Array]:
     """Random inputs of the shapes that the models were traced on.
 
-    Floats are normal; integers that are looked up range over the whole table; other integers
-    (a mask, say) and inputs that PyTorch got in a form of its own are those it was traced on.
+    Floats are normally distributed. Integers that are looked up range over the whole table. Other integers (a mask,
+    say) are those that the model was traced on, and so are all inputs if PyTorch was given some of its own.
     """
     rng = np.random.default_rng(seed)
     examples = flat_inputs(reading.inputs)
@@ -43,28 +43,27 @@ def _draw(example: Array, tensor: Any, rows: int | None, rng: np.random.Generato
 
 def _rows(graph: Graph, place: int) -> int | None:
     """Number of rows of the smallest table that an input is looked up in."""
-    found = [op.name for op in graph.ops() if op.kind.is_input and op.attrs.get("position") == place]
+    waiting = [op.name for op in graph.ops() if op.kind.is_input and op.attrs.get("position") == place]
     sizes = []
-    while found:
-        op = graph.op(found.pop())
-        for reader in map(graph.op, graph.successors(op.name)):
-            if reader.kind.is_lookup:
-                sizes += [piece.sizes.get("v", 1) for weight in reader.weights.values() for piece in weight.pieces]
-            elif reader.kind.is_shape_only:
-                found.append(reader.name)
+    while waiting:
+        for consumer in map(graph.op, graph.successors(waiting.pop())):
+            if consumer.kind.is_lookup:
+                sizes += [piece.sizes.get("v", 1) for weight in consumer.weights.values() for piece in weight.pieces]
+            elif consumer.kind.is_shape_only:
+                waiting.append(consumer.name)
     return min(sizes, default=None)
 
 
 def torch_feed(reading: TorchReading, arrays: Sequence[Array]) -> list[torch.Tensor]:
     """The same inputs as the PyTorch graph takes them, in the order of its placeholders."""
     leaves = [leaf for leaf in tree_leaves((reading.args, reading.kwargs)) if hasattr(leaf, "shape")]
-    return [_placed(leaf, *named, arrays) for leaf, named in zip(leaves, reading.names, strict=True)]
+    return [_feed_leaf(leaf, *named, arrays) for leaf, named in zip(leaves, reading.names, strict=True)]
 
 
-def _placed(leaf: Any, place: int | None, axes: Sequence[str], arrays: Sequence[Array]) -> torch.Tensor:
+def _feed_leaf(leaf: Any, place: int | None, axes: Sequence[str], arrays: Sequence[Array]) -> torch.Tensor:
     if place is None:
-        return wide(leaf)
+        return working_copy(leaf)
     array = arrays[place]
     order = [axes_of(array).index(name) for name in axes]
     tensor = torch.from_numpy(np.ascontiguousarray(array.transpose(order)))
-    return wide(tensor.to(leaf.dtype) if not leaf.is_floating_point() else tensor)
+    return working_copy(tensor.to(leaf.dtype) if not leaf.is_floating_point() else tensor)

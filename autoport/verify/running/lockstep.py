@@ -1,7 +1,7 @@
-"""Runs both graphs side by side: what PyTorch computes is compared, and replaced by what Keras was really fed.
+"""Runs both graphs side by side: each tapped PyTorch value is compared with the Keras value, and replaced by it.
 
 Because every tapped value is replaced, errors do not add up: one pass finds every independent divergence.
-Values are handed over when they are made and freed when they are compared.
+A Keras value is handed over when it is computed, and freed when it is compared.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from autoport.verify.comparing.arrange import arrange
 from autoport.verify.comparing.compare import Gap
 from autoport.verify.comparing.taps import Tap
 from autoport.verify.running.patches import Patch
-from autoport.verify.running.promote import Promoted, Value
+from autoport.verify.running.promote import Computed, PromotedGraph
 from autoport.verify.running.replay import Broken, Replay
-from autoport.verify.running.rounding import allowed
+from autoport.verify.running.rounding import rounding_tolerance
 
-# Bytes of Keras values that may wait to be compared.
+# Bytes of Keras values that may wait to be compared; docs/architecture.md says why they may wait.
 AHEAD = 256 * 2**20
 
 
 @dataclass(frozen=True)
-class Apart(Gap):
+class TapGap(Gap):
     """How far the two values of a tap are apart.
 
     Attributes:
@@ -46,20 +46,20 @@ class Apart(Gap):
 
 
 @dataclass
-class Twins:
-    """Both graphs with what they are fed.
+class Lockstep:
+    """Both graphs, with their inputs.
 
     Attributes:
         tf: the Keras graph.
-        arrays: what it is fed.
+        arrays: its inputs.
         recorded: the PyTorch graph.
-        args: what it is fed.
-        stored: stored tensors to be used instead of the PyTorch model's own.
+        args: its inputs.
+        stored: tensors to use instead of those that the PyTorch model stores, by path.
         rtol: the largest relative difference that is rounding where nothing else is known.
         tick: called for every tap that was compared.
     """
 
-    tf: Promoted
+    tf: PromotedGraph
     arrays: Sequence[Any]
     recorded: fx.GraphModule
     args: Sequence[torch.Tensor]
@@ -75,49 +75,49 @@ class Twins:
         keep: Sequence[str] = (),
         stored: Mapping[str, torch.Tensor] | None = None,
         patches: Mapping[fx.Node, Patch] | None = None,
-    ) -> tuple[dict[Tap, Apart], dict[str, Value]]:
+    ) -> tuple[dict[Tap, TapGap], dict[str, Computed]]:
         """Compares at every tap, and replaces the PyTorch value by the Keras one.
 
         Args:
             taps: where.
             kept: taps at which PyTorch keeps its own value.
-            keep: TensorFlow tensors to be returned.
-            stored: further stored tensors to be used.
-            patches: nodes that are computed in another way.
+            keep: names of TensorFlow tensors to return.
+            stored: further tensors to use instead of stored ones, by path.
+            patches: nodes to compute in another way.
 
         Returns:
-            What was found at each tap, and the tensors `keep`.
+            How far the values are apart at each tap that was reached, and the tensors `keep`.
         """
         teacher = _Teacher(self.tf.run(self.arrays, [tap.tf for tap in taps] + list(keep)), taps, keep)
         by_node: dict[fx.Node, list[Tap]] = defaultdict(list)
-        by_reader: dict[fx.Node, list[Tap]] = defaultdict(list)
+        by_consumer: dict[fx.Node, list[Tap]] = defaultdict(list)
         for tap in taps:
             if tap.reader is None:
                 by_node[tap.torch[0]].append(tap)
             elif tap.torch[0] in tap.reader.all_input_nodes:
-                by_reader[tap.reader].append(tap)
-        found: dict[Tap, Apart] = {}
+                by_consumer[tap.reader].append(tap)
+        gaps: dict[Tap, TapGap] = {}
 
         def watch(node: fx.Node, result: Any) -> Any:
             for tap in by_node.get(node, ()):
                 place = tap.torch[1]
                 actual = result if place is None or isinstance(result, Broken) else result[place]
-                found[tap], forced = self._compare(tap, teacher.give(tap.tf), actual)
+                gaps[tap], forced = self._compare(tap, teacher.give(tap.tf), actual)
                 self.tick()
                 if forced is not None and tap not in kept:
-                    result = _replaced(result, place, forced, node)
+                    result = _replace(result, place, forced, node)
             return result
 
         def before(node: fx.Node, results: Mapping[fx.Node, Any]) -> Mapping[fx.Node, Any]:
-            others = {}
-            for tap in by_reader.get(node, ()):
-                found[tap], forced = self._compare(tap, teacher.give(tap.tf), results[tap.torch[0]])
+            replacements = {}
+            for tap in by_consumer.get(node, ()):
+                gaps[tap], forced = self._compare(tap, teacher.give(tap.tf), results[tap.torch[0]])
                 if forced is not None and tap not in kept:
-                    others[tap.torch[0]] = forced
-            return others
+                    replacements[tap.torch[0]] = forced
+            return replacements
 
         self._run(Replay(self.recorded, watch, {**self.stored, **(stored or {})}, patches, before))
-        return found, teacher.rest()
+        return gaps, teacher.kept_values()
 
     def _run(self, replay: Replay) -> None:
         try:
@@ -125,77 +125,77 @@ class Twins:
         except (RuntimeError, IndexError, ValueError, TypeError) as failure:
             raise VerificationError(f"the PyTorch model fails on these inputs: {failure}") from failure
 
-    def _compare(self, tap: Tap, expected: Value, actual: Any) -> tuple[Apart, torch.Tensor | None]:
+    def _compare(self, tap: Tap, expected: Computed, actual: Any) -> tuple[TapGap, torch.Tensor | None]:
         own = actual if isinstance(actual, torch.Tensor) else None
-        tolerance = max(self.rtol, allowed(expected.tensor, expected.draws))
-        arranged, found = arrange(np.asarray(expected.tensor.numpy()), tap.layouts, own, tolerance)
-        apart = Apart(found.absolute, found.relative, tolerance)
-        return apart, arranged if arranged is None or own is None else arranged.to(own.dtype)
+        tolerance = max(self.rtol, rounding_tolerance(expected.tensor, expected.draws))
+        arranged, gap = arrange(np.asarray(expected.tensor.numpy()), tap.layouts, own, tolerance)
+        tap_gap = TapGap(gap.absolute, gap.relative, tolerance)
+        return tap_gap, arranged if arranged is None or own is None else arranged.to(own.dtype)
 
     def end_to_end(
-        self, outputs: Mapping[Tap, Value], stored: Mapping[str, torch.Tensor] | None = None
-    ) -> dict[Tap, Apart]:
-        """Runs PyTorch by itself and compares what it returns."""
-        made: dict[tuple[fx.Node, int | None], torch.Tensor] = {}
+        self, outputs: Mapping[Tap, Computed], stored: Mapping[str, torch.Tensor] | None = None
+    ) -> dict[Tap, TapGap]:
+        """Runs PyTorch by itself and compares its outputs."""
+        results: dict[tuple[fx.Node, int | None], torch.Tensor] = {}
         wanted = defaultdict(list)
         for tap in outputs:
             wanted[tap.torch[0]].append(tap.torch[1])
 
         def watch(node: fx.Node, result: Any) -> Any:
             for place in wanted.get(node, ()):
-                made[node, place] = result if place is None else result[place]
+                results[node, place] = result if place is None else result[place]
             return result
 
         self._run(Replay(self.recorded, watch, {**self.stored, **(stored or {})}))
-        return {tap: self._compare(tap, value, made[tap.torch])[0] for tap, value in outputs.items()}
+        return {tap: self._compare(tap, value, results[tap.torch])[0] for tap, value in outputs.items()}
 
-    def accumulated(self, outputs: Mapping[Tap, Apart]) -> dict[Tap, Apart]:
-        """The same comparison of outputs, held to what all roundings of the Keras graph together do to them."""
+    def accumulate_rounding(self, outputs: Mapping[Tap, TapGap]) -> dict[Tap, TapGap]:
+        """The same comparison of outputs, with a tolerance for all roundings of the Keras graph together."""
         values = dict(self.tf.run(self.arrays, [tap.tf for tap in outputs], through=True))
         return {
-            tap: replace(apart, tolerance=max(self.rtol, allowed(values[tap.tf].tensor, values[tap.tf].draws)))
-            for tap, apart in outputs.items()
+            tap: replace(gap, tolerance=max(self.rtol, rounding_tolerance(values[tap.tf].tensor, values[tap.tf].draws)))
+            for tap, gap in outputs.items()
         }
 
 
 class _Teacher:
-    """Pulls TensorFlow's values as they are asked for."""
+    """Runs the TensorFlow graph as far as its values are asked for."""
 
-    def __init__(self, values: Iterator[tuple[str, Value]], taps: Sequence[Tap], keep: Sequence[str]) -> None:
+    def __init__(self, values: Iterator[tuple[str, Computed]], taps: Sequence[Tap], keep: Sequence[str]) -> None:
         self._values = values
-        self._asked = Counter(tap.tf for tap in taps)
+        self._uses_left = Counter(tap.tf for tap in taps)
         self._keep = set(keep)
-        self._held: dict[str, Value] = {}
+        self._waiting: dict[str, Computed] = {}
 
-    def give(self, name: str) -> Value:
-        """A tensor, which is run up to if need be."""
-        if name not in self._held:
+    def give(self, name: str) -> Computed:
+        """A value, by its name; runs up to it if need be."""
+        if name not in self._waiting:
             self._advance(name)
-        self._asked[name] -= 1
-        gone = not self._asked[name] and name not in self._keep
-        return self._held.pop(name) if gone else self._held[name]
+        self._uses_left[name] -= 1
+        last = not self._uses_left[name] and name not in self._keep
+        return self._waiting.pop(name) if last else self._waiting[name]
 
     def _advance(self, name: str) -> None:
-        """Runs up to a tensor, and on while there is room: each change of framework costs idle threads."""
-        for made, value in self._values:
-            self._held[made] = value
-            if name in self._held and self._size() > AHEAD:
+        """Runs up to a value, and on while there is room: each change of framework costs idle threads."""
+        for computed_name, value in self._values:
+            self._waiting[computed_name] = value
+            if name in self._waiting and self._size() > AHEAD:
                 break
-        if name not in self._held:
-            raise VerificationError(f"the Keras graph never made {name}")
+        if name not in self._waiting:
+            raise VerificationError(f"the Keras graph does not compute {name}")
 
     def _size(self) -> int:
-        held = [tensor for value in self._held.values() for tensor in (value.tensor, *value.draws)]
-        return sum(tensor.dtype.size * math.prod(tensor.shape) for tensor in held)
+        tensors = [tensor for value in self._waiting.values() for tensor in (value.tensor, *value.draws)]
+        return sum(tensor.dtype.size * math.prod(tensor.shape) for tensor in tensors)
 
-    def rest(self) -> dict[str, Value]:
-        """The tensors to be kept."""
-        self._held.update(self._values)
-        return {name: self._held[name] for name in self._keep}
+    def kept_values(self) -> dict[str, Computed]:
+        """Runs to the end; returns the values that were to be kept."""
+        self._waiting.update(self._values)
+        return {name: self._waiting[name] for name in self._keep}
 
 
-def _replaced(result: Any, place: int | None, forced: torch.Tensor, node: fx.Node) -> Any:
-    """A result with one tensor replaced; written into where others share its memory."""
+def _replace(result: Any, place: int | None, forced: torch.Tensor, node: fx.Node) -> Any:
+    """A result with one tensor replaced; written into the result of an in-place operation, whose memory is shared."""
     if isinstance(result, Broken):
         return forced if place is None else result
     if place is not None:

@@ -1,6 +1,6 @@
-"""One call of a PyTorch function, computed in another way: what a patch prints is what makes it again.
+"""One call of a PyTorch function, computed in another way. The printed form of a patch is code that makes it again.
 
-Call(model.get_submodule("Mixed_5b"), "avg_pool2d", 0, Arguments({"count_include_pad": False}))
+PatchedCall(model.get_submodule("Mixed_5b"), "avg_pool2d", 0, Arguments({"count_include_pad": False}))
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Arguments:
 
 
 @dataclass(frozen=True)
-class Order:
-    """Hands a concatenation its operands in another order."""
+class OperandOrder:
+    """Gives a concatenation its operands in another order."""
 
     places: Sequence[int]
 
@@ -56,7 +56,7 @@ class Order:
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution over an image that is padded before, so that it may be asymmetric."""
+    """A convolution over an image that is padded first, because its own padding is symmetric."""
 
     stride: Sequence[int]
     dilation: Sequence[int]
@@ -64,14 +64,18 @@ class Convolution:
 
     def __call__(self, function: Function, args: Args, kwargs: Kwargs) -> Any:
         """The result."""
-        given = bound(function, args, kwargs) | {"stride": self.stride, "dilation": self.dilation, "padding": 0}
-        x = padded(given.pop("input"), self.pads, 0.0)
-        return function(x, **given)
+        arguments = arguments_by_name(function, args, kwargs) | {
+            "stride": self.stride,
+            "dilation": self.dilation,
+            "padding": 0,
+        }
+        x = pad(arguments.pop("input"), self.pads, 0.0)
+        return function(x, **arguments)
 
 
 @dataclass(frozen=True)
 class Cropped:
-    """A transposed convolution whose whole result is cropped, so that it may be asymmetric."""
+    """A transposed convolution without padding whose result is cropped, because its own cropping is symmetric."""
 
     stride: Sequence[int]
     dilation: Sequence[int]
@@ -79,14 +83,18 @@ class Cropped:
 
     def __call__(self, function: Function, args: Args, kwargs: Kwargs) -> Any:
         """The result."""
-        given = bound(function, args, kwargs) | {"stride": self.stride, "dilation": self.dilation, "padding": 0}
-        whole = function(**{**given, "output_padding": 0})
-        return padded(whole, [(-low, -high) for low, high in self.crops], 0.0)
+        arguments = arguments_by_name(function, args, kwargs) | {
+            "stride": self.stride,
+            "dilation": self.dilation,
+            "padding": 0,
+        }
+        uncropped = function(**{**arguments, "output_padding": 0})
+        return pad(uncropped, [(-low, -high) for low, high in self.crops], 0.0)
 
 
 @dataclass(frozen=True)
 class MaxPool:
-    """The largest values of an image that is padded before with a value, also where it was padded already."""
+    """A max pooling over an image that is padded first with a value; padding that is there already gets it, too."""
 
     kernel_size: Sequence[int]
     stride: Sequence[int]
@@ -95,14 +103,14 @@ class MaxPool:
 
     def __call__(self, function: Function, args: Args, kwargs: Kwargs) -> Any:
         """The result."""
-        x = bound(function, args, kwargs)["input"]
-        x = padded(x.masked_fill(x == -torch.inf, self.value), self.pads, self.value)
+        x = arguments_by_name(function, args, kwargs)["input"]
+        x = pad(x.masked_fill(x == -torch.inf, self.value), self.pads, self.value)
         return function(x, kernel_size=self.kernel_size, stride=self.stride)
 
 
 @dataclass(frozen=True)
 class AveragePool:
-    """Averages over an image that is padded before; the padding counts or not."""
+    """An average pooling over an image that is padded first; the padding counts or not."""
 
     kernel_size: Sequence[int]
     stride: Sequence[int]
@@ -111,15 +119,15 @@ class AveragePool:
 
     def __call__(self, function: Function, args: Args, kwargs: Kwargs) -> Any:
         """The result."""
-        x = bound(function, args, kwargs)["input"]
+        x = arguments_by_name(function, args, kwargs)["input"]
 
         def average(image: torch.Tensor) -> Any:
-            return function(padded(image, self.pads, 0.0), kernel_size=self.kernel_size, stride=self.stride)
+            return function(pad(image, self.pads, 0.0), kernel_size=self.kernel_size, stride=self.stride)
 
         return average(x) if self.count_include_pad else average(x) / average(torch.ones_like(x))
 
 
-class Call:
+class PatchedCall:
     """Computes one call of a function in another way whenever a module runs.
 
     Args:
@@ -141,7 +149,7 @@ class Call:
             return self._forward(*args, **kwargs)
 
     def remove(self, module: nn.Module) -> None:
-        """Takes it back; the last one first, where there are several."""
+        """Restores the `forward` of before; of several calls of a module the last is removed first."""
         if self._before is None:
             del module.forward
         else:
@@ -149,7 +157,7 @@ class Call:
 
 
 class _Counting(TorchFunctionMode):
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: PatchedCall) -> None:
         super().__init__()
         self._call, self._left = call, call.number
 
@@ -165,12 +173,12 @@ def parameters(function: Function) -> tuple[str, ...]:
     return TABLE.get(bare_name(function), (None, ()))[1]
 
 
-def bound(function: Function, args: Args, kwargs: Kwargs) -> dict[str, Any]:
+def arguments_by_name(function: Function, args: Args, kwargs: Kwargs) -> dict[str, Any]:
     """Arguments by name."""
     return {**dict(zip(parameters(function), args, strict=False)), **kwargs}
 
 
-def padded(x: torch.Tensor, pads: Pads, value: float) -> torch.Tensor:
+def pad(x: torch.Tensor, pads: Pads, value: float) -> torch.Tensor:
     """A tensor with its last axes padded, or cropped where that is negative."""
     flat = [amount for pair in reversed(pads) for amount in pair]
     return F.pad(x, flat, value=value) if any(flat) else x

@@ -1,11 +1,11 @@
 """Runs a traced TensorFlow graph in float64, operation by operation, whatever it was written for.
 
-Every float enters as float64 (inputs, variables, constants as the numbers that they stand for), type
-attributes are promoted, and what has no float64 kernel is computed by `kernels`. A value is freed when
-its last reader has run, so memory stays near that of one forward pass.
+Every float enters as float64 (inputs, variables, constants as the numbers that they stand for), and type attributes are
+promoted. `kernels.py` computes what has no float64 kernel. A value is freed when its last consumer has run, so memory
+stays near that of one forward pass.
 
-An operation that runs in float32 only is run so. What was rounded is computed again with other roundings, which
-show at the next tap how much rounding moves it (`rounding.py`). In float32, that is so for every operation.
+An operation that runs only in float32 is run in float32. What was rounded is computed again with other roundings; the
+next tap sees how far they move the value (`rounding.py`). In a run in float32 this holds for every operation.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from autoport.errors import VerificationError
 from autoport.internals.keras import execute, function_body, library_function
 from autoport.keras.unfilled import fill
 from autoport.verify.running.kernels import KERNELS
-from autoport.verify.running.numbers import meant, meant_array
-from autoport.verify.running.rounding import DRAWS, UNIT, shaken
+from autoport.verify.running.numbers import intended_number, intended_numbers
+from autoport.verify.running.rounding import DRAWS, UNIT, redraw_rounding
 
 # Operations that keep what they read, or hand it on under another name.
 PASSING = {"Identity", "StopGradient", "PreventGradient", "CheckNumerics", "EnsureShape", "ReadVariableOp"}
 SKIPPED = {"NoOp", "Assert", "Placeholder", "VarHandleOp"}
-# How operations hold shapes.
+# The type in which operations hold shapes.
 SHAPE = type(tf.TensorShape(()).as_proto())
 
 
 @dataclass
-class Value:
-    """A tensor of the running graph.
+class Computed:
+    """A tensor that the running graph has computed.
 
     Attributes:
-        tensor: its value.
+        tensor: its values.
         draws: the same with other roundings, if any entered it since the last tap.
     """
 
@@ -48,15 +48,15 @@ class Value:
 
 
 @dataclass
-class Promoted:
-    """A traced graph that is run in another type.
+class PromotedGraph:
+    """A traced graph that runs in another float type.
 
     Attributes:
         graph: the `FuncGraph`.
         inputs: its symbolic inputs.
         dtype: of all floats.
         in_float32: operations that had to run in float32 although `dtype` is another.
-        tables: sizes of constants that were rounded when they were made.
+        tables: sizes of constants that were rounded when they were computed.
     """
 
     graph: Any
@@ -67,37 +67,40 @@ class Promoted:
 
     def run(
         self, arrays: Sequence[Any], wanted: Sequence[str], *, through: bool = False
-    ) -> Iterator[tuple[str, Value]]:
-        """Yields the tensors `wanted`, by name, each when it is made.
+    ) -> Iterator[tuple[str, Computed]]:
+        """Yields the tensors `wanted`, by name, each when it is computed.
 
         Args:
             arrays: one for each input.
             wanted: names of tensors.
-            through: draw every rounding from the inputs on; otherwise only those that matter for values
-                in `dtype`, and only from one wanted tensor to the next.
+            through: redraw every rounding from the inputs on; otherwise only roundings that are coarser than
+                float64, and only from one wanted tensor to the next.
 
         Raises:
             VerificationError: an operation can be run neither in `dtype` nor in float32.
         """
         self._through, self._noisy = through, through or self.dtype != tf.float64
         self._seeds = itertools.count()
-        fed = {tensor.name: Value(self._promoted(array)) for tensor, array in zip(self.inputs, arrays, strict=True)}
+        fed = {tensor.name: Computed(self._promote(array)) for tensor, array in zip(self.inputs, arrays, strict=True)}
         fill(self.graph.variables)
         with tf.device("/CPU:0"):
             yield from self._run(self.graph, fed, wanted)
 
-    def _run(self, graph: Any, fed: Mapping[str, Value], wanted: Sequence[str]) -> Iterator[tuple[str, Value]]:
+    def _run(self, graph: Any, fed: Mapping[str, Computed], wanted: Sequence[str]) -> Iterator[tuple[str, Computed]]:
         targets = set(wanted)
-        needed = _needed(graph, targets)
+        needed = _operations_needed(graph, targets)
         readers = Counter(tensor.name for op in needed for tensor in op.inputs)
-        env = {**fed, **{inner.name: self._captured(outer) for outer, inner in graph.captures if inner.name not in fed}}
+        env = {
+            **fed,
+            **{inner.name: self._captured_value(outer) for outer, inner in graph.captures if inner.name not in fed},
+        }
         for name in [name for name in targets if name in env]:
             yield name, env[name]
         for op in needed:
-            for tensor, value in zip(op.outputs, self._op(op, env), strict=False):
+            for tensor, value in zip(op.outputs, self._run_op(op, env), strict=False):
                 if tensor.name in targets:
                     yield tensor.name, value
-                    value = value if self._through or graph is not self.graph else Value(value.tensor)
+                    value = value if self._through or graph is not self.graph else Computed(value.tensor)
                 if readers[tensor.name]:
                     env[tensor.name] = value
             for tensor in op.inputs:
@@ -105,77 +108,79 @@ class Promoted:
                 if not readers[tensor.name]:
                     env.pop(tensor.name, None)
 
-    def _op(self, op: Any, env: Mapping[str, Value]) -> list[Value]:
+    def _run_op(self, op: Any, env: Mapping[str, Computed]) -> list[Computed]:
         if op.type in SKIPPED:
             return [env[t.name] for t in op.outputs if t.name in env]
         if op.type == "Const":
             return [self._constant(tf.make_ndarray(op.get_attr("value")))]
-        read = [env[tensor.name] for tensor in op.inputs]
+        inputs = [env[tensor.name] for tensor in op.inputs]
         if op.type in CONTROL:
-            return CONTROL[op.type](self, op, read)
-        dtype, tensors = self.dtype, [value.tensor for value in read]
+            return CONTROL[op.type](self, op, inputs)
+        dtype, tensors = self.dtype, [value.tensor for value in inputs]
         try:
-            made = _execute(op, tensors, dtype)
+            results = _execute(op, tensors, dtype)
         except Exception:  # the eager runtime raises what it likes
-            made, dtype = self._execute_narrow(op, tensors), tf.float32
+            results, dtype = self._execute_narrow(op, tensors), tf.float32
         unit = UNIT[dtype] if self._noisy or dtype != self.dtype else 0.0
-        again = range(DRAWS if unit or any(value.draws for value in read) else 0)
-        draws = [self._drawn(op, read, made, k, dtype, unit) for k in again]
+        redraws = range(DRAWS if unit or any(value.draws for value in inputs) else 0)
+        draws = [self._redraw(op, inputs, results, k, dtype, unit) for k in redraws]
         return [
-            Value(self._promoted(tensor), tuple(self._promoted(draw[place]) for draw in draws))
-            for place, tensor in enumerate(made)
+            Computed(self._promote(tensor), tuple(self._promote(draw[place]) for draw in draws))
+            for place, tensor in enumerate(results)
         ]
 
-    def _drawn(
-        self, op: Any, read: Sequence[Value], made: Sequence[Any], k: int, dtype: tf.DType, unit: float
+    def _redraw(
+        self, op: Any, inputs: Sequence[Computed], results: Sequence[Any], k: int, dtype: tf.DType, unit: float
     ) -> list[Any]:
-        """What an operation makes of the `k`-th draws of what it reads, with its own rounding drawn anew."""
+        """The results of an operation for the `k`-th draws of its inputs, with its own rounding redrawn."""
         if not op.op_def.is_stateful:
-            tensors = [value.draws[k] if value.draws else value.tensor for value in read]
-            made = _execute(op, [self._shaken(_cast(tensor, dtype), unit) for tensor in tensors], dtype)
-        return [self._shaken(tensor, unit) for tensor in made]
+            tensors = [value.draws[k] if value.draws else value.tensor for value in inputs]
+            results = _execute(op, [self._redraw_rounding(_cast(tensor, dtype), unit) for tensor in tensors], dtype)
+        return [self._redraw_rounding(tensor, unit) for tensor in results]
 
-    def _shaken(self, tensor: Any, unit: float) -> Any:
-        return shaken(tensor, unit, (next(self._seeds), 0)) if unit else tensor
+    def _redraw_rounding(self, tensor: Any, unit: float) -> Any:
+        return redraw_rounding(tensor, unit, (next(self._seeds), 0)) if unit else tensor
 
     def _execute_narrow(self, op: Any, tensors: Sequence[Any]) -> list[Any]:
         try:
-            made = _execute(op, [_cast(tensor, tf.float32) for tensor in tensors], tf.float32)
+            results = _execute(op, [_cast(tensor, tf.float32) for tensor in tensors], tf.float32)
         except Exception as failure:
             raise VerificationError(
                 f"the TensorFlow operation {op.type} ({op.name}) cannot be run: {failure}"
             ) from failure
         self.in_float32.add(op.type)
-        return made
+        return results
 
-    def _promoted(self, tensor: Any) -> Any:
+    def _promote(self, tensor: Any) -> Any:
         tensor = tensor if isinstance(tensor, tf.Tensor) else tf.convert_to_tensor(tensor)
         return _cast(tensor, self.dtype)
 
-    def _constant(self, array: Any) -> Value:
-        """A constant as what it stands for; one that stands for nothing simple is rounded."""
-        given = tf.constant(array)
-        if given.dtype not in UNIT:
-            return Value(given)
-        wide = meant_array(array)
-        tensor, known = tf.constant(wide, self.dtype), wide != array.astype(np.float64)
-        unit = 0.0 if given.dtype == tf.float64 else UNIT[given.dtype]
-        draws = [tf.where(known, tensor, self._shaken(tensor, unit)) for _ in range(DRAWS)] if unit else []
+    def _constant(self, array: Any) -> Computed:
+        """A constant as the numbers that it stands for; the other numbers carry a rounding."""
+        stored = tf.constant(array)
+        if stored.dtype not in UNIT:
+            return Computed(stored)
+        wide = intended_numbers(array)
+        tensor, recognised = tf.constant(wide, self.dtype), wide != array.astype(np.float64)
+        unit = 0.0 if stored.dtype == tf.float64 else UNIT[stored.dtype]
+        draws = (
+            [tf.where(recognised, tensor, self._redraw_rounding(tensor, unit)) for _ in range(DRAWS)] if unit else []
+        )
         draws = [draw for draw in draws if bool(tf.reduce_any(draw != tensor))]
         if draws:
             self.tables.add("x".join(map(str, array.shape)) or "a number")
-        return Value(tensor, tuple(draws))
+        return Computed(tensor, tuple(draws))
 
-    def _captured(self, outer: Any) -> Value:
-        return self._constant(outer.numpy()) if outer.dtype in UNIT else Value(outer)
+    def _captured_value(self, outer: Any) -> Computed:
+        return self._constant(outer.numpy()) if outer.dtype in UNIT else Computed(outer)
 
-    def call(self, name: str, arguments: Sequence[Value]) -> list[Value]:
+    def call(self, name: str, arguments: Sequence[Computed]) -> list[Computed]:
         """Runs a function of the graph's library."""
         graph = self._function(name)
         fed = {tensor.name: value for tensor, value in zip(graph.inputs, arguments, strict=True)}
         wanted = [tensor.name for tensor in graph.outputs]
-        found = dict(self._run(graph, fed, wanted))
-        return [found[name] for name in wanted]
+        outputs = dict(self._run(graph, fed, wanted))
+        return [outputs[name] for name in wanted]
 
     @cache  # noqa: B019  as long as the graph itself
     def _function(self, name: str) -> Any:
@@ -187,11 +192,11 @@ class Promoted:
 
 
 def _cast(tensor: Any, dtype: tf.DType) -> Any:
-    """A tensor, in another float type if it is of one."""
+    """A tensor; one of floats in another float type."""
     return tf.cast(tensor, dtype) if tensor.dtype in UNIT and tensor.dtype != dtype else tensor
 
 
-def _needed(graph: Any, targets: set[str]) -> list[Any]:
+def _operations_needed(graph: Any, targets: set[str]) -> list[Any]:
     """Operations that the targets depend on, in order."""
     operations = graph.get_operations()
     wanted, chosen = set(targets), []
@@ -203,7 +208,7 @@ def _needed(graph: Any, targets: set[str]) -> list[Any]:
 
 
 def _execute(op: Any, tensors: list[Any], dtype: tf.DType) -> list[Any]:
-    """Runs an operation with all its floats in one type; one that reads resources as it stands."""
+    """Runs an operation with all its floats in one type; one that reads resources keeps its types."""
     target = None if any(tensor.dtype == tf.resource for tensor in tensors) else dtype
     attributes = {attr.name: _attribute(op.get_attr(attr.name), target) for attr in op.op_def.attr}
     if target == tf.float64 and op.type in KERNELS:
@@ -219,34 +224,34 @@ def _attribute(value: Any, dtype: tf.DType | None) -> Any:
         return [_attribute(item, dtype) for item in value]
     if isinstance(value, SHAPE):
         return None if value.unknown_rank else [axis.size for axis in value.dim]
-    return meant(value) if dtype is not None and isinstance(value, float) else value
+    return intended_number(value) if dtype is not None and isinstance(value, float) else value
 
 
-Control = Callable[[Promoted, Any, list[Value]], list[Value]]
+Control = Callable[[PromotedGraph, Any, list[Computed]], list[Computed]]
 
 
-def _call(run: Promoted, op: Any, read: list[Value]) -> list[Value]:
-    return run.call(op.get_attr("f").name, read)
+def _call(run: PromotedGraph, op: Any, inputs: list[Computed]) -> list[Computed]:
+    return run.call(op.get_attr("f").name, inputs)
 
 
-def _while(run: Promoted, op: Any, read: list[Value]) -> list[Value]:
+def _while(run: PromotedGraph, op: Any, inputs: list[Computed]) -> list[Computed]:
     cond, body = op.get_attr("cond").name, op.get_attr("body").name
-    state = read
+    state = inputs
     while bool(run.call(cond, state)[0].tensor):
         state = run.call(body, state)
     return state
 
 
-def _if(run: Promoted, op: Any, read: list[Value]) -> list[Value]:
-    branch = "then_branch" if bool(read[0].tensor) else "else_branch"
-    return run.call(op.get_attr(branch).name, read[1:])
+def _if(run: PromotedGraph, op: Any, inputs: list[Computed]) -> list[Computed]:
+    branch = "then_branch" if bool(inputs[0].tensor) else "else_branch"
+    return run.call(op.get_attr(branch).name, inputs[1:])
 
 
-def _pass(run: Promoted, op: Any, read: list[Value]) -> list[Value]:
+def _pass(run: PromotedGraph, op: Any, inputs: list[Computed]) -> list[Computed]:
     if op.type == "ReadVariableOp":
-        stored = tf.raw_ops.ReadVariableOp(resource=read[0].tensor, dtype=op.get_attr("dtype"))
-        return [Value(run._promoted(stored))]
-    return read[:1]
+        stored = tf.raw_ops.ReadVariableOp(resource=inputs[0].tensor, dtype=op.get_attr("dtype"))
+        return [Computed(run._promote(stored))]
+    return inputs[:1]
 
 
 CONTROL: Mapping[str, Control] = {
