@@ -63,7 +63,7 @@ _products("mixture", shared("", Attribute("chosen")))
 _sources("input", shared("axes position"), is_structural=True)
 _sources("constant", shared("values run step one_hot fill number stored"), is_drawn=False)
 _sources("parameter", shared(), roles="value")
-_sources("arange zeros empty empty_strided resource", shared())
+_sources("arange empty empty_strided eye linspace resource zeros", shared())
 _sources("rand rand_like randn randn_like", shared(), is_random=True)
 _sources("preprocessing", shared("", Attribute("detail", None)), is_silent=True, is_preprocessing=True)
 
