@@ -34,5 +34,5 @@ def _names(graph: Graph, op: Op) -> dict[int, str]:
     if not op.inputs:
         return {}
     axes = graph.axes.get(Value(op.name) if op.kind.is_join else op.inputs[0], ())
-    names = {dim: {name for segment in axis for name, _ in ax.spelled(segment)} for dim, axis in enumerate(axes)}
+    names = {dim: {name for segment in axis for name, _ in ax.named_sizes(segment)} for dim, axis in enumerate(axes)}
     return {dim: " ".join(sorted(found)) for dim, found in names.items() if ax.UNKNOWN not in found}

@@ -35,7 +35,7 @@ def name_axes(graph: Graph) -> list[Binding]:
     known = graph.axes
     bindings: list[Binding] = []
     for op in graph.ops():
-        inputs = [known.get(value) or ax.unknown(graph.shape(value)) for value in op.inputs]
+        inputs = [known.get(value) or ax.unknown_axes(graph.shape(value)) for value in op.inputs]
         _name_inputs(op, inputs)
         named = _rule(op)(graph, op, inputs)
         for index, shape in enumerate(op.shapes):
@@ -101,8 +101,8 @@ def _fitted(op: Op, named: Axes, shape: Sequence[int]) -> Axes:
     if "sequence" in op.attrs and len(axes) == len(shape) + 1:
         del axes[op.attrs["sequence"]["time"]]
     if len(axes) != len(shape):
-        return ax.unknown(shape)
-    return tuple(ax.resized(a, size) for a, size in zip(axes, shape, strict=True))
+        return ax.unknown_axes(shape)
+    return tuple(ax.resize(a, size) for a, size in zip(axes, shape, strict=True))
 
 
 def _input(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
@@ -117,8 +117,8 @@ def _dense(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     # A 1x1 convolution keeps the names of the space it was given, too.
     read, out = op.attrs["equation"]
     if len(inputs[0]) != len(read) or len(op.shapes[0]) != len(out):
-        return ax.unknown(op.shapes[0])
-    fresh = iter(ax.unfolded("c", [size for letter, size in zip(out, op.shapes[0], strict=True) if letter not in read]))
+        return ax.unknown_axes(op.shapes[0])
+    fresh = iter(ax.unfold("c", [size for letter, size in zip(out, op.shapes[0], strict=True) if letter not in read]))
     return tuple(inputs[0][read.index(letter)] if letter in read else next(fresh) for letter in out)
 
 
@@ -128,7 +128,7 @@ def _last_is_channel(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
 
 
 def _reshape(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
-    return ax.reshaped(inputs[0], op.shapes[0])
+    return ax.reshape(inputs[0], op.shapes[0])
 
 
 def _transpose(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
@@ -146,15 +146,15 @@ def _slice(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     ranges = op.attrs["ranges"] or {}
     if any(step != 1 for *_, step in ranges.values()):
         return inputs[0]
-    return tuple(ax.sliced(a, *ranges[d][:2]) if d in ranges else a for d, a in enumerate(inputs[0]))
+    return tuple(ax.slice_axis(a, *ranges[d][:2]) if d in ranges else a for d, a in enumerate(inputs[0]))
 
 
 def _concat(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     dim = op.attrs["axis"]
     if any(len(a) <= dim for a in inputs):
-        return ax.unknown(op.shapes[0])
+        return ax.unknown_axes(op.shapes[0])
     named = [_shared(axes, axes[0]) for axes in zip(*inputs, strict=False)]
-    named[dim] = ax.concatenated([a[dim] for a in inputs])
+    named[dim] = ax.concatenate([a[dim] for a in inputs])
     return tuple(named)
 
 
@@ -169,7 +169,7 @@ def _shared(axes: Sequence[Axis], default: Axis) -> Axis:
 def _matmul(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     terms = op.attrs["equation"]
     if any(len(axes) != len(term) for axes, term in zip(inputs, terms, strict=False)):
-        return ax.unknown(op.shapes[0])
+        return ax.unknown_axes(op.shapes[0])
     named = dict(zip(terms[0], inputs[0], strict=True))
     for letter, axis in zip(terms[1], inputs[1], strict=True):
         if letter not in named:
@@ -185,7 +185,7 @@ def _attention(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     """Tokens are the queries', features the values', and what else there is counts heads."""
     *terms, out = op.attrs["equation"]
     if any(len(axes) != len(term) for axes, term in zip(inputs, terms, strict=False)):
-        return ax.unknown(op.shapes[0])
+        return ax.unknown_axes(op.shapes[0])
     query, key, value = (dict(zip(term, axes, strict=True)) for term, axes in zip(terms, inputs, strict=False))
     *own, other = op.attrs["tokens"]
     own = [letter for letter in own if not ax.of_channels(query[letter])][:1] or own[:1]
@@ -207,7 +207,7 @@ def _share_heads(queries: Axis, keys: Axis) -> None:
     """Where heads of keys are copied, several heads of queries share each: they are counted by two axes then."""
     atoms = [atom for segment in keys for atom in ax.leaves(segment)]
     if any(atom.copies for atom in atoms):
-        for atom, part in zip(atoms, ax.reshaped([queries], [atom.size for atom in atoms]), strict=True):
+        for atom, part in zip(atoms, ax.reshape([queries], [atom.size for atom in atoms]), strict=True):
             ax.name_parts(part, "sharing" if atom.copies else "heads")
 
 
@@ -215,7 +215,7 @@ def _gather(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     """Positions of one axis: a plain one keeps its name, of a composite one the order is lost."""
     shape, dim = op.shapes[0], op.attrs.get("axis")
     if dim is None or len(inputs[0]) != len(shape):
-        return ax.unknown(shape)
+        return ax.unknown_axes(shape)
     axes = list(inputs[0])
     axes[dim] = axes[dim] if ax.is_plain(axes[dim]) else ax.axis(ax.UNKNOWN, shape[dim])
     return tuple(axes)
@@ -232,7 +232,7 @@ def _moved(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
         mirrored = moves.mirrors and len(named[dim]) == 1
         if not mirrored and not ax.is_plain(named[dim]):
             size = ax.axis_size(named[dim])
-            named[dim] = ax.axis(None, size) if moves.any_order else ax.lost([size])[0]
+            named[dim] = ax.axis(None, size) if moves.any_order else ax.lost_axes([size])[0]
     return tuple(named)
 
 
@@ -245,7 +245,7 @@ def _expanded_axes(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     shape = op.shapes[0]
     kept = inputs[0][-len(shape) :] if shape else ()
     new = tuple(ax.axis(ax.UNKNOWN, size) for size in shape[: len(shape) - len(kept)])
-    return (*new, *map(ax.copied, kept, shape[len(shape) - len(kept) :]))
+    return (*new, *map(ax.copy_axis, kept, shape[len(shape) - len(kept) :]))
 
 
 def _elementwise(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
@@ -256,7 +256,7 @@ def _elementwise(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     if len(named) != len(agreed):
         return named
     return tuple(
-        _shared([a for a in axes if ax.axis_size(a) > 1], axis) if fine else ax.lost([ax.axis_size(axis)])[0]
+        _shared([a for a in axes if ax.axis_size(a) > 1], axis) if fine else ax.lost_axes([ax.axis_size(axis)])[0]
         for axis, axes, fine in zip(named, met, agreed, strict=True)
     )
 
@@ -266,11 +266,11 @@ def _default(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
     shape = op.shapes[0] if op.shapes else ()
     fitting = [a for a in inputs if len(a) == len(shape)]
     fitting.sort(key=lambda a: (sum(ax.axis_size(s) != n for s, n in zip(a, shape, strict=True)), _nameless(a)))
-    return fitting[0] if fitting else ax.unknown(shape)
+    return fitting[0] if fitting else ax.unknown_axes(shape)
 
 
 def _unfollowed(graph: Graph, op: Op, inputs: Sequence[Axes]) -> Axes:
-    return ax.unknown(op.shapes[0])
+    return ax.unknown_axes(op.shapes[0])
 
 
 def _nameless(axes: Axes) -> bool:
@@ -337,7 +337,7 @@ def _expanded(role: str, weight: Weight, name: str, data: Axis) -> dict[str, Wei
     for number, segment in enumerate(data):
         stop = start + ax.segment_size(segment)
         pieces = tuple(
-            _part(piece, name, start, stop, len(data)).expand(name, ax.spelled(segment)) for piece in weight.pieces
+            _part(piece, name, start, stop, len(data)).expand(name, ax.named_sizes(segment)) for piece in weight.pieces
         )
         result[role if len(data) == 1 else Role.of(role).part(number)] = replace(weight, pieces=pieces)
         start = stop

@@ -58,7 +58,7 @@ def _attended(op: Op, inputs: Sequence[Axes]) -> dict[str, Axis]:
 
 def _order(axis: Axis) -> str | None:
     """The parts of channels in the order in which groups are made of them, named or not; None if it is not known."""
-    names = [name for segment in axis for name, _ in ax.spelled(segment)]
+    names = [name for segment in axis for name, _ in ax.named_sizes(segment)]
     return None if any(ax.UNKNOWN in name for name in names) else " ".join(names)
 
 

@@ -63,7 +63,7 @@ def _join(first: Atom, others: Sequence[Atom]) -> None:
 
 
 def _spelled(order: Axis) -> tuple[tuple[tuple[str, int], ...], ...]:
-    return tuple(tuple(ax.spelled(segment)) for segment in order)
+    return tuple(tuple(ax.named_sizes(segment)) for segment in order)
 
 
 def _lose(free: Sequence[Atom]) -> bool:

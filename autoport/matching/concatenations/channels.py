@@ -141,7 +141,7 @@ class _Walk:
         segment = axis[numbers[0]]
         size = next(atom.size for atom in ax.leaves(segment) if atom in self.result.atoms)
         if not ax.is_plain(axis) or NUMBERED.fullmatch(name):
-            names, atoms = [name for name, _ in ax.spelled(segment)], ax.leaves(segment)
+            names, atoms = [name for name, _ in ax.named_sizes(segment)], ax.leaves(segment)
             name = next(n for n, atom in zip(names, atoms, strict=False) if atom in self.result.atoms)
         place = numbers[0] if len(axis) > 1 else None
         found = [weight for role, weight in op.weights.items() if in_segment(role, place)]

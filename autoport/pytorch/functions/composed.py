@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from autoport.graph.writer import Operand, Writer
+from autoport.graph.writer import ValueOrNumber, Writer
 from autoport.pytorch.calls import Call
 from autoport.pytorch.table import register
 
 
-def _operands(call: Call) -> tuple[Operand, Operand]:
+def _operands(call: Call) -> tuple[ValueOrNumber, ValueOrNumber]:
     given = (call.get("input"), call.get("other"))
     first, second = (float(x) if isinstance(x, (int, float)) else call.lowering.data(x) for x in given)
     return first, second

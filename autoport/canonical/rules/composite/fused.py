@@ -138,7 +138,7 @@ def _weights(graph: Graph, op: Op, place: _Place) -> dict[str, Weight] | None:
     if not aligned and cut.atom is not place.root:
         return None
     axes = graph.axes[Value(op.name)]
-    others = {name: ax.spelled(axes[dim][0]) for name, dim in op.attrs["outputs"].items() if name != place.name}
+    others = {name: ax.named_sizes(axes[dim][0]) for name, dim in op.attrs["outputs"].items() if name != place.name}
     result = {}
     for role, weight in op.weights.items():
         if any(place.name not in piece.axes for piece in weight.pieces):
@@ -169,13 +169,13 @@ def _spelled(root: ax.Atom, cut: _Cut) -> Iterator[tuple[str, int]]:
     for number, leaf in enumerate(whole, 1):
         if leaf is cut.atom:
             yield PART, leaf.size // cut.size
-            yield from ax.spelled(cut.kept)
+            yield from ax.named_sizes(cut.kept)
         else:
             yield leaf.name or f"{root.name}{number}", leaf.size
 
 
 def _range(piece: Piece, place: _Place) -> Piece:
-    names, cut = ax.spelled(place.cut.kept), place.cut
+    names, cut = ax.named_sizes(place.cut.kept), place.cut
     taken = piece.take(place.name, cut.start, cut.start + cut.size)
     return taken.expand(place.name, names) if len(names) > 1 else taken
 
