@@ -191,7 +191,7 @@ def wiring(matching: Matching, a: Op, b: Op) -> Iterator[Difference]:
     uses = matching.left.preds.get(a.name, ())
     actual = sorted(matching.right.preds.get(b.name, ()))
     sources = {source for source, _ in uses}, {source for source, _ in actual}
-    if not (matching.partner.keys() >= sources[0] and matching.taken >= sources[1]):
+    if not (matching.partner.keys() >= sources[0] and matching.matched_right >= sources[1]):
         return
     expected = sorted((matching.partner[source], position) for source, position in uses)
     if expected != actual:

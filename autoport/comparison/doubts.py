@@ -108,7 +108,7 @@ def _node_and_partner(matching: Matching, node: str) -> list[tuple[Skeleton, str
 
 def _open(matching: Matching, side: Skeleton, direction: str, node: str) -> list[Op]:
     """Operations next to a node that have no partner."""
-    matched = matching.partner if side is matching.left else matching.taken
+    matched = matching.partner if side is matching.left else matching.matched_right
     neighbours = [side.op(other) for other, _ in getattr(side, direction).get(node, ()) if other not in matched]
     return [op for op in neighbours if op is not None]
 

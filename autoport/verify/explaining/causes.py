@@ -177,7 +177,7 @@ class Causes:
         """The inputs of the PyTorch operations of a region that have no partner."""
         partners = [self._matching.partner[node] for node in region.nodes if node in self._matching.partner]
         sources = [source for node in partners for source, _ in self._matching.right.preds.get(node, ())]
-        return [source for source in dict.fromkeys(sources) if source not in self._matching.taken]
+        return [source for source in dict.fromkeys(sources) if source not in self._matching.matched_right]
 
     def _of_weights(self, node: str) -> Iterator[Hypothesis]:
         op = self._matching.right.op(self._matching.partner[node])
