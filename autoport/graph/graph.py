@@ -22,7 +22,7 @@ class Graph(nx.DiGraph):
         outputs: the values the model returns, in order.
         aliases: further paths of tied tensors, each with the path it is registered under.
         ignored: paths of stored tensors that belong to preprocessing, with the reason.
-        axes: names of the data axes of every value, once `canonical.layout` has found them.
+        axes: names of the data axes of every value, once `canonical.axes.layout` has named them.
         origins: the origin of a value in its framework: name of a TensorFlow tensor, or `fx.Node` and place
             among its results. Values without a counterpart there have none.
         repeated: by operation, the origins of duplicates that were merged into it.
