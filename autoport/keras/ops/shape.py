@@ -136,18 +136,22 @@ def reduce(raw: RawOp) -> Any:
     return raw.emit(f"reduce_{REDUCTIONS[raw.op.type]}", [0], dims=dims)
 
 
-@op_rule("ArgMax ArgMin")
+PLACES = {"ArgMax": "argmax", "ArgMin": "argmin"}
+CUMULATIVE = {"Cumsum": "cumsum", "Cumprod": "cumprod"}
+
+
+@op_rule(" ".join(PLACES))
 def place_of_extreme(raw: RawOp) -> Any:
     """The place of the largest or the smallest entry along a dimension."""
     rank = len(raw.build.graph.shape(raw.data(0)))
     dims = None if raw.constant(1) is None else static_axes(raw.constant(1), rank)
-    return raw.emit(raw.op.type.lower(), [0], dims=dims)
+    return raw.emit(PLACES[raw.op.type], [0], dims=dims)
 
 
-@op_rule("Cumsum Cumprod")
+@op_rule(" ".join(CUMULATIVE))
 def cumulative(raw: RawOp) -> Any:
     """`tf.cumsum`, `tf.math.cumprod`."""
-    kind = raw.op.type.lower()
+    kind = CUMULATIVE[raw.op.type]
     if raw.constant(1) is None:
         return raw.emit(f"{kind}_by_value", [0])
     otherwise = {name: True for name in ("exclusive", "reverse") if raw.op.get_attr(name)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from autoport.graph.vocabulary.attributes import SHARED
 from autoport.report.rows.rows import Row
 from autoport.report.rows.tensors import Status
 from autoport.verify.verification import UNKNOWN
@@ -11,18 +12,10 @@ from autoport.verify.verification import UNKNOWN
 SETTABLE = "set `{attribute}` of {torch} to {value}; match.reconcile() does it"
 # Advice by name of a difference or cause. `{value}` is that of the Keras model.
 ADVICE: Mapping[str, str] = {
-    "epsilon": SETTABLE.replace("{attribute}", "eps"),
-    "stride": SETTABLE.replace("{attribute}", "stride"),
-    "dilation": SETTABLE.replace("{attribute}", "dilation"),
+    **{name: SETTABLE.replace("{attribute}", a.member) for name, a in SHARED.items() if a.member is not None},
     "padding": "give {torch} the padding {value} (F.pad in front where it is not symmetric); match.reconcile() does it",
     "pad_value": "pad with {value} in front of {torch}",
-    "count_include_pad": SETTABLE.replace("{attribute}", "count_include_pad"),
-    "negative_slope": SETTABLE.replace("{attribute}", "negative_slope"),
-    "alpha": SETTABLE.replace("{attribute}", "alpha"),
-    "approximate": SETTABLE.replace("{attribute}", "approximate"),
-    "beta": SETTABLE.replace("{attribute}", "beta"),
     "threshold": "set `threshold` of {torch} to {value}",
-    "align_corners": SETTABLE.replace("{attribute}", "align_corners"),
     "momentum": "no matter for inference; to train alike set `momentum` of {torch} to {value}",
     "scale": "scale the attention scores of {torch} by {value}",
     "mask_zero": "hide positions of token 0 in PyTorch with a mask, or drop `mask_zero` in Keras",
