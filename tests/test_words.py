@@ -180,7 +180,15 @@ def facts(analysis: Analysis) -> dict[str, Any]:
 def reword(monkeypatch: pytest.MonkeyPatch) -> None:
     """Says everything in other words: reasons as codes in brackets, places and values as nothing but their type."""
     monkeypatch.setattr(reasons, "SENTENCES", {code: f"[{code}]" for code in Code})
-    for kind in (Place, Port, values.Operations, values.Read, values.Along, values.Unmatched, values.Momentum):
+    for kind in (
+        Place,
+        Port,
+        values.Operations,
+        values.OperandPlaces,
+        values.Along,
+        values.LoneOperations,
+        values.Momentum,
+    ):
         monkeypatch.setattr(kind, "__str__", lambda self: type(self).__name__)
 
 

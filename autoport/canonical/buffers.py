@@ -1,8 +1,8 @@
 """Buffers that a forward pass reads as data: constants of the model, or weights.
 
-A table of angles that is made in `__init__` is a constant, a bias that comes with a checkpoint is a weight; both
-are saved. What tells them apart is the other model: where it stores a tensor of the same sizes for which no
-parameter is left, the buffer is its place.
+A table of angles that `__init__` makes is a constant, a bias from a checkpoint is a weight. Both are saved, and
+only the other model tells them apart: if it stores a tensor of the same sizes for which no parameter is left, the
+buffer is the counterpart of that tensor.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ Sizes = tuple[int, ...]
 
 
 def find_weights(graph: Graph, other: Graph) -> None:
-    """Turns constants that are stored into parameters, where the other model has tensors left for them.
+    """Turns stored constants into parameters, where the other model has tensors left for them.
 
     Args:
-        graph: what holds the buffers; not canonical yet.
+        graph: the graph with the buffers, not canonical yet.
         other: the other model's graph.
     """
     constants = [op for op in graph.ops() if op.kind == "constant" and "stored" in op.attrs]

@@ -68,7 +68,7 @@ def canonicalize(graph: Graph) -> Graph:
 
 
 def _drop_dead(graph: Graph) -> None:
-    """Removes what was computed for its shape only, or never read."""
+    """Removes operations without consumers, such as those that were computed for their shapes only."""
     for op in reversed(list(graph.ops())):
         if op.name in graph:
             graph.drop_unused(op.name)

@@ -15,7 +15,7 @@ from autoport.weights.role import Role
 
 @dataclass(frozen=True)
 class Refusal:
-    """A weight of two matched operations that is not carried over, and why."""
+    """A weight of two matched operations that must not be carried over, and why."""
 
     role: Role
     reason: Reason
@@ -36,11 +36,11 @@ def pair_weights(tf: Op, torch: Op) -> tuple[list[WeightPair], list[Refusal]]:
             else:
                 pairs.append(WeightPair(role, left, right))
             continue
-        agreed = _agree_by_name(left, right, tf, torch) or _agree(left, right)
-        if isinstance(agreed, Reason):
-            refusals.append(Refusal(role, agreed))
+        agreement = _agree_by_name(left, right, tf, torch) or _agree(left, right)
+        if isinstance(agreement, Reason):
+            refusals.append(Refusal(role, agreement))
         else:
-            pairs.append(WeightPair(role, *agreed))
+            pairs.append(WeightPair(role, *agreement))
     return pairs, refusals
 
 
@@ -50,18 +50,18 @@ def roles_of(tf: Op, torch: Op) -> list[Role]:
 
 
 def _agree_by_name(left: Weight, right: Weight, tf: Op, torch: Op) -> tuple[Weight, Weight] | None:
-    """Gives a tensor that is read as data the names of the data axes that it lies along, where both sides know all."""
+    """Renames the axes of a tensor that is read as data after the data axes along it, where both sides know all."""
     names = [op.attrs.get("reads", {}) if op.kind.is_parameter else {} for op in (tf, torch)]
     sizes = [
-        {known[axis]: size for axis, size in weight.axes.items() if axis in known}
-        for known, weight in zip(names, (left, right), strict=True)
+        {axis_names[axis]: size for axis, size in weight.axes.items() if axis in axis_names}
+        for axis_names, weight in zip(names, (left, right), strict=True)
     ]
     if len(sizes[0]) < len(left.axes) or sizes[0] != sizes[1] or not sizes[0]:
         return None
-    return _called(left, names[0]), _called(right, names[1])
+    return _rename_axes(left, names[0]), _rename_axes(right, names[1])
 
 
-def _called(weight: Weight, names: Mapping[str, str]) -> Weight:
+def _rename_axes(weight: Weight, names: Mapping[str, str]) -> Weight:
     (piece,) = weight.pieces
     for axis in weight.axes:
         piece = piece.renamed(axis, names[axis].replace(" ", "_"))
@@ -69,7 +69,7 @@ def _called(weight: Weight, names: Mapping[str, str]) -> Weight:
 
 
 def _agree(left: Weight, right: Weight) -> tuple[Weight, Weight] | Reason:
-    """Gives both sides the same axes; a reason if that cannot be done with certainty."""
+    """Gives both sides the same axes; a reason where the axes do not certainly correspond."""
     left_axes, right_axes = left.axes, right.axes
     if left_axes == right_axes:
         if set(left_axes) >= {"p0", "p1"} and len(set(left_axes.values())) < len(left_axes):
@@ -81,7 +81,7 @@ def _agree(left: Weight, right: Weight) -> tuple[Weight, Weight] | Reason:
         expanded = _expand_heads(narrow, wide)
         if expanded is not None:
             return (wide, expanded) if swap else (expanded, wide)
-    return Reason.of(Code.OTHER_AXES, tf=_sized(left_axes), torch=_sized(right_axes))
+    return Reason.of(Code.OTHER_AXES, tf=_axis_sizes(left_axes), torch=_axis_sizes(right_axes))
 
 
 def _agree_by_size(left: Weight, right: Weight) -> tuple[Weight, Weight] | Reason:
@@ -108,5 +108,5 @@ def _expand_heads(narrow: Weight, wide: Weight) -> Weight | None:
     return Weight(tuple(piece.expand(missing[0], extra) for piece in narrow.pieces))
 
 
-def _sized(axes: Mapping[str, int]) -> Several:
+def _axis_sizes(axes: Mapping[str, int]) -> Several:
     return Several(Size(name, size) for name, size in axes.items())

@@ -1,4 +1,4 @@
-"""What disagrees between matched operations: hyper-parameters, and what lies on the edges."""
+"""Differences between matched operations: hyper-parameters, operands, and the operations on edges."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from autoport.comparison.functions import same_function
 from autoport.facts.places import WHOLE, Place, Port
-from autoport.facts.values import Along, Momentum, Operations, Preprocessing, Read, frozen, text
+from autoport.facts.values import Along, Momentum, OperandPlaces, Operations, Preprocessing, freeze, text
 from autoport.graph import Graph, Op, Value
 from autoport.graph.axes import axis_size, known_name
 from autoport.graph.vocabulary import NOTHING, Use
@@ -18,6 +18,8 @@ from autoport.matching.evidence import Edge, Expression
 from autoport.matching.ties import signature
 
 OPERANDS = "operand order"
+# A hyper-parameter that a framework keeps as float32 is off by up to 2**-24 of its value.
+ROUNDING = 1e-7
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,8 @@ class Difference:
             `preprocessing`.
         tf: the place in the Keras model.
         torch: the place in the PyTorch model.
-        values: what it is there and here: numbers, texts, booleans, tuples of them, or what
-            `autoport.facts.values` has; None for what a side lacks.
+        values: the value in either model: numbers, texts, booleans, tuples of them, or types of
+            `autoport.facts.values`; None for a side that lacks it.
         training_only: True if inference does not depend on it.
     """
 
@@ -42,12 +44,12 @@ class Difference:
 
     @property
     def tf_value(self) -> str:
-        """What it is in the Keras model, in words."""
+        """The value in the Keras model, in words."""
         return text(self.values[0])
 
     @property
     def torch_value(self) -> str:
-        """What it is in the PyTorch model, in words."""
+        """The value in the PyTorch model, in words."""
         return text(self.values[1])
 
     def __str__(self) -> str:
@@ -57,17 +59,17 @@ class Difference:
 
 def find_differences(matching: Matching) -> list[Difference]:
     """Every disagreement, in the order of the Keras model."""
-    found = list(_outputs(matching))
+    differences = list(_outputs(matching))
     for node in matching.left.nodes:
         if node in matching.partner:
-            found += [*edge_differences(matching, node), *node_differences(matching, node)]
-    return list(dict.fromkeys(found))
+            differences += [*edge_differences(matching, node), *node_differences(matching, node)]
+    return list(dict.fromkeys(differences))
 
 
 def matched_edges(matching: Matching, node: str) -> Iterator[tuple[str, Edge, Edge]]:
-    """Uses of other nodes by a matched node of the Keras side, each with what is used and with its twin.
+    """Edges to a matched node of the Keras side: the source of each, the edge, and its counterpart.
 
-    Where operands stand in another order and that is no difference, what is done with them tells the twins.
+    Where another order of operands is no difference, the operations on edges tell the counterparts.
     """
     free = node in matching.orders.aligned
     for source in dict(matching.left.preds.get(node, ())):
@@ -80,21 +82,21 @@ def matched_edges(matching: Matching, node: str) -> Iterator[tuple[str, Edge, Ed
 
 
 def edge_differences(matching: Matching, node: str) -> Iterator[Difference]:
-    """What disagrees on the edges to a matched node of the Keras side."""
+    """Differences on the edges to a matched node of the Keras side."""
     for source, a, b in matched_edges(matching, node):
         partners = matching.partner[source], matching.partner[node]
         yield from _edges((matching.left.edge(source, node), matching.right.edge(*partners)), a, b)
 
 
 def edge_operations(matching: Matching, node: str) -> Iterator[tuple[Op, Op]]:
-    """Contracted operations on the edges to a matched node of the Keras side, each with its twin."""
+    """Contracted operations on the edges to a matched node of the Keras side, each with its counterpart."""
     for _, a, b in matched_edges(matching, node):
         if a.expression == b.expression:
             yield from zip(a.expression.ops(), b.expression.ops(), strict=True)
 
 
 def node_differences(matching: Matching, node: str) -> Iterator[Difference]:
-    """What disagrees between a node of the Keras side and its partner."""
+    """Differences between a node of the Keras side and its partner."""
     a, b = matching.left.op(node), matching.right.op(matching.partner[node])
     if a is not None and b is not None:
         orders = matching.orders
@@ -105,7 +107,7 @@ def node_differences(matching: Matching, node: str) -> Iterator[Difference]:
 
 
 def _outputs(matching: Matching) -> Iterator[Difference]:
-    """Inputs and outputs that are there in another number or order."""
+    """Inputs and outputs that one side has in another number or order."""
     left, right = matching.left, matching.right
     counts = [len(graph.graph.outputs) for graph in (left, right)]
     if counts[0] != counts[1]:
@@ -131,10 +133,10 @@ def _composite_axes(left: Graph, right: Graph, first: Value, second: Value, *, w
     for graph, value in ((left, first), (right, second)):
         axes = [axis for axis in graph.axes.get(value, ()) if axis_size(axis) > 1]
         names = [known_name(axis, ordered=True) for axis in axes]
-        known = sorted(name for name in names if name is not None)
-        if len(known) < len(names):
+        composite = sorted(name for name in names if name is not None)
+        if len(composite) < len(names):
             return
-        sides.append(Along(what, tuple(known)))
+        sides.append(Along(what, tuple(composite)))
     if sides[0] != sides[1]:
         yield Difference("axis", *WHOLE, (sides[0], sides[1]))
 
@@ -147,22 +149,22 @@ def attribute_differences(a: Op, b: Op) -> Iterator[Difference]:
             continue
         values = [op.attrs.get(name, attribute.default) for op, attribute in zip((a, b), declared, strict=True)]
         if None not in values and not _equal(*values):
-            here, there = (None if value is NOTHING else frozen(value) for value in values)
+            tf_value, torch_value = (None if value is NOTHING else freeze(value) for value in values)
             if name == "momentum":
-                here = Momentum(a.attrs[name])
-            yield Difference(name, a.place, b.place, (here, there), declared[0].training_only)
+                tf_value = Momentum(a.attrs[name])
+            yield Difference(name, a.place, b.place, (tf_value, torch_value), declared[0].training_only)
     yield from _roles(a, b)
 
 
 def _roles(a: Op, b: Op) -> Iterator[Difference]:
-    """Axes that an operation treats in a way of their own, and that are others on the other side."""
+    """Axes that an operation treats specially, and that are other axes on the other side."""
     for role, *names in role_conflicts(a, b):
-        here, there = (Along(role, (name,)) for name in names)
-        yield Difference("axis", a.place, b.place, (here, there))
+        tf_axis, torch_axis = (Along(role, (name,)) for name in names)
+        yield Difference("axis", a.place, b.place, (tf_axis, torch_axis))
 
 
 def role_conflicts(a: Op, b: Op) -> Iterator[tuple[str, str, str]]:
-    """Roles of axes, with what the axis is called on either side where that differs."""
+    """Roles of axes, with the names of the axis on either side where those differ."""
     first, second = (op.attrs.get("reads", {}) for op in (a, b))
     if a.kind.is_parameter and sorted(first.values()) == sorted(second.values()):
         return  # how a table is stored is a matter of layout
@@ -177,7 +179,7 @@ def _sizes(shape: tuple[int, ...]) -> list[int]:
 
 
 def _shapes(matching: Matching, a: Op, b: Op) -> Iterator[Difference]:
-    """Operations that make something of another size out of inputs of the same sizes."""
+    """Results of another size from inputs of the same sizes."""
     graphs = matching.left.graph, matching.right.graph
     inputs = [sorted(_sizes(g.shape(v)) for v in op.inputs) for g, op in zip(graphs, (a, b), strict=True)]
     if not a.kind.passes_axes and inputs[0] == inputs[1] and _sizes(a.shapes[0]) != _sizes(b.shapes[0]):
@@ -185,29 +187,29 @@ def _shapes(matching: Matching, a: Op, b: Op) -> Iterator[Difference]:
 
 
 def wiring(matching: Matching, a: Op, b: Op) -> Iterator[Difference]:
-    """Matched operations that read matched ones which are not each other's partners, or in another order."""
-    read = matching.left.preds.get(a.name, ())
+    """Matched operations whose sources are matched, but not to each other or not in the same order."""
+    uses = matching.left.preds.get(a.name, ())
     actual = sorted(matching.right.preds.get(b.name, ()))
-    sources = {source for source, _ in read}, {source for source, _ in actual}
-    if not (matching.partner.keys() >= sources[0] and matching.taken >= sources[1]):
+    sources = {source for source, _ in uses}, {source for source, _ in actual}
+    if not (matching.partner.keys() >= sources[0] and matching.matched_right >= sources[1]):
         return
-    expected = sorted((matching.partner[source], position) for source, position in read)
+    expected = sorted((matching.partner[source], position) for source, position in uses)
     if expected != actual:
         same = sorted(source for source, _ in expected) == sorted(source for source, _ in actual)
         name = OPERANDS if same else "operation"
-        ordered = [sorted(edges, key=lambda edge: edge[1]) for edges in (read, actual)]
-        here, there = (
-            Read(tuple(graph.place(source) for source, _ in edges))
+        ordered = [sorted(edges, key=lambda edge: edge[1]) for edges in (uses, actual)]
+        tf_operands, torch_operands = (
+            OperandPlaces(tuple(graph.place(source) for source, _ in edges))
             for graph, edges in zip((matching.left, matching.right), ordered, strict=True)
         )
-        yield Difference(name, a.place, b.place, (here, there))
+        yield Difference(name, a.place, b.place, (tf_operands, torch_operands))
 
 
 def _equal(a: Any, b: Any) -> bool:
     if isinstance(a, (tuple, list)) or isinstance(b, (tuple, list)):
         return _flat(a, b) == _flat(b, a)
     if isinstance(a, float) and isinstance(b, float):
-        return a == b or math.isclose(a, b, rel_tol=1e-7)
+        return a == b or math.isclose(a, b, rel_tol=ROUNDING)
     return bool(a == b)
 
 
@@ -219,17 +221,17 @@ def _flat(a: Any, other: Any) -> list[Any]:
 
 
 def _edges(places: tuple[Place, Place], a: Edge, b: Edge) -> Iterator[Difference]:
-    """Compares what was contracted onto two matched edges."""
+    """Compares the operations that were contracted onto two matched edges."""
     for op in a.preprocessing:
         layer = Preprocessing(op.type, op.attrs.get("detail", ""))
         yield Difference("preprocessing", op.place, places[1], (layer, None))
-    found = list(_spelled_apart(places, a.expression, b.expression))
-    if found and not same_function(a.expression, b.expression, alike):
-        yield from found
+    differences = list(_operation_differences(places, a.expression, b.expression))
+    if differences and not same_function(a.expression, b.expression, alike):
+        yield from differences
 
 
-def _spelled_apart(places: tuple[Place, Place], a: Expression, b: Expression) -> Iterator[Difference]:
-    """What differs in the operations of two expressions, whatever they compute."""
+def _operation_differences(places: tuple[Place, Place], a: Expression, b: Expression) -> Iterator[Difference]:
+    """Differences between the operations of two expressions, whatever function they are together."""
     if a == b:
         for first, second in zip(a.ops(), b.ops(), strict=True):
             yield from attribute_differences(first, second)
@@ -243,6 +245,6 @@ def alike(a: Expression, b: Expression) -> bool:
 
 
 def _operations(expression: Expression) -> Operations:
-    """Operations in order; a value that nothing computes on the way by what it is."""
+    """Operations in order; an expression without any is shown by its label."""
     kinds = tuple(op.kind for op in expression.ops() if op.inputs)
     return Operations(kinds or (() if expression.is_source else (expression.label,)))

@@ -1,9 +1,9 @@
 """Operations whose weights must not be carried over, although they are matched.
 
 Where the two models arrange channels differently (another slice of channels, a flip on one side, a
-concatenation in another order that could not be followed), a weight that lies along those channels
-belongs in another order, too. Until that order is known, the weights are refused; so are those along
-an axis of which neither model's operations tell the order.
+concatenation in another order that could not be followed), a weight along those channels belongs in
+another order, too. As long as nobody knows that order, the weights are refused. So are weights along an
+axis whose order neither model's operations tell.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from autoport.matching.evidence import Edge, Expression
 from autoport.matching.skeleton import Skeleton
 from autoport.weights.role import Role
 
-# Channels, and what they are split into.
+# Names of channels and of their parts.
 FEATURE = re.compile(r"(c|d|heads|sharing)\d*(_\d+)?")
 # Roles of axes along which no weight lies.
 WITHOUT_WEIGHTS = {"n", "batch", "time", "tokens", "operands"}
@@ -36,8 +36,8 @@ class Doubt:
 
     Attributes:
         reason: why.
-        roles: the weights that are; all of them if it is None.
-        provable: whether equal numbers in equal places would settle it.
+        roles: the refused weights; None for all of them.
+        provable: whether running both models may settle it: equal values prove the weights.
     """
 
     reason: Reason
@@ -45,29 +45,29 @@ class Doubt:
     provable: bool = True
 
     def concerns(self, role: Role) -> bool:
-        """Whether it is a doubt about a weight, or about the one that it is a part of."""
+        """Whether it doubts a weight, or the weight that this one is a part of."""
         return self.roles is None or role.whole in self.roles
 
 
 def find_doubts(matching: Matching) -> dict[str, Doubt]:
-    """Nodes of the Keras side with weights that are refused."""
+    """The doubts about nodes of the Keras side with weights."""
     doubts: dict[str, Doubt] = {}
     for node, reason, spreads in _origins(matching):
-        for other in _reached(matching, node) if spreads else [node]:
+        for other in _with_consumers(matching, node) if spreads else [node]:
             doubts.setdefault(other, Doubt(reason))
     for node, partner in matching.partner.items():
         a, b = matching.left.op(node), matching.right.op(partner)
         if a is None or b is None or not a.weights:
             continue
         lone = _lone_bias if a.kind.has_statistics else _lone_norm
-        doubt = lone(matching, node) or _unfollowed(a, b)
+        doubt = lone(matching, node) or _order_doubt(a, b)
         if doubt is not None:
             doubts.setdefault(node, doubt)
     return doubts
 
 
-def _unfollowed(a: Op, b: Op) -> Doubt | None:
-    """The doubt about axes along which the order of features is not known."""
+def _order_doubt(a: Op, b: Op) -> Doubt | None:
+    """The doubt about axes whose order of features is lost, or unknown on both sides."""
     lost = {*a.attrs.get("lost", ()), *b.attrs.get("lost", ())}
     if lost:
         return Doubt(Reason(Code.ORDER_LOST), _along(lost, a, b))
@@ -76,14 +76,14 @@ def _unfollowed(a: Op, b: Op) -> Doubt | None:
 
 
 def _along(axes: set[str], *ops: Op) -> frozenset[str]:
-    """Roles of the weights that have one of the axes."""
+    """Roles of the weights with one of the axes."""
     weights = [(role, weight) for op in ops for role, weight in op.weights.items()]
     return frozenset(Role.of(role).whole for role, weight in weights if axes & weight.axes.keys())
 
 
 def _lone_norm(matching: Matching, node: str) -> Doubt | None:
-    """The doubt about a layer behind which one model alone has a batch norm, which may be folded into it."""
-    behind = [_open(matching, side, "succs", name) for side, name in _both(matching, node)]
+    """The doubt about a layer if only one model has a batch norm behind it: the other may have folded that norm."""
+    behind = [_open(matching, side, "succs", name) for side, name in _node_and_partner(matching, node)]
     for mine, theirs in (behind, behind[::-1]):
         norms = [op for op in mine if op.kind.has_statistics]
         if norms and not theirs:
@@ -92,8 +92,8 @@ def _lone_norm(matching: Matching, node: str) -> Doubt | None:
 
 
 def _lone_bias(matching: Matching, node: str) -> Doubt | None:
-    """The doubt about the mean of a batch norm in front of which one model alone adds a bias."""
-    before = [_open(matching, side, "preds", name) for side, name in _both(matching, node)]
+    """The doubt about the mean of a batch norm if only one model adds a bias in front of it."""
+    before = [_open(matching, side, "preds", name) for side, name in _node_and_partner(matching, node)]
     for mine, theirs in (before, before[::-1]):
         biased = [op for op in mine if "bias" in op.weights]
         if biased and theirs and not any("bias" in op.weights for op in theirs):
@@ -102,27 +102,27 @@ def _lone_bias(matching: Matching, node: str) -> Doubt | None:
     return None
 
 
-def _both(matching: Matching, node: str) -> list[tuple[Skeleton, str]]:
+def _node_and_partner(matching: Matching, node: str) -> list[tuple[Skeleton, str]]:
     return [(matching.left, node), (matching.right, matching.partner[node])]
 
 
 def _open(matching: Matching, side: Skeleton, direction: str, node: str) -> list[Op]:
     """Operations next to a node that have no partner."""
-    matched = matching.partner if side is matching.left else matching.taken
-    found = [side.op(other) for other, _ in getattr(side, direction).get(node, ()) if other not in matched]
-    return [op for op in found if op is not None]
+    matched = matching.partner if side is matching.left else matching.matched_right
+    neighbours = [side.op(other) for other, _ in getattr(side, direction).get(node, ()) if other not in matched]
+    return [op for op in neighbours if op is not None]
 
 
 def _origins(matching: Matching) -> Iterator[tuple[str, Reason, bool]]:
-    """Nodes that see or make another order of channels than their partners do, and whether it is passed on."""
+    """Nodes that read or make another order of channels than their partners, and whether they pass it on."""
     left, right, partner = matching.left, matching.right, matching.partner
     for node in left.nodes:
         a, b = left.op(node), right.op(partner[node]) if node in partner else None
         for source, *edges in matched_edges(matching, node) if node in partner else ():
-            if _rearranged(*edges):
+            if _rearranges(*edges):
                 reason = Reason(Code.REARRANGED)
                 yield source, reason, False
-                # Of queries and keys only products go on.
+                # Attention passes on values only: queries and keys end in their product.
                 yield node, reason, a is None or not a.kind.is_attention or edges[0].position > 1
         if a is None or b is None:
             continue
@@ -136,30 +136,34 @@ def _origins(matching: Matching) -> Iterator[tuple[str, Reason, bool]]:
             yield node, Reason.of(Code.OTHER_AXIS, axis=roles[0]), True
 
 
-def _rearranged(a: Edge, b: Edge) -> bool:
+def _rearranges(a: Edge, b: Edge) -> bool:
     first, second = (_arrangement(edge.expression) for edge in (a, b))
     if first != second:
         moving = any(_moves_features(part) for part in (*first.parts(), *second.parts()))
         return moving and not same_function(a.expression, b.expression, _certainly_alike)
-    return any(_moved_otherwise(x, y) for x, y in zip(first.parts(), second.parts(), strict=True))
+    return any(_moves_otherwise(x, y) for x, y in zip(first.parts(), second.parts(), strict=True))
 
 
 def _certainly_alike(a: Expression, b: Expression) -> bool:
-    return alike(a, b) and not _moved_otherwise(a, b)
+    return alike(a, b) and not _moves_otherwise(a, b)
 
 
 def _is_open(a: Op, b: Op) -> bool:
-    """Whether two matched operations of several values move them, and not certainly in the same way."""
+    """Whether two matched operations of several values may move them in different ways."""
     if a.kind.is_join or b.kind.is_join:
         return False
-    return _moved_otherwise(*(Expression(op.kind, op=op) for op in (a, b)))
+    return _moves_otherwise(*(Expression(op.kind, op=op) for op in (a, b)))
 
 
-def _moved_otherwise(a: Expression, b: Expression) -> bool:
-    """Whether two equal expressions move features in another way, or in one that cannot be told to be the same."""
+def _moves_otherwise(a: Expression, b: Expression) -> bool:
+    """Whether two equal expressions move features in different ways, or may do so."""
     if a.op is None or b.op is None or not (_moves_features(a) or _moves_features(b)):
         return False
-    return _move(a.op) != _move(b.op) or _told(a) != _told(b) or not (_is_told(a) and _is_told(b))
+    return (
+        _move(a.op) != _move(b.op)
+        or _told_by_constants(a) != _told_by_constants(b)
+        or not (_is_certain(a) and _is_certain(b))
+    )
 
 
 def _moves_features(expression: Expression) -> bool:
@@ -168,17 +172,17 @@ def _moves_features(expression: Expression) -> bool:
     if op is None or not _may_move(expression):
         return False
     named = op.attrs.get(op.kind.moves.named or "")
-    # Where it is not known which axes are concerned it may be those of features.
+    # Unknown axes may be axes of features.
     return named is None or any(FEATURE.fullmatch(word) for name in named for word in _words(name))
 
 
 def _words(named: Any) -> list[str]:
-    """The axes that a composite axis is made of, alone or with what is done along it."""
+    """The names in a composite axis, which stands alone or in front of the values of an attribute."""
     return str(named if isinstance(named, str) else named[0]).split()
 
 
 def _may_move(expression: Expression) -> bool:
-    """Whether its kind moves positions, or a constant operand says where they go, as a matrix does."""
+    """Whether its kind moves positions, or a constant operand does, as a permutation matrix."""
     if expression.op is None:
         return False
     moves = expression.op.kind.moves
@@ -190,17 +194,19 @@ def _constants(expression: Expression) -> list[Op]:
 
 
 def _arrangement(expression: Expression) -> Expression:
-    """An expression without what happens to every element of one value alike."""
-    made: dict[int, Expression] = {}
+    """An expression without the operations that treat all elements of one value alike."""
+    arrangements: dict[int, Expression] = {}
     waiting = [expression]
     while waiting:
         current = waiting[-1]
-        below = [operand for operand in current.operands if id(operand) not in made]
+        below = [operand for operand in current.operands if id(operand) not in arrangements]
         if below:
             waiting += below
         else:
-            made[id(waiting.pop())] = _without_pointwise(current, [made[id(o)] for o in current.operands])
-    return made[id(expression)]
+            arrangements[id(waiting.pop())] = _without_pointwise(
+                current, [arrangements[id(o)] for o in current.operands]
+            )
+    return arrangements[id(expression)]
 
 
 def _without_pointwise(expression: Expression, operands: list[Expression]) -> Expression:
@@ -213,51 +219,57 @@ def _without_pointwise(expression: Expression, operands: list[Expression]) -> Ex
 
 
 def _move(op: Op) -> tuple[Any, ...]:
-    """What an operation does along axes of features, free of layout."""
+    """The move that an operation makes along axes of features, free of layout."""
     moves, named = op.kind.moves, op.attrs.get(op.kind.moves.named or "")
-    held = by_dim(op.attrs.get(moves.dims or ""))
+    by_dimension = by_dim(op.attrs.get(moves.dims or ""))
     if named is None:
-        along = sorted(held.values()) if held and None not in held.values() else []
+        along = sorted(by_dimension.values()) if by_dimension and None not in by_dimension.values() else []
     else:
         along = sorted(name for name in named if any(map(FEATURE.fullmatch, _words(name))))
     stacked = op.kind.is_join and op.shapes[0][op.attrs["axis"]] == len(op.inputs)
     return (along, stacked, *(op.attrs.get(name) for name in moves.known_by))
 
 
-def _is_told(expression: Expression) -> bool:
-    """Whether it is known where positions go: along which axes, and by which numbers where a constant tells."""
+def _is_certain(expression: Expression) -> bool:
+    """Whether the axes along which positions move are known, and the constants that direct them."""
     op = expression.op
     if op is None or op.kind.moves.motion is Motion.UNKNOWN:
         return False
-    held = by_dim(op.attrs.get(op.kind.moves.dims or ""))
-    along = op.attrs.get(op.kind.moves.named or "") is not None or (held is not None and None not in held.values())
+    by_dimension = by_dim(op.attrs.get(op.kind.moves.dims or ""))
+    along = op.attrs.get(op.kind.moves.named or "") is not None or (
+        by_dimension is not None and None not in by_dimension.values()
+    )
     alone = op.kind.is_join or op.kind.moves.motion is not Motion.ALONG
-    return (along or alone) and all(map(_is_ordered, _constants(expression))) and None not in _told(expression)
+    return (
+        (along or alone)
+        and all(map(_is_ordered, _constants(expression)))
+        and None not in _told_by_constants(expression)
+    )
 
 
 def _is_ordered(constant: Op) -> bool:
-    """Whether the text of a constant's values tells their order: of one axis it does, and equal ones have none."""
+    """Whether the digest of a constant tells the order of its values: along one axis, or because all are equal."""
     shape = constant.shapes[0] if constant.shapes else ()
     return max(shape, default=1) == prod(shape) or constant.attrs.get("fill") is not None
 
 
-def _told(expression: Expression) -> list[str | None]:
-    """What the constants hold that tell where positions go."""
+def _told_by_constants(expression: Expression) -> list[str | None]:
+    """The values of the constants that direct where positions go."""
     told = expression.op is not None and expression.op.kind.moves.by_operand
     return [constant.attrs.get("values") for constant in _constants(expression)] if told else []
 
 
-def _reached(matching: Matching, node: str) -> list[str]:
-    """A node and, as far as the order of its channels is visible, what reads it."""
-    reached: dict[str, None] = {}
+def _with_consumers(matching: Matching, node: str) -> list[str]:
+    """A node and its consumers, direct and indirect, as far as the order of its channels shows."""
+    reachable: dict[str, None] = {}
     waiting = [node]
     while waiting:
         current = waiting.pop()
-        if current in reached:
+        if current in reachable:
             continue
-        reached[current] = None
+        reachable[current] = None
         op = matching.left.op(current)
         mixes = op is not None and op.kind.mixes and op.attrs.get("groups", 1) == 1
         if not mixes:
             waiting += [other for other, _ in matching.left.succs.get(current, ())]
-    return list(reached)
+    return list(reachable)

@@ -1,7 +1,7 @@
 """Whether two expressions are one function, however they are spelled: numbers as a second witness.
 
-What is computed element by element is computed, for elements that are drawn; anything else is a function of which
-no more is known than that it gives equal results for equal operands with equal hyper-parameters.
+Pointwise operations are computed on random elements. Any other operation counts as an unknown function: equal
+operands and equal hyper-parameters give equal results, and no more is known of it.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from autoport.graph import Op
-from autoport.graph.vocabulary.functions import Floats, computed
+from autoport.graph.vocabulary.functions import Floats, compute
 from autoport.matching.evidence import Expression
 
 SIZE = 400
-# Near to zero, where bounds and epsilons show, and far away, where tails do.
+# Near zero bounds and epsilons show, far away tails do.
 SCALES = (1e-9, 1e-3, 0.3, 1.0, 4.0, 40.0)
 # Both frameworks write some of their constants down as float32.
 RELATIVE, ABSOLUTE = 1e-6, 1e-12
@@ -26,7 +26,7 @@ Alike = Callable[[Expression, Expression], bool]
 
 
 def same_function(a: Expression, b: Expression, alike: Alike) -> bool:
-    """Whether two expressions compute the same of the same input; False also where that is not known.
+    """Whether two expressions are the same function of the same input; False also if nobody knows.
 
     Args:
         a: an expression.
@@ -39,7 +39,7 @@ def same_function(a: Expression, b: Expression, alike: Alike) -> bool:
 
 
 class _Values:
-    """Elements of what expressions compute."""
+    """Computes expressions on random elements."""
 
     def __init__(self, alike: Alike) -> None:
         self._alike = alike
@@ -49,16 +49,18 @@ class _Values:
 
     def of(self, expression: Expression) -> Floats:
         """The elements of one expression."""
-        made: dict[int, Floats] = {}
+        elements: dict[int, Floats] = {}
         waiting = [expression]
         while waiting:
             current = waiting[-1]
-            below = [operand for operand in current.operands if id(operand) not in made]
+            below = [operand for operand in current.operands if id(operand) not in elements]
             if below:
                 waiting += below
             else:
-                made[id(waiting.pop())] = self._value(current, [made[id(operand)] for operand in current.operands])
-        return made[id(expression)]
+                elements[id(waiting.pop())] = self._value(
+                    current, [elements[id(operand)] for operand in current.operands]
+                )
+        return elements[id(expression)]
 
     def _value(self, expression: Expression, operands: list[Floats]) -> Floats:
         op = expression.op
@@ -67,12 +69,12 @@ class _Values:
         fill = op.attrs.get("fill")
         if fill is not None:
             return np.full(SIZE, fill)
-        result = computed(op.kind, op.attrs, operands) if operands and not _crosses_axes(op) else None
+        result = compute(op.kind, op.attrs, operands) if operands and not _crosses_axes(op) else None
         return self._opaque_value(expression, op, operands) if result is None else result
 
     def _opaque_value(self, expression: Expression, op: Op, operands: list[Floats]) -> Floats:
-        known = operands or op.attrs.get("values") is not None
-        for other, others, value in self._opaque if known else ():
+        comparable = operands or op.attrs.get("values") is not None
+        for other, others, value in self._opaque if comparable else ():
             same = other.label == expression.label and len(others) == len(operands)
             if same and all(map(_equal, operands, others)) and self._alike(other, expression):
                 return value
@@ -82,17 +84,17 @@ class _Values:
 
 
 def _crosses_axes(op: Op) -> bool:
-    """Whether operands lie on each other along axes of other names, so that places are not elements."""
+    """Whether operands meet along axes of different names: elements at one place do not belong together then."""
     return bool(op.attrs.get("reads", {}).get("operands"))
 
 
 def _draws() -> Iterator[Floats]:
     rng = np.random.default_rng(0)
     while True:
-        yield _drawn(rng)
+        yield _draw_numbers(rng)
 
 
-def _drawn(rng: np.random.Generator) -> Floats:
+def _draw_numbers(rng: np.random.Generator) -> Floats:
     """Numbers of every scale, with zeros and halves among them."""
     values: Floats = rng.normal(size=SIZE) * rng.choice(SCALES, SIZE)
     halves = rng.random(SIZE) < 0.2
@@ -101,7 +103,7 @@ def _drawn(rng: np.random.Generator) -> Floats:
 
 
 def _with_specials(values: Floats) -> Floats:
-    """The same with what functions may treat in a way of their own."""
+    """The same, with values that functions may treat specially in front."""
     return np.asarray([np.nan, np.inf, -np.inf, *values[3:]])
 
 

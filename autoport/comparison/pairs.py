@@ -1,4 +1,4 @@
-"""Matched operations with the weights they have in common."""
+"""Pairs of matched operations with the weights that both have, and what is left without a partner."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Pair(TwoSided[Op]):
         tf: the Keras operation.
         torch: the PyTorch operation.
         weights: their weights by role, with both layouts.
-        reason: why they are a pair.
+        reason: why the operations are a pair.
     """
 
     tf: Op
@@ -38,7 +38,7 @@ class Unmatched:
 
     Attributes:
         op: the operation; None for a tensor that the forward pass does not read.
-        tensors: paths of the tensors concerned.
+        tensors: paths of its tensors.
         reason: why it has no partner.
     """
 
@@ -48,23 +48,23 @@ class Unmatched:
 
 
 def find_unmatched(
-    matching: Matching, side: int, refused: Mapping[str, Reason], known: Collection[str]
+    matching: Matching, side: int, refused: Mapping[str, Reason], matched: Collection[str]
 ) -> list[Unmatched]:
-    """What a side has and the plan does not carry over.
+    """Operations and tensors of a side that have no partner, or are refused.
 
     Args:
         matching: the pairs of nodes.
         side: 0 for the Keras model, 1 for the PyTorch model.
         refused: tensors of matched operations that are refused, with reasons.
-        known: tensors that are matched elsewhere.
+        matched: tensors that are matched elsewhere.
     """
     graph = (matching.left, matching.right)[side].graph
     free = matching.free_right if side else matching.free_left
-    ambiguous, read = matching.ambiguous[side], graph.read_tensors()
+    ambiguous, read_paths = matching.ambiguous[side], graph.read_tensors()
     rows = []
     for op in graph.ops():
-        if op.name in free and not any(path in known for path in op.tensors):
-            dead = op.tensors and read.isdisjoint(op.tensors)
+        if op.name in free and not any(path in matched for path in op.tensors):
+            dead = op.tensors and read_paths.isdisjoint(op.tensors)
             reason = Reason(Code.DEAD if dead else _code(graph, op))
             rows.append(Unmatched(op, tuple(op.tensors), ambiguous.get(op.name, reason)))
     rows += [Unmatched(None, (path,), reason) for path, reason in refused.items()]
@@ -72,7 +72,7 @@ def find_unmatched(
     rows += [
         Unmatched(None, (path,), Reason(Code.NO_READER))
         for path, tensor in graph.tensors.items()
-        if tensor.trainable and path not in used and path not in known
+        if tensor.trainable and path not in used and path not in matched
     ]
     return rows
 
@@ -85,14 +85,14 @@ def _code(graph: Graph, op: Op) -> Code:
 
 
 def _weights(tf: Op, torch: Op, doubt: Doubt | None) -> tuple[list[WeightPair], list[Refusal]]:
-    """Weights by role, and those that are refused."""
+    """Pairs of weights by role, and refusals."""
     roles = roles_of(tf, torch)
     if doubt is not None and doubt.roles is None:
         return [], [Refusal(role, doubt.reason) for role in roles]
     pairs, refusals = pair_weights(tf, torch)
     if doubt is None:
         return pairs, refusals
-    # What one side lacks is a constant, for which no order matters.
+    # A constant stands for the weight that one side lacks: it has no order.
     filled = {pair.role for pair in pairs if pair.tf is None or pair.torch is None}
     doubted = [role for role in roles if role not in filled and doubt.concerns(role)]
     others = [refusal for refusal in refusals if refusal.role not in doubted]

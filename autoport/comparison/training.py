@@ -1,7 +1,7 @@
 """Weights that a forward pass reads in training mode only: auxiliary heads, branches that inference skips.
 
-Both models are recorded once more, in training mode, without being run; what is matched there and is
-open otherwise belongs to the match, too.
+Both models are recorded once more, in training mode, without being run. A pair that is matched there and open
+otherwise joins the match.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class InTraining:
-    """What training mode adds.
+    """The pairs that training mode adds to a match.
 
     Attributes:
         pairs: matched operations of which no tensor is matched in evaluation mode.
-        differences: in what they disagree.
+        differences: the differences between them.
     """
 
     pairs: list[Pair] = field(default_factory=list)
@@ -43,16 +43,16 @@ class InTraining:
 
 
 def match_in_training(
-    graphs: Both[Graph], record: Callable[[], Both[Graph]] | None, taken: Collection[str]
+    graphs: Both[Graph], record: Callable[[], Both[Graph]] | None, matched: Collection[str]
 ) -> InTraining:
-    """Matches what evaluation mode leaves open; nothing, if every trainable weight is read there.
+    """Matches what evaluation mode leaves open; nothing, if the forward pass reads every trainable weight there.
 
     Args:
         graphs: both models as they were read in evaluation mode.
         record: records both models in training mode.
-        taken: paths of the tensors of both sides that are matched already.
+        matched: paths of the tensors of both sides that are matched already.
     """
-    if record is None or not any(map(_unread, graphs)):
+    if record is None or not any(map(_has_unread_weights, graphs)):
         return InTraining()
     try:
         left, right = record().map(_without_dropout)
@@ -61,17 +61,17 @@ def match_in_training(
         return InTraining()
     matching = match_skeletons(skeleton(canonicalize(left)), skeleton(canonicalize(right)))
     pairs, _ = pair_tensors(matching, find_doubts(matching))
-    read = graphs.tf.read_tensors() | graphs.torch.read_tensors()
-    found = [pair for pair in pairs if _is_new(pair, taken, read)]
+    read_paths = graphs.tf.read_tensors() | graphs.torch.read_tensors()
+    new_pairs = [pair for pair in pairs if _is_new(pair, matched, read_paths)]
     return InTraining(
-        [replace(pair, reason=Reason.of(Code.IN_TRAINING, reason=pair.reason)) for pair in found],
-        [difference for pair in found for difference in _differences(matching, pair.tf)],
+        [replace(pair, reason=Reason.of(Code.IN_TRAINING, reason=pair.reason)) for pair in new_pairs],
+        [difference for pair in new_pairs for difference in _differences(matching, pair.tf)],
     )
 
 
-def _unread(graph: Graph) -> bool:
-    read = graph.read_tensors()
-    return any(tensor.trainable and path not in read for path, tensor in graph.tensors.items())
+def _has_unread_weights(graph: Graph) -> bool:
+    read_paths = graph.read_tensors()
+    return any(tensor.trainable and path not in read_paths for path, tensor in graph.tensors.items())
 
 
 def _without_dropout(graph: Graph) -> Graph:
@@ -81,12 +81,12 @@ def _without_dropout(graph: Graph) -> Graph:
     return graph
 
 
-def _is_new(pair: Pair, taken: Collection[str], read: set[str]) -> bool:
+def _is_new(pair: Pair, matched: Collection[str], read_paths: set[str]) -> bool:
     """Whether all its tensors are open, and some are not read in evaluation mode."""
     tensors = {*pair.tf.tensors, *pair.torch.tensors}
-    return bool(pair.weights) and tensors.isdisjoint(taken) and not tensors <= read
+    return bool(pair.weights) and tensors.isdisjoint(matched) and not tensors <= read_paths
 
 
 def _differences(matching: Matching, op: Op) -> list[Difference]:
-    found = [*edge_differences(matching, op.name), *node_differences(matching, op.name)]
-    return [replace(difference, training_only=True) for difference in found]
+    differences = [*edge_differences(matching, op.name), *node_differences(matching, op.name)]
+    return [replace(difference, training_only=True) for difference in differences]

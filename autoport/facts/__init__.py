@@ -1,1 +1,1 @@
-"""What every step may state: places in models, and reasons. Data; `__str__` makes the words."""
+"""Facts that every step may state, as data: places in models, and reasons. `__str__` makes the words."""

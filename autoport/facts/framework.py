@@ -1,4 +1,4 @@
-"""The two sides of every match, and one type for what both of them have."""
+"""The two sides of every match, and one type for values that both have."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ class Both(TwoSided[T]):
     torch: T
 
     def map(self, function: Callable[[T], U]) -> Both[U]:
-        """What a function makes of each."""
+        """The results of a function of each."""
         return Both(function(self.tf), function(self.torch))
 
     @staticmethod
     def of(make: Callable[[Framework], U]) -> Both[U]:
-        """What a function makes for each side."""
+        """The results of a function of each side."""
         return Both(make(Framework.TF), make(Framework.TORCH))

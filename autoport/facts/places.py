@@ -1,4 +1,4 @@
-"""Where in a model a fact belongs."""
+"""Places in models: the operation, edge, output or model that a fact is about."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Place:
     Attributes:
         path: the layer or module of the operation.
         kind: its class, or the name of the function.
-        producer: for an edge, the place whose value is read; the other attributes are those of the consumer.
+        producer: for an edge, the place that makes the value; the other attributes are those of the consumer.
         port: for an output of the model, which one.
         model: for a model as a whole, its side.
         name: the operation's key in the graph of its side.

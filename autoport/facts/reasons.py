@@ -1,4 +1,4 @@
-"""Why something is as it is: a code, and what it is about. One table turns codes into sentences.
+"""Reasons: a code, and the operands of its sentence. One table turns codes into sentences.
 
     Reason.of(Code.AUTOMORPHIC, choices=2)      "automorphic: 2 choices that give the same function, ..."
 
@@ -170,7 +170,7 @@ SENTENCES: dict[Code, str] = {
 
 
 class Several(tuple[Any, ...]):
-    """Operands of one kind; a sentence says what stands between them: `{sources: and }`, a comma by itself."""
+    """Operands of one kind; a sentence says what to put between them: `{sources: and }`, else a comma."""
 
     def __format__(self, joint: str) -> str:
         return (joint or ", ").join(map(str, self))
@@ -192,8 +192,8 @@ class Reason:
     """One reason.
 
     Attributes:
-        code: which.
-        operands: what it is about, by the name that its sentence uses: places, paths, roles, numbers, other reasons.
+        code: the kind of reason.
+        operands: by the name that its sentence uses: places, paths, roles, numbers, other reasons.
 
     Example:
         >>> str(Reason.of(Code.SEVERAL_PARTNERS, number=2))

@@ -1,6 +1,6 @@
-"""What a difference is about on one side: hyper-parameters as they are, and what is more than a number.
+"""The two values of a difference: hyper-parameters as they are, and types for what is more than a number.
 
-`text` says any of them in words; `None` is what a side does not have.
+`text` puts any of them in words; a side that lacks the value has `None`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from autoport.facts.places import Place
 
-# Operations that are listed by name.
+# Operations that a text lists by name.
 MOST_SHOWN = 3
 
 
@@ -26,8 +26,8 @@ class Operations:
 
 
 @dataclass(frozen=True)
-class Read:
-    """What an operation reads, in the order of its operands."""
+class OperandPlaces:
+    """The places that an operation reads, in the order of its operands."""
 
     places: tuple[Place, ...]
 
@@ -36,7 +36,7 @@ class Read:
 
 
 @dataclass(frozen=True)
-class Unmatched:
+class LoneOperations:
     """Operations that one side computes and the other does not."""
 
     places: tuple[Place, ...]
@@ -48,7 +48,7 @@ class Unmatched:
 
 @dataclass(frozen=True)
 class Along:
-    """Axes of the data that something lies along.
+    """Axes of the data that an axis of an operation lies along.
 
     Attributes:
         what: an axis of an operation, `input` or `output`.
@@ -75,7 +75,7 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Momentum:
-    """How much of a batch goes into moving statistics, the PyTorch way; Keras says what of them is kept."""
+    """The share of a batch in moving statistics, as PyTorch gives it; Keras gives the share of the old statistics."""
 
     share: float
 
@@ -83,7 +83,7 @@ class Momentum:
         return f"{self.share} ({1 - self.share:g} in Keras)"
 
 
-def frozen(value: Any) -> Any:
+def freeze(value: Any) -> Any:
     """A hyper-parameter as an immutable value.
 
     Example:
@@ -91,7 +91,7 @@ def frozen(value: Any) -> Any:
         ((1, 2), 3)
     """
     if isinstance(value, (list, tuple)):
-        return tuple(map(frozen, value))
+        return tuple(map(freeze, value))
     return value if isinstance(value, Hashable) else str(value)
 
 

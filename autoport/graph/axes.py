@@ -1,9 +1,9 @@
 """Names for the axes of data, kept through reshapes, so that a flattened map is known as `(h w c)`.
 
-An axis is a row of segments (what a concatenation put side by side), a segment a product of atoms
-(what a reshape multiplied). An atom is an object, so what is learned of it later holds everywhere:
-a reshape may split it into parts, and a convolution that reads a part may give it its name. That is
-how a dense layer whose outputs are reshaped to a map learns that they are `(h w c)`.
+An axis is a row of segments: a concatenation puts them side by side. A segment is a product of atoms: a
+reshape multiplies them. An atom is an object, so what one place learns of it holds everywhere: a reshape
+may split it into parts, and a convolution that reads a part may name it. So a dense layer whose outputs
+are reshaped to a map learns that they are `(h w c)`.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class Atom:
     Attributes:
         size: number of positions.
         name: `n`, `c`, `h`, ...; None for a part that nothing has named yet, `?` if it cannot be known.
-        parts: what a reshape has split it into, outermost first.
-        parent: what it is a part of.
+        parts: the atoms that a reshape split it into, outermost first.
+        parent: the atom that it is a part of.
         origin: the atom that it was before pooling, padding or slicing changed its size.
-        lost: whether the order of its positions cannot be known any more: two orders met of which neither
-            could be given to the other, or what was composed was cut across.
-        copies: whether all positions hold the same.
+        lost: whether the order of its positions is lost for good. Two orders met and neither side could take
+            the other's, or an operation cut across a composite axis.
+        copies: whether all positions hold the same value.
     """
 
     size: int
@@ -40,7 +40,7 @@ class Atom:
     copies: bool = False
 
     def call(self, name: str) -> None:
-        """Names an atom that has no name, and what it was resized from."""
+        """Names an atom that has no name, and the atoms that it was resized from."""
         atom: Atom | None = self
         while atom is not None and atom.name is None:
             atom.name = name
@@ -49,6 +49,7 @@ class Atom:
 
 Segment = tuple[Atom, ...]
 Axis = tuple[Segment, ...]
+Axes = tuple[Axis, ...]
 
 
 def axis(name: str | None, size: int) -> Axis:
@@ -56,12 +57,12 @@ def axis(name: str | None, size: int) -> Axis:
     return ((Atom(size, name),) if size != 1 else (),)
 
 
-def unfolded(name: str, sizes: Sequence[int]) -> list[Axis]:
-    """An axis of that name as several dimensions."""
-    whole = Atom(math.prod(sizes), name)
+def unfold(name: str, sizes: Sequence[int]) -> list[Axis]:
+    """One axis, unfolded to several dimensions of some sizes."""
+    composite = Atom(math.prod(sizes), name)
     large = [size for size in sizes if size != 1]
-    parts = [whole] if len(large) == 1 else [Atom(size, None, parent=whole) for size in large]
-    whole.parts = parts if len(large) > 1 else []
+    parts = [composite] if len(large) == 1 else [Atom(size, None, parent=composite) for size in large]
+    composite.parts = parts if len(large) > 1 else []
     rest = iter(parts)
     return [((next(rest),) if size != 1 else (),) for size in sizes]
 
@@ -76,27 +77,27 @@ def axis_size(segments: Axis) -> int:
     return sum(segment_size(segment) for segment in segments)
 
 
-def unknown(shape: Sequence[int]) -> tuple[Axis, ...]:
-    """Axes of which nothing is known but their sizes."""
+def unknown_axes(shape: Sequence[int]) -> tuple[Axis, ...]:
+    """Axes without names: only their sizes are known."""
     return tuple(axis(UNKNOWN, size) for size in shape)
 
 
-def lost(shape: Sequence[int]) -> tuple[Axis, ...]:
-    """Axes whose order cannot be known any more."""
+def lost_axes(shape: Sequence[int]) -> tuple[Axis, ...]:
+    """Axes whose order of positions is lost."""
     return tuple(((Atom(size, UNKNOWN, lost=True),) if size != 1 else (),) for size in shape)
 
 
 def leaves(segment: Sequence[Atom]) -> list[Atom]:
     """The atoms of a segment, each as the parts that it was split into."""
-    found: list[Atom] = []
+    parts: list[Atom] = []
     waiting = list(reversed(segment))
     while waiting:
         atom = waiting.pop()
         if atom.parts:
             waiting += reversed(atom.parts)
         else:
-            found.append(atom)
-    return found
+            parts.append(atom)
+    return parts
 
 
 def is_known(segments: Axis) -> bool:
@@ -105,13 +106,13 @@ def is_known(segments: Axis) -> bool:
 
 
 def is_lost(segments: Axis) -> bool:
-    """Whether the order of positions along the axis cannot be known any more."""
+    """Whether the order of positions along the axis is lost."""
     return any(atom.lost for segment in segments for atom in leaves(segment))
 
 
 def is_plain(segments: Axis) -> bool:
-    """Whether an axis is not composed of others."""
-    return len(segments) == 1 and len(spelled(segments[0])) <= 1
+    """Whether an axis is a single one, not a composite of several."""
+    return len(segments) == 1 and len(named_sizes(segments[0])) <= 1
 
 
 def name_plain(segments: Axis, name: str) -> None:
@@ -122,18 +123,18 @@ def name_plain(segments: Axis, name: str) -> None:
 
 
 def name_parts(segments: Axis, name: str) -> None:
-    """Names the parts along an axis that channels were split into and that have no name."""
+    """Names the nameless parts of channels along an axis."""
     for atom in (leaf for segment in segments for leaf in leaves(segment)):
         if _root(atom).name in (None, "c"):
             atom.call(name)
 
 
 def of_channels(segments: Axis) -> bool:
-    """Whether all parts along an axis are some that channels were split into."""
+    """Whether all parts along an axis are parts of channels."""
     return all(_root(leaf).name == "c" for segment in segments for leaf in leaves(segment))
 
 
-def copied(segments: Axis, size: int) -> Axis:
+def copy_axis(segments: Axis, size: int) -> Axis:
     """An axis of that size: itself, or copies of its one position."""
     if axis_size(segments) == size:
         return segments
@@ -147,7 +148,7 @@ def plain_name(segments: Axis) -> str | None:
 
 
 def known_name(segments: Axis, *, ordered: bool = False) -> str | None:
-    """The names along an axis in one text, sorted unless `ordered`; None if one lacks."""
+    """The names along an axis in one text, sorted unless `ordered`; None if one is missing."""
     atoms = [leaf for segment in segments for leaf in leaves(segment)]
     names = [atom.name for atom in atoms if atom.name not in (None, UNKNOWN)]
     if not names or len(names) < len(atoms):
@@ -155,30 +156,30 @@ def known_name(segments: Axis, *, ordered: bool = False) -> str | None:
     return " ".join(str(name) for name in (names if ordered else sorted(map(str, names))))
 
 
-def resized(segments: Axis, size: int) -> Axis:
+def resize(segments: Axis, size: int) -> Axis:
     """The axis after padding, pooling or slicing changed its size."""
     if axis_size(segments) == size:
         return segments
     atoms = leaves(segments[0]) if len(segments) == 1 else []
     if len(atoms) == 1 and size != 1:
         return ((Atom(size, atoms[0].name, origin=atoms[0], lost=atoms[0].lost),),)
-    return lost([size])[0] if len(atoms) > 1 or len(segments) > 1 else axis(UNKNOWN, size)
+    return lost_axes([size])[0] if len(atoms) > 1 or len(segments) > 1 else axis(UNKNOWN, size)
 
 
-def sliced(segments: Axis, start: int, stop: int) -> Axis:
-    """The positions of an axis from `start` up to `stop`; what a concatenation put side by side comes apart again."""
+def slice_axis(segments: Axis, start: int, stop: int) -> Axis:
+    """The positions of an axis from `start` up to `stop`; the segments of a concatenation come apart again."""
     result: list[Segment] = []
     for segment in segments:
         size = segment_size(segment)
         first, last = max(start, 0), min(stop, size)
         if first < last:
-            result += resized((segment,), last - first)
+            result += resize((segment,), last - first)
         start, stop = start - size, stop - size
     return tuple(result)
 
 
-def concatenated(parts: Sequence[Axis]) -> Axis:
-    """Axes put side by side; plain ones of one name next to each other stay one segment, also those of one position."""
+def concatenate(parts: Sequence[Axis]) -> Axis:
+    """Axes side by side; neighbours that are plain and have one name become one segment, even at size 1."""
     if all(axis_size(part) == 1 for part in parts):
         return axis(None, len(parts))
     joined: list[Segment] = []
@@ -192,20 +193,20 @@ def concatenated(parts: Sequence[Axis]) -> Axis:
     return tuple(joined)
 
 
-def reshaped(axes: Sequence[Axis], shape: Sequence[int]) -> tuple[Axis, ...]:
-    """Axes after a reshape: equal products of old and new sizes are regrouped piece by piece."""
+def reshape(axes: Sequence[Axis], shape: Sequence[int]) -> tuple[Axis, ...]:
+    """Axes after a reshape: the shortest runs of old and new sizes with equal products are regrouped one by one."""
     result: list[Axis] = []
     old, new = list(axes), list(shape)
     while old or new:
-        taken, wanted = [old.pop(0)] if old else [], [new.pop(0)] if new else []
-        while _product(taken) != math.prod(wanted):
-            if _product(taken) < math.prod(wanted) and old:
-                taken.append(old.pop(0))
+        group, sizes = [old.pop(0)] if old else [], [new.pop(0)] if new else []
+        while _product(group) != math.prod(sizes):
+            if _product(group) < math.prod(sizes) and old:
+                group.append(old.pop(0))
             elif new:
-                wanted.append(new.pop(0))
+                sizes.append(new.pop(0))
             else:
-                return unknown(shape)
-        result += _regrouped(taken, wanted)
+                return unknown_axes(shape)
+        result += _regroup(group, sizes)
     return tuple(result)
 
 
@@ -213,28 +214,28 @@ def _product(axes: Sequence[Axis]) -> int:
     return math.prod(axis_size(a) for a in axes)
 
 
-def _regrouped(taken: list[Axis], wanted: list[int]) -> list[Axis]:
-    """Distributes the atoms of `taken` over dimensions of the sizes `wanted`."""
-    large = [a for a in taken if axis_size(a) != 1]
-    if large and sum(size != 1 for size in wanted) == 1 and all(len(a) == 1 for a in large[1:]):
+def _regroup(axes: list[Axis], sizes: list[int]) -> list[Axis]:
+    """Distributes the atoms of `axes` over dimensions of the sizes `sizes`."""
+    large = [a for a in axes if axis_size(a) != 1]
+    if large and sum(size != 1 for size in sizes) == 1 and all(len(a) == 1 for a in large[1:]):
         # What was put side by side along the outermost axis stays side by side.
         inner = tuple(atom for a in large[1:] for atom in leaves(a[0]))
         merged = tuple((*segment, *inner) for segment in large[0])
-        return [merged if size != 1 else axis(None, 1) for size in wanted]
+        return [merged if size != 1 else axis(None, 1) for size in sizes]
     if any(len(a) > 1 for a in large):
-        return list(lost(wanted))
+        return list(lost_axes(sizes))
     atoms = [atom for a in large for atom in leaves(a[0])]
     result: list[Axis] = []
-    for size in wanted:
+    for size in sizes:
         segment = _take(atoms, size)
         if segment is None:
-            return list(lost(wanted))
+            return list(lost_axes(sizes))
         result.append((tuple(segment),))
     return result
 
 
 def _take(atoms: list[Atom], size: int) -> list[Atom] | None:
-    """Removes atoms with the product `size` from the front, splitting one if need be."""
+    """Removes atoms with the product `size` from the front, and splits one if it must."""
     segment: list[Atom] = []
     room = size
     while room > 1:
@@ -260,25 +261,25 @@ def _split(atom: Atom, outer: int) -> list[Atom]:
     return atom.parts
 
 
-def spelled(segment: Segment) -> list[tuple[str, int]]:
+def named_sizes(segment: Segment) -> list[tuple[str, int]]:
     """Names and sizes of a segment, for a layout.
 
-    Parts of an atom that stand together again in their order, and that nothing has named, are that
-    atom. Other parts without a name are numbered behind the name of what they are part of.
+    Nameless parts of an atom that stand together in their order are that atom. Other nameless parts get the
+    name of their atom and a number.
     """
     atoms = leaves(segment)
     named: list[tuple[str, int]] = []
     while atoms:
         root = _root(atoms[0])
-        whole = leaves([root])
-        together = atoms[: len(whole)]
-        if len(whole) > 1 and together == whole and all(leaf.name is None for leaf in whole):
+        siblings = leaves([root])
+        together = atoms[: len(siblings)]
+        if len(siblings) > 1 and together == siblings and all(leaf.name is None for leaf in siblings):
             named.append((root.name or UNKNOWN, root.size))
-            atoms = atoms[len(whole) :]
+            atoms = atoms[len(siblings) :]
         else:
             leaf = atoms.pop(0)
-            named.append((leaf.name or f"{root.name or 'x'}{whole.index(leaf) + 1}", leaf.size))
-    return _distinct(named)
+            named.append((leaf.name or f"{root.name or 'x'}{siblings.index(leaf) + 1}", leaf.size))
+    return _number_duplicates(named)
 
 
 def _root(atom: Atom) -> Atom:
@@ -287,8 +288,8 @@ def _root(atom: Atom) -> Atom:
     return atom
 
 
-def _distinct(named: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
-    """Numbers names that occur several times."""
+def _number_duplicates(named: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    """Adds a number to names that occur several times."""
     seen: Counter[str] = Counter()
     result = []
     for name, size in named:

@@ -28,14 +28,14 @@ SPATIAL: Mapping[int, str] = {1: "w", 2: "h w", 3: "d h w"}
 
 
 def input_axes(rank: int, *, whole: bool) -> tuple[str, ...]:
-    """Names of the axes of a channels-last model input; rows of whole numbers are tokens."""
+    """Names of the axes of a channels-last model input; rows of integers are tokens."""
     if whole and rank == 2:
         return "n", "t"
     return INPUT_AXES.get(rank, tuple(f"a{k}" for k in range(rank)))
 
 
 class Builder(Emitter):
-    """Appends layers, too."""
+    """Appends layers, and all that an `Emitter` does."""
 
     def conv(
         self,
@@ -72,11 +72,11 @@ class Builder(Emitter):
         inside = tuple(size for size, axis in zip(self.graph.shape(x), axes, strict=True) if axis not in "nc")
         extents = _kernel_extents(kernel, len(inside))
         pointwise = set(extents) == {1}
-        whole = inside == extents and not pointwise and not any(any(pair) for pair in padding)
+        covers_input = inside == extents and not pointwise and not any(any(pair) for pair in padding)
         sizes = tuple(kernel.sizes.get(axis, 1) for axis in ("g", "i", "o"))
-        dense = groups == 1 and not transposed and (whole or pointwise)
-        summed = [*SPATIAL[len(inside)].split(), "i"] if dense and whole else ["i"] if groups == 1 else []
-        kernel = _numbered(kernel, summed)
+        dense = groups == 1 and not transposed and (covers_input or pointwise)
+        summed = [*SPATIAL[len(inside)].split(), "i"] if dense and covers_input else ["i"] if groups == 1 else []
+        kernel = _number_axes(kernel, summed)
         features = (sizes[1] * math.prod(extents), sizes[2]) if dense else (*sizes, extents, transposed)
         return self.emit(
             "dense" if dense else "conv",
@@ -176,7 +176,7 @@ class Builder(Emitter):
         """Pooling of kind `max_pool` or `avg_pool`; over the whole of space it is global.
 
         Args:
-            kind: what is done with the positions of a window.
+            kind: the kind of pooling.
             x: input.
             out: shape of the output.
             layout: data axes, for example `n h w c`.
@@ -189,8 +189,8 @@ class Builder(Emitter):
         space = tuple(dim for dim, axis in enumerate(axes) if axis not in "nc")
         padded = any(map(any, padding))
         # Counted from the last dimension, because a single image has no batch.
-        whole = tuple(self.graph.shape(x)[dim - len(axes)] for dim in space) == kernel_size and not padded
-        if whole and not attrs.keys() & {"dilation", "divisor_override"}:
+        is_global = tuple(self.graph.shape(x)[dim - len(axes)] for dim in space) == kernel_size and not padded
+        if is_global and not attrs.keys() & {"dilation", "divisor_override"}:
             return self.emit(f"global_{kind}", [x], out, dims=space)
         if not padded:
             attrs.pop("count_include_pad", None)
@@ -199,7 +199,7 @@ class Builder(Emitter):
     def embedding(self, x: Value, table: Piece, out: Shape, **attrs: Any) -> Value:
         """A look-up of rows; the table has axes `v` (vocabulary) and `c`.
 
-        A look-up of consecutive rows that the input does not choose is a slice of the table: positions.
+        A look-up of consecutive rows that do not depend on the input, as of positions, is a slice of the table.
         """
         run = self.run(x)
         if run is not None and 0 <= run[0] < run[1] <= table.sizes.get("v", 1):
@@ -210,24 +210,24 @@ class Builder(Emitter):
         return self.emit("embedding", [x], out, weights=weights, features=sizes, outputs=outputs, **attrs)
 
 
-def _numbers(summed: Sequence[str]) -> list[str]:
+def _summed_names(summed: Sequence[str]) -> list[str]:
     """Names of the axes that a kernel sums over: `i`, or `i0 i1 ...` where there are several."""
     return ["i"] if len(summed) == 1 else [f"i{k}" for k in range(len(summed))]
 
 
-def _numbered(kernel: Piece, summed: Sequence[str]) -> Piece:
-    """A kernel whose axes have those names; axes of size 1 it does not have."""
-    for name, number in zip(summed, _numbers(summed), strict=True):
+def _number_axes(kernel: Piece, summed: Sequence[str]) -> Piece:
+    """A kernel whose summed axes have those names; it lacks axes of size 1."""
+    for name, number in zip(summed, _summed_names(summed), strict=True):
         kernel = kernel.renamed(name, number) if name in kernel.axes else kernel
     return kernel
 
 
 def _data_axes(axes: list[str], summed: Sequence[str]) -> dict[str, Any]:
-    """Which axes of the data a convolution sums over, and which it makes."""
+    """Attributes with the axes of the data that a convolution sums over, and the one that it makes."""
     places = [axes.index(name.replace("i", "c")) for name in summed]
     return {
         "layout": axes,
-        "binds": {number: (0, place) for number, place in zip(_numbers(summed), places, strict=True)},
+        "binds": {number: (0, place) for number, place in zip(_summed_names(summed), places, strict=True)},
         "outputs": {"o": axes.index("c")},
         "equation": ("".join(axes), "".join(axes).replace("c", "O")),
     }

@@ -10,10 +10,10 @@ from autoport.graph.op import Shape, Value
 
 
 def lower_einsum(build: Builder, text: str, values: Sequence[Value], out: Shape) -> Value:
-    """An einsum of one tensor sums and turns it; one of two is their product; others stay one operation.
+    """An einsum of one tensor is sums and a transpose, one of two tensors a product; others stay one operation.
 
     Args:
-        build: what it is appended to.
+        build: the builder of the graph.
         text: the equation, for example `btd,dhe->bthe` or `...i->i...`.
         values: the operands.
         out: shape of the output.
@@ -24,11 +24,11 @@ def lower_einsum(build: Builder, text: str, values: Sequence[Value], out: Shape)
     if len(terms) == 2:
         return build.matmul(values[0], values[1], out, (terms[0], terms[1], result))
     if len(terms) == 1:
-        return _turned(build, values[0], terms[0], result, out)
+        return _sum_and_transpose(build, values[0], terms[0], result, out)
     return build.emit("einsum", values, out, subscripts=text)
 
 
-def _turned(build: Builder, x: Value, term: str, result: str, out: Shape) -> Value:
+def _sum_and_transpose(build: Builder, x: Value, term: str, result: str, out: Shape) -> Value:
     sizes = dict(zip(term, build.graph.shape(x), strict=True))
     kept = "".join(letter for letter in term if letter in result)
     if kept != term:
@@ -50,5 +50,5 @@ def _terms(text: str, ranks: Sequence[int]) -> list[str]:
         rank - len(term.replace("...", "")) if "..." in term else 0 for term, rank in zip(terms, ranks, strict=False)
     ]
     most = max(hidden, default=0)
-    spelled = [term.replace("...", free[most - n : most]) for term, n in zip(terms, hidden, strict=False)]
-    return [*spelled, result.replace("...", free[:most])]
+    without_ellipses = [term.replace("...", free[most - n : most]) for term, n in zip(terms, hidden, strict=False)]
+    return [*without_ellipses, result.replace("...", free[:most])]

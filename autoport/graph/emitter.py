@@ -1,4 +1,4 @@
-"""Operations without layers: what moves values, multiplies them, or makes them up.
+"""Operations other than layers as constructors: moves, products, constants, parameters.
 
 Both readers call these, so equal operations look equal.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from autoport.graph.constants import LARGEST_CONSTANT, consecutive, counted_by, digest, is_one_hot
+from autoport.graph.constants import LARGEST_CONSTANT, consecutive_range, counting_step, digest, is_one_hot
 from autoport.graph.equations import Equation
 from autoport.graph.graph import Graph
 from autoport.graph.op import Op, Shape, Tensor, Value
@@ -24,9 +24,9 @@ class Emitter:
     """Appends operations to a graph, each with its name, path and colour.
 
     Attributes:
-        graph: what has been built so far.
-        path: layer or module that following operations belong to.
-        type: class or function they come from.
+        graph: the graph so far.
+        path: layer or module of the operations to come.
+        type: class or function of the operations to come.
         latest: operations in the order they were appended; whoever asks for the latest ones clears it first.
     """
 
@@ -53,7 +53,7 @@ class Emitter:
             inputs: values it consumes.
             *shapes: shape of each output.
             weights: what it reads, by role.
-            features: what besides the kind must agree with a twin; free of layout.
+            features: what must agree between counterparts besides the kind; free of layout.
             **attrs: hyper-parameters.
 
         Returns:
@@ -82,7 +82,7 @@ class Emitter:
         return self.graph.add_op(op)
 
     def _computed(self, function: Callable[..., Any], numbers: list[float], attrs: Mapping[str, Any]) -> Value:
-        """Arithmetic on numbers, of which the result is a number."""
+        """Arithmetic on numbers as a constant."""
         if "constant" in attrs:
             numbers.insert(0 if attrs.get("constant_first") else 1, attrs["constant"])
         with np.errstate(all="ignore"):
@@ -109,24 +109,24 @@ class Emitter:
         """A part of a tensor.
 
         Args:
-            x: what is sliced.
+            x: the tensor to slice.
             ranges: start, stop and step along each dimension that is not taken whole; None if unknown.
             out: shape of the result, which may have more or fewer dimensions of size 1.
         """
         if ranges is None:
             return self.emit("slice", [x], out, ranges=None)
         shape = list(self.graph.shape(x))
-        mirrored = [dim for dim, taken in ranges.items() if taken == (shape[dim] - 1, -1, -1)]
+        mirrored = [dim for dim, bounds in ranges.items() if bounds == (shape[dim] - 1, -1, -1)]
         x = self.flip(x, mirrored) if mirrored else x
-        whole = {dim: (0, shape[dim], 1) for dim in ranges}
-        ranges = {dim: taken for dim, taken in ranges.items() if taken != whole[dim] and dim not in mirrored}
-        for dim, taken in ranges.items():
-            shape[dim] = len(range(*taken))
+        complete = {dim: (0, shape[dim], 1) for dim in ranges}
+        ranges = {dim: bounds for dim, bounds in ranges.items() if bounds != complete[dim] and dim not in mirrored}
+        for dim, bounds in ranges.items():
+            shape[dim] = len(range(*bounds))
         y = self.emit("slice", [x], tuple(shape), ranges=dict(ranges)) if ranges else x
         return y if tuple(shape) == tuple(out) else self.emit("reshape", [y], out)
 
     def split(self, x: Value, dim: int, shapes: Sequence[Shape]) -> list[Value]:
-        """Parts of a tensor along a dimension, which parts of one position may have lost."""
+        """Parts of a tensor along a dimension; parts of one position may lack the dimension."""
         rank, start, parts = len(self.graph.shape(x)), 0, []
         for shape in shapes:
             size = shape[dim] if len(shape) == rank else 1
@@ -135,10 +135,10 @@ class Emitter:
         return parts
 
     def copies(self, x: Value, out: Shape, *, each: bool = False) -> Value:
-        """Copies along dimensions, in an order that can be seen.
+        """Copies along dimensions, written so that their order shows.
 
         Args:
-            x: what is copied.
+            x: the tensor to copy.
             out: shape of the result.
             each: whether copies of one position stand together, instead of copies of the whole one after another.
         """
@@ -203,7 +203,7 @@ class Emitter:
         return x if spread == self.graph.shape(x) else self.emit("reshape", [x], spread)
 
     def constant(self, array: NDArray[Any] | None, shape: Shape, tensor: str | None = None) -> Value:
-        """Values that were written down or computed from such.
+        """A constant of the forward pass, or one that it computes from constants.
 
         Args:
             array: the values; None where they are not known.
@@ -213,36 +213,36 @@ class Emitter:
         stored: dict[str, Any] = {} if tensor is None else {"stored": tensor}
         if array is None or array.size > LARGEST_CONSTANT:
             return self.emit("constant", [], shape, values=None, **stored)
-        same = array.dtype.kind in "fiu" and array.size > 0 and bool((array == array.flat[0]).all())
-        known: dict[str, Any] = {
+        uniform = array.dtype.kind in "fiu" and array.size > 0 and bool((array == array.flat[0]).all())
+        facts: dict[str, Any] = {
             "values": digest(array),
-            "run": consecutive(array),
-            "step": counted_by(array),
+            "run": consecutive_range(array),
+            "step": counting_step(array),
             "one_hot": is_one_hot(array),
-            "fill": float(array.flat[0]) if same else None,
-            "number": float(array.flat[0]) if same and array.size == 1 else None,
+            "fill": float(array.flat[0]) if uniform else None,
+            "number": float(array.flat[0]) if uniform and array.size == 1 else None,
         }
-        return self.emit("constant", [], shape, **known, **stored)
+        return self.emit("constant", [], shape, **facts, **stored)
 
     def number(self, value: Value) -> float | None:
         """The one number that a constant holds."""
-        found: float | None = self.graph.op(value.op).attrs.get("number")
-        return found
+        number: float | None = self.graph.op(value.op).attrs.get("number")
+        return number
 
     def run(self, value: Value) -> tuple[int, int] | None:
-        """First and last but one of the consecutive numbers that a value holds along its last dimension."""
+        """Start and stop of the consecutive integers along the last dimension of a value; None for other values."""
         op = self.graph.op(value.op)
         if op.kind == "constant":
-            found: tuple[int, int] | None = op.attrs.get("run")
-            return found
+            constant_run: tuple[int, int] | None = op.attrs.get("run")
+            return constant_run
         run = self.run(op.inputs[0]) if op.kind in ("reshape", "expand", "add", "slice") and op.inputs else None
         if run is None:
             return None
         if op.kind == "add" and len(op.inputs) == 1 and op.attrs["constant"] == int(op.attrs["constant"]):
             run = run[0] + int(op.attrs["constant"]), run[1] + int(op.attrs["constant"])
         if op.kind == "slice" and op.attrs["ranges"] is not None:
-            taken = op.attrs["ranges"].get(len(op.shapes[0]) - 1, (0, run[1] - run[0], 1))
-            run = (run[0] + taken[0], run[0] + taken[1]) if taken[2] == 1 else (0, 0)
+            bounds = op.attrs["ranges"].get(len(op.shapes[0]) - 1, (0, run[1] - run[0], 1))
+            run = (run[0] + bounds[0], run[0] + bounds[1]) if bounds[2] == 1 else (0, 0)
         return run if op.shapes[0][-1:] == (run[1] - run[0],) and len(op.inputs) == 1 else None
 
     def parameter(self, tensor: str) -> Value:
@@ -253,7 +253,7 @@ class Emitter:
 
 
 def parameter_of(tensor: Tensor) -> tuple[Weight, tuple[int, ...]]:
-    """A stored tensor as the weight of a `parameter`, and the sizes that must agree with a twin's."""
+    """A stored tensor as the weight of a `parameter`, and the sizes that must agree with its counterpart."""
     extents = [size for size in tensor.shape if size != 1]
     names = iter(f"p{k}" for k in range(len(extents)))
     pattern = " ".join("1" if size == 1 else next(names) for size in tensor.shape)

@@ -7,7 +7,7 @@ from typing import Any
 
 import networkx as nx
 
-from autoport.graph.axes import Axis
+from autoport.graph.axes import Axes
 from autoport.graph.op import Op, Tensor, Value
 
 
@@ -22,10 +22,10 @@ class Graph(nx.DiGraph):
         outputs: the values the model returns, in order.
         aliases: further paths of tied tensors, each with the path it is registered under.
         ignored: paths of stored tensors that belong to preprocessing, with the reason.
-        axes: names of the data axes of every value, once `canonical.layout` has found them.
-        origins: what a value was on its own side (name of a TensorFlow tensor; `fx.Node` and place
-            among its results), for the values that were one thing there.
-        repeated: by operation, the origins of others that computed the same and are gone.
+        axes: names of the data axes of every value, once `canonical.axes.layout` has named them.
+        origins: the origin of a value in its framework: name of a TensorFlow tensor, or `fx.Node` and place
+            among its results. Values without a counterpart there have none.
+        repeated: by operation, the origins of duplicates that were merged into it.
     """
 
     def __init__(self, incoming: Any = None, **attrs: Any) -> None:
@@ -34,7 +34,7 @@ class Graph(nx.DiGraph):
         self.outputs: list[Value] = []
         self.aliases: dict[str, str] = {}
         self.ignored: dict[str, str] = {}
-        self.axes: dict[Value, tuple[Axis, ...]] = {}
+        self.axes: dict[Value, Axes] = {}
         self.origins: dict[Value, Any] = {}
         self.repeated: dict[str, list[Any]] = {}
 
@@ -53,7 +53,7 @@ class Graph(nx.DiGraph):
         self._connect(op)
 
     def rewire(self, op: Op, inputs: tuple[Value, ...]) -> None:
-        """Rewires an operation, and removes what only it had read."""
+        """Rewires an operation, and removes operations that nothing else reads."""
         former = op.inputs
         self.replace_inputs(op, inputs)
         for value in former:
@@ -66,7 +66,7 @@ class Graph(nx.DiGraph):
         Args:
             op: that operation.
             kind: what it becomes.
-            source: the pattern's input; what only the pattern had read is removed.
+            source: the pattern's input; operations that only the pattern read are removed.
             **attrs: hyper-parameters.
         """
         op.kind, op.attrs = kind, attrs
@@ -74,7 +74,7 @@ class Graph(nx.DiGraph):
         self.rewire(op, (source,))
 
     def redirect(self, old: Value, new: Value) -> None:
-        """Lets whoever reads one value read another instead."""
+        """Lets every consumer of one value read another instead."""
         for consumer in list(self.successors(old.op)):
             op = self.op(consumer)
             if old in op.inputs:
@@ -82,13 +82,13 @@ class Graph(nx.DiGraph):
         self.outputs = [new if value == old else value for value in self.outputs]
 
     def bypass(self, name: str, value: Value) -> None:
-        """Lets whoever reads an operation read `value` instead, and removes it."""
+        """Removes an operation; its consumers read `value` instead."""
         for output in range(max(1, len(self.op(name).shapes))):
             self.redirect(Value(name, output), value)
         self.remove_node(name)
 
     def fold(self, name: str, value: Value) -> None:
-        """Bypasses an operation that became a part of the one in front: `value` is what it made from now on."""
+        """Bypasses an operation that became a part of the one in front: `value` takes over its origin."""
         origin = self.origins.pop(Value(name), None)
         self.origins.pop(value, None)
         if origin is not None:
@@ -96,7 +96,7 @@ class Graph(nx.DiGraph):
         self.bypass(name, value)
 
     def drop_unused(self, name: str) -> None:
-        """Removes an operation that nothing reads, and then what only it had read; layers and inputs stay."""
+        """Removes an operation without consumers, then producers that lose their last one; layers and inputs stay."""
         waiting = [name]
         while waiting:
             name = waiting.pop()
@@ -111,7 +111,7 @@ class Graph(nx.DiGraph):
             waiting += {value.op for value in op.inputs if value.op in self}
 
     def sort(self) -> None:
-        """Puts operations behind what they read, where a rule has appended some; the order is kept otherwise."""
+        """Puts operations that a rule appended behind their producers; otherwise the order stays."""
         place = {name: number for number, name in enumerate(self)}
         order = list(nx.lexicographical_topological_sort(self, key=place.__getitem__))
         nodes, edges = [(name, self.nodes[name]) for name in order], list(self.edges(data=True))
@@ -128,15 +128,15 @@ class Graph(nx.DiGraph):
 
     def op(self, name: str) -> Op:
         """The operation of that name."""
-        found: Op = self.nodes[name]["op"]
-        return found
+        operation: Op = self.nodes[name]["op"]
+        return operation
 
     def ops(self) -> Iterator[Op]:
-        """Every operation, in the order they ran, which is a topological one."""
+        """Every operation in the order they ran, which is topological."""
         return (data["op"] for _, data in self.nodes(data=True))
 
     def is_read_once(self, value: Value) -> bool:
-        """Whether one operand of one operation is all that the operation behind a value is read as."""
+        """Whether the operation of a value has one consumer, which reads it as one operand, and is no output."""
         readers = [place for _, _, places in self.out_edges(value.op, data="positions") for place in places]
         return len(readers) == 1 and all(output.op != value.op for output in self.outputs)
 

@@ -1,4 +1,4 @@
-"""What a graph is made of: operations, the weights they read, the tensors those live in."""
+"""The parts of a graph: operations, the weights they read, the tensors that hold those."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Stored:
-    """A stored tensor before it is known in what role it is read."""
+    """A stored tensor whose role is still open."""
 
     path: str
 
 
 class Parameters(dict[str, Value]):
-    """Stored tensors that are read as data, by path; each becomes a value when it is first read.
+    """Values of stored tensors that are read as data, by path; the first read makes the value.
 
     Args:
         make: makes the value of a path.
@@ -94,8 +94,8 @@ class Op:
         shapes: one shape for each output.
         weights: what it reads, by role (`kernel`, `bias`, `scale`, `offset`, `mean`, ...).
         attrs: hyper-parameters in the shared vocabulary.
-        colour: what must agree for two operations to be the same: kind and layout-free sizes.
-        type: class or function it was on its own side, shown to people.
+        colour: kind and layout-free sizes, which must agree between counterparts.
+        type: its class or function in the framework, shown to people.
     """
 
     name: str
@@ -115,13 +115,13 @@ class Op:
         return list(dict.fromkeys(pieces))
 
     def parameter(self, name: str) -> Any:
-        """A hyper-parameter, or what it is where an operation does not have it; None if there is no such value."""
+        """A hyper-parameter, or its default; None if it has neither."""
         default = self.kind.attribute(name).default
         return self.attrs.get(name, None if default is NOTHING else default)
 
     @property
     def place(self) -> Place:
-        """Where it is, as people know it."""
+        """Its place in the model, as people know it."""
         kind = str(self.kind)
         return Place(self.path or self.name, self.type or kind, name=self.name, operation=kind)
 

@@ -1,4 +1,4 @@
-"""Where stored tensors are read from and written to."""
+"""Reads and writes stored tensors: what a model or a file of weights must offer."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from autoport.weights.algebra import Array
 
 
 class Store(Protocol):
-    """Where tensors are read from or written to."""
+    """A model or a file, as a store of tensors."""
 
     def read(self, path: str) -> Array:
         """A stored tensor."""
 
     def write(self, path: str, pieces: Iterable[Array]) -> None:
-        """Overwrites a stored tensor with its pieces, one behind the other."""
+        """Overwrites a stored tensor with consecutive ranges of its elements."""
 
     def holds(self, path: str) -> bool:
         """Whether a stored tensor has values."""
 
 
 class NoStore:
-    """Stands for the tensors of a graph that no model was read for."""
+    """The store of a graph without a model."""
 
     def read(self, path: str) -> NoReturn:
-        """There is nothing to read."""
+        """Raises: no model stands behind the graph."""
         raise LookupError(f"no model stands behind the graph, so that {path} has no values")
 
     def write(self, path: str, pieces: Iterable[Array]) -> NoReturn:
-        """There is nothing to write to."""
+        """Raises: no model stands behind the graph."""
         raise LookupError(f"no model stands behind the graph, so that {path} cannot be written")
 
     def holds(self, path: str) -> bool:

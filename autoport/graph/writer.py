@@ -1,4 +1,4 @@
-"""Functions that one framework has one operation for, written out as another one writes them."""
+"""Writes functions that one framework has as one operation out as the other framework writes them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from autoport.graph.build import Builder
 from autoport.graph.op import Shape, Value
 
-Operand = Value | float
+ValueOrNumber = Value | float
 
 
 class Writer:
@@ -22,8 +22,8 @@ class Writer:
         """Shape of a value."""
         return self._build.graph.shape(x)
 
-    def apply(self, kind: str, *operands: Operand) -> Value:
-        """A pointwise operation; of its operands one may be a number, of a choice several."""
+    def apply(self, kind: str, *operands: ValueOrNumber) -> Value:
+        """A pointwise operation; one of its operands may be a number, for `where` several."""
         if kind == "where":
             operands = tuple(x if isinstance(x, Value) else self._build.constant(np.asarray(x), ()) for x in operands)
         values = [x for x in operands if isinstance(x, Value)]

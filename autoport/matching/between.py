@@ -1,6 +1,6 @@
-"""Nodes that stand between matched ones: what they read and who reads them is settled, so they are, too.
+"""Pairs nodes between matched ones: their sources and a consumer are settled, so they are, too.
 
-Extra readers, an output more, say, do not matter here, which they do where all that lies below a node is compared.
+Further consumers, as one more output, do not matter here. They do where everything below a node is compared.
 """
 
 from __future__ import annotations
@@ -13,34 +13,39 @@ from autoport.matching.skeleton import Skeleton
 
 
 def pair_between(matching: Matching) -> bool:
-    """Pairs free nodes that read the same matched nodes and are read by one at the same place; True if it found some.
+    """Pairs free nodes that have the same matched sources and one matched consumer, at the same place.
 
-    Both nodes must be the only ones on their side of whom that is true.
+    Both nodes must be the only such ones on their side.
+
+    Returns:
+        True if it made pairs.
     """
     left = {pair.left: number for number, pair in enumerate(matching.pairs)}
     right = {pair.right: number for number, pair in enumerate(matching.pairs)}
     places = [
-        _places(matching.read[0], left, matching.free_left),
-        _places(matching.read[1], right, matching.free_right),
+        _places(matching.skeletons[0], left, matching.free_left),
+        _places(matching.skeletons[1], right, matching.free_right),
     ]
-    found = False
+    paired = False
     for key, nodes in places[0].items():
         others = places[1].get(key, [])
-        if len(nodes) == len(others) == 1 and nodes[0] not in matching.partner and others[0] not in matching.taken:
-            matching.add(nodes[0], others[0], Reason(Code.BETWEEN_PAIRS))
-            found = True
-    return found
+        if len(nodes) == len(others) == 1:
+            one, other = nodes[0], others[0]
+            if one not in matching.partner and other not in matching.matched_right:
+                matching.add(one, other, Reason(Code.BETWEEN_PAIRS))
+                paired = True
+    return paired
 
 
 def _places(graph: Skeleton, anchors: Mapping[str, int], free: set[str]) -> dict[Hashable, list[str]]:
-    """Free nodes whose sources are all matched, by what they are, what they read and one reader that is matched."""
+    """Free nodes whose sources are all matched, by colour, sources and one matched consumer with its place."""
     places: dict[Hashable, list[str]] = {}
     for node in graph.nodes:
         sources = graph.preds.get(node, ())
         if node not in free or any(source not in anchors for source, _ in sources):
             continue
-        read = tuple(sorted((anchors[source], position) for source, position in sources))
+        operands = tuple(sorted((anchors[source], position) for source, position in sources))
         for reader, position in dict.fromkeys(graph.succs.get(node, ())):
             if reader in anchors:
-                places.setdefault((graph.colour[node], read, anchors[reader], position), []).append(node)
+                places.setdefault((graph.colour[node], operands, anchors[reader], position), []).append(node)
     return places

@@ -1,7 +1,7 @@
-"""What was contracted onto an edge of the skeleton, as an expression that both frameworks share.
+"""The operations that were contracted onto an edge of the skeleton, as an expression that both frameworks share.
 
-Reshapes, transposes and copies are left out: they are spelled differently everywhere, and what
-they do to the order of elements is followed by `canonical.layout`.
+Reshapes, transposes and copies are left out: models spell them differently, and `canonical.axes.layout`
+follows what they do to the order of elements.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Expression:
 
     @property
     def is_constant(self) -> bool:
-        """Whether no value of the model takes part."""
+        """Whether it depends on no value of the model."""
         return self.label == "constant"
 
     def ops(self) -> Iterator[Op]:
@@ -53,17 +53,17 @@ class Expression:
         return (expression.op for expression in self.parts() if expression.op is not None)
 
     def parts(self) -> Iterator[Expression]:
-        """The expressions that it is made of, in that order."""
-        found: list[Expression] = []
+        """It and all its operands, in that order."""
+        expressions: list[Expression] = []
         waiting = [self]
         while waiting:
             expression = waiting.pop()
             waiting += expression.operands
-            found.append(expression)
-        return reversed(found)
+            expressions.append(expression)
+        return reversed(expressions)
 
 
-# Something computed from constants, of which only one framework may know the value.
+# A value that is computed from constants: possibly only one framework knows it.
 CONSTANT = Expression("constant", op=Op("constant", "constant", "", attrs={"values": None}))
 
 
@@ -74,7 +74,7 @@ class Edge:
     Attributes:
         position: place among the consumer's operands; 0 if it does not count.
         value: what the consumer reads.
-        expression: what was contracted onto the edge.
+        expression: the operations that were contracted onto the edge.
         preprocessing: preprocessing layers on the edge.
     """
 
@@ -85,25 +85,26 @@ class Edge:
 
 
 def expression_of(graph: Graph, value: Value, nodes: Mapping[str, Any]) -> Expression:
-    """The expression of a value over the skeleton node that it comes from.
+    """The expression of a value over its source node in the skeleton.
 
     Args:
         graph: the whole graph.
         value: what the consumer reads.
         nodes: names of skeleton nodes.
     """
-    made: dict[Value, Expression] = {}
+    expressions: dict[Value, Expression] = {}
     waiting = [value]
     while waiting:
         current = waiting[-1]
         op = graph.op(current.op)
-        read = () if op.name in nodes else op.inputs[:1] if op.kind.is_silent else op.inputs
-        below = [operand for operand in read if operand not in made]
+        operands = () if op.name in nodes else op.inputs[:1] if op.kind.is_silent else op.inputs
+        below = [operand for operand in operands if operand not in expressions]
         if below:
             waiting += below
         else:
-            made[waiting.pop()] = _expression(op, current, op.name in nodes, tuple(made[v] for v in read))
-    return made[value]
+            parts = tuple(expressions[operand] for operand in operands)
+            expressions[waiting.pop()] = _expression(op, current, op.name in nodes, parts)
+    return expressions[value]
 
 
 def _expression(op: Op, value: Value, is_node: bool, operands: tuple[Expression, ...]) -> Expression:
@@ -116,13 +117,13 @@ def _expression(op: Op, value: Value, is_node: bool, operands: tuple[Expression,
         return operands[0]
     if all(operand.is_constant for operand in operands):
         return CONSTANT
-    plain = _plain(op)
+    plain = _as_shift_or_scale(op)
     if plain.kind.is_commutative:
         operands = tuple(sorted(operands, key=lambda o: o.structure))
-    return _commuted(Expression(plain.kind, operands, plain))
+    return _commute(Expression(plain.kind, operands, plain))
 
 
-def _plain(op: Op) -> Op:
+def _as_shift_or_scale(op: Op) -> Op:
     """Arithmetic with a constant as a shift or a scale, so that `/ 2` equals `* 0.5`."""
     constant, kind = op.attrs.get("constant"), kind_of(op.kind.undoes or op.kind)
     if constant is None or not op.kind.is_affine or (op.kind.undoes and op.attrs.get("constant_first")):
@@ -132,7 +133,7 @@ def _plain(op: Op) -> Op:
     return replace(op, kind=kind, attrs={"constant": constant})
 
 
-def _commuted(outer: Expression) -> Expression:
+def _commute(outer: Expression) -> Expression:
     """max_pool(relu(x)) for relu(max_pool(x)), which is the same."""
     if outer.label != "relu" or outer.operands[0].label != "max_pool":
         return outer

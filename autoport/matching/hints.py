@@ -1,6 +1,6 @@
-"""Pairs that the user names, for what structure leaves ambiguous.
+"""Pairs that the user names, for operations that structure leaves ambiguous.
 
-A hint is a last resort: one that names a settled operation, or two operations that cannot be the
+A hint is a last resort. A hint that names a settled operation, or two operations that cannot be the
 same, is an error that says why.
 """
 
@@ -18,14 +18,14 @@ def apply_hints(matching: Matching, hints: Sequence[tuple[str, str]]) -> None:
     """Adds the pairs that hints name.
 
     Args:
-        matching: what is settled so far.
+        matching: the pairs so far.
         hints: pairs of a Keras path and a PyTorch path, as the report shows them.
 
     Raises:
         HintError: a hint names nothing, something that is settled, or two different operations.
     """
     for left_path, right_path in hints:
-        left, right = _named(matching.left, left_path), _named(matching.right, right_path)
+        left, right = _nodes_at(matching.left, left_path), _nodes_at(matching.right, right_path)
         if all(matching.partner.get(a) == b for a, b in zip(left, right, strict=False)):
             continue
         _refuse_settled(matching, (left_path, right_path), left, right)
@@ -33,17 +33,17 @@ def apply_hints(matching: Matching, hints: Sequence[tuple[str, str]]) -> None:
         if colours[0] != colours[1]:
             raise HintError(
                 f"the hint {left_path!r} = {right_path!r} contradicts the graphs: "
-                f"{_text(colours[0])} is not {_text(colours[1])}"
+                f"{_colours_in_words(colours[0])} is not {_colours_in_words(colours[1])}"
             )
         for a, b in zip(left, right, strict=True):
             matching.add(a, b, Reason(Code.HINTED))
 
 
-def _named(graph: Skeleton, path: str) -> list[str]:
-    found = [node for node in graph.nodes if node in graph.graph and graph.graph.op(node).path == path]
-    if not found:
+def _nodes_at(graph: Skeleton, path: str) -> list[str]:
+    nodes = [node for node in graph.nodes if node in graph.graph and graph.graph.op(node).path == path]
+    if not nodes:
         raise HintError(f"no operation is called {path!r}; the report lists the paths")
-    return found
+    return nodes
 
 
 def _refuse_settled(matching: Matching, hint: tuple[str, str], left: list[str], right: list[str]) -> None:
@@ -58,5 +58,5 @@ def _refuse_settled(matching: Matching, hint: tuple[str, str], left: list[str], 
                 raise HintError(f"the hint for {path!r} is not needed: the graphs pair it with {other!r}")
 
 
-def _text(colours: list[object]) -> str:
+def _colours_in_words(colours: list[object]) -> str:
     return " and ".join(str(colour) for colour in colours)

@@ -1,4 +1,4 @@
-"""Keys of open places: equal where everything above, below or around is equal, back to what is matched."""
+"""Keys of open places: equal where everything above, below or around is equal, back to the matched places."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import TypeVar
 from autoport.matching.places import Places
 
 Anchors = Mapping[int, int]
-_Key = TypeVar("_Key", bound=Hashable)
+_Description = TypeVar("_Description", bound=Hashable)
 
 
-def numbered(descriptions: Mapping[int, _Key]) -> dict[int, int]:
+def number_equal(descriptions: Mapping[int, _Description]) -> dict[int, int]:
     """Equal numbers for equal descriptions."""
-    numbers: dict[_Key, int] = {}
+    numbers: dict[_Description, int] = {}
     return {place: numbers.setdefault(description, len(numbers)) for place, description in descriptions.items()}
 
 
 def keys_before(places: Places, anchors: Anchors, colours: dict[int, int]) -> dict[int, int]:
-    """Keys of all that comes before each open place, back to the nearest anchors.
+    """Keys of everything before each open place, back to the nearest anchors.
 
     Args:
         places: both sides, in the direction of reading.
@@ -27,28 +27,28 @@ def keys_before(places: Places, anchors: Anchors, colours: dict[int, int]) -> di
     """
     numbers: dict[tuple[int, tuple[tuple[int, int], ...]], int] = {}
     keys = {place: ~number for place, number in anchors.items()}
-    found = {}
+    open_keys = {}
     for place in reversed(colours) if places.upwards else colours:
         before = tuple(sorted((position, keys[source]) for source, position in places.sources[place]))
-        found[place] = keys[place] = numbers.setdefault((colours[place], before), len(numbers))
-    return found
+        open_keys[place] = keys[place] = numbers.setdefault((colours[place], before), len(numbers))
+    return open_keys
 
 
 def keys_of_both(down: Places, up: Places, anchors: Anchors, colours: dict[int, int]) -> dict[int, int]:
-    """Keys of what lies above and what lies below together; of what has nothing above, what its readers have."""
+    """Keys of everything above and below each open place; a place without predecessors also has its readers' keys."""
     above, below = keys_before(down, anchors, colours), keys_before(up, anchors, colours)
-    known = above | {place: ~number for place, number in anchors.items()}
+    all_keys = above | {place: ~number for place, number in anchors.items()}
 
     def beside(place: int) -> tuple[int, ...]:
-        return () if down.sources[place] else tuple(sorted(known[reader] for reader, _ in up.sources[place]))
+        return () if down.sources[place] else tuple(sorted(all_keys[reader] for reader, _ in up.sources[place]))
 
-    return numbered({place: (key, below[place], beside(place)) for place, key in above.items()})
+    return number_equal({place: (key, below[place], beside(place)) for place, key in above.items()})
 
 
 def keys_around(down: Places, up: Places, anchors: Anchors, colours: dict[int, int]) -> dict[int, int]:
-    """Keys of all that is connected with each open place (the coarsest equitable colouring).
+    """Keys of everything connected with each open place (the coarsest equitable colouring).
 
-    The same as Weisfeiler-Leman refinement until it ends, but a key goes all the way at once.
+    The result is that of Weisfeiler-Leman refinement, but one pass of keys goes all the way through the graph.
     """
     keys, classes = colours, 0
     while classes < len(set(keys.values())):

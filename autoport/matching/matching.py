@@ -1,4 +1,4 @@
-"""The state of a matching: pairs found so far, and what is open."""
+"""The state of a matching: its pairs so far, and which nodes are open."""
 
 from __future__ import annotations
 
@@ -26,15 +26,14 @@ class NodePair:
 
 @dataclass
 class Orders:
-    """What was found.
+    """Concatenations whose operands stand in another order, and the permutation of the weights behind them.
 
     Attributes:
         aligned: Keras concatenations whose channels were followed to the end on both sides.
-        visible: those of them whose channels reach an output of the models.
-        lost: Keras concatenations in another order that could not be followed, or in one that is open.
-        weights: by operation, its weights cut into the parts that belong together, for either side.
-        moved: for each axis of the PyTorch side whose positions stand in another order the Keras
-            position of each of them.
+        visible: aligned concatenations whose channels reach an output of the models.
+        lost: Keras concatenations in another order whose channels could not be followed, or whose order is open.
+        weights: by operation, its weights cut into parts, for either side; counterparts have one role.
+        moved: by axis of the PyTorch side with another order of positions, the Keras position of each.
     """
 
     aligned: set[str] = field(default_factory=set)
@@ -50,15 +49,18 @@ class Orders:
 
 @dataclass
 class Matching:
-    """The answer.
+    """The pairs of nodes of two skeletons.
 
     Attributes:
-        pairs: in the order they were found.
-        ambiguous: reason for nodes that were left open because several partners fit equally well,
-            for the left and the right side.
+        left: the skeleton of the Keras model.
+        right: the skeleton of the PyTorch model.
+        pairs: in the order in which they were settled.
+        ambiguous: reasons of nodes that several partners fit equally well, for the left and the right side.
+        partner: nodes of the right side by their partner on the left side.
+        matched_right: nodes of the right side with a partner.
         orders: concatenations whose operands stand in another order on the other side.
         free: concatenations of either side that are matched as if the order of their operands did not count.
-        read: both skeletons as they are matched.
+        skeletons: both sides as they are matched.
         place: the number of each node in `down` and `up`, by side.
     """
 
@@ -67,15 +69,15 @@ class Matching:
     pairs: list[NodePair] = field(default_factory=list)
     ambiguous: tuple[dict[str, Reason], dict[str, Reason]] = field(default_factory=lambda: ({}, {}))
     partner: dict[str, str] = field(default_factory=dict)
-    taken: set[str] = field(default_factory=set)
+    matched_right: set[str] = field(default_factory=set)
     orders: Orders = field(default_factory=Orders)
     free: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
 
     def __post_init__(self) -> None:
         sides = zip((self.left, self.right), self.free, strict=True)
-        self.read = [side.loosened(free) if free else side for side, free in sides]
-        self.down: Places = side_by_side(*self.read)
-        self.up: Places = side_by_side(*self.read, upwards=True)
+        self.skeletons = [side.with_free_operands(free) if free else side for side, free in sides]
+        self.down: Places = side_by_side(*self.skeletons)
+        self.up: Places = side_by_side(*self.skeletons, upwards=True)
         self.place = (
             {node: place for place, node in enumerate(self.left.nodes)},
             {node: self.down.left + place for place, node in enumerate(self.right.nodes)},
@@ -85,7 +87,7 @@ class Matching:
         """Records a pair."""
         self.pairs.append(NodePair(left, right, reason))
         self.partner[left] = right
-        self.taken.add(right)
+        self.matched_right.add(right)
 
     def add_places(self, pairs: Mapping[int, int], reason: Reason) -> bool:
         """Records pairs of places; True if there are any."""
@@ -101,7 +103,7 @@ class Matching:
     @property
     def free_right(self) -> set[str]:
         """Nodes of the right side without a partner."""
-        return {node for node in self.right.nodes if node not in self.taken}
+        return {node for node in self.right.nodes if node not in self.matched_right}
 
     @property
     def anchors(self) -> dict[int, int]:

@@ -19,10 +19,10 @@ class Places:
         left: how many there are on the left side.
         colours: equal numbers for equal colours.
         kinds: of the operations.
-        sources: what comes before each place in the direction of reading, with the position among
-            the operands of the one that reads it in the model.
-        readers: what comes after each place.
-        upwards: whether it is read from the outputs to the inputs.
+        sources: predecessors of each place in the direction of reading, with the position among the operands
+            of the consumer.
+        readers: successors of each place in the direction of reading.
+        upwards: whether the direction of reading is from the outputs to the inputs.
     """
 
     names: list[str]
@@ -39,15 +39,15 @@ class Places:
 
     def by_key(self, keys: Keys) -> dict[int, tuple[list[int], list[int]]]:
         """Places of each key, on the left and on the right."""
-        found: dict[int, tuple[list[int], list[int]]] = {}
+        sides: dict[int, tuple[list[int], list[int]]] = {}
         for place, key in keys.items():
-            found.setdefault(key, ([], []))[self.side(place)].append(place)
-        return found
+            sides.setdefault(key, ([], []))[self.side(place)].append(place)
+        return sides
 
     def unique_pairs(self, keys: Keys) -> dict[int, int]:
         """Places whose key occurs exactly once on each side."""
-        found = self.by_key(keys).values()
-        return {left[0]: right[0] for left, right in found if len(left) == 1 == len(right)}
+        sides = self.by_key(keys).values()
+        return {left[0]: right[0] for left, right in sides if len(left) == 1 == len(right)}
 
 
 def side_by_side(left: Skeleton, right: Skeleton, *, upwards: bool = False) -> Places:

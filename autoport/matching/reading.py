@@ -1,10 +1,10 @@
 """Reads both sides in step, in one direction, and on over the places where they differ.
 
-A place is described by its colour and by what comes before it. Places of one description, as many
-on the left as on the right, get one key, and so what comes after them can be described. Where the
-sides differ the reading is stuck, and the cheapest way on is searched (A*): places are passed over,
-so that what was before them seems to be before their readers, or two places of one colour are taken
-for the same although what is before them differs, until both sides go on alike.
+The description of a place is its colour and the keys before it. Places of one description, as many on the
+left as on the right, get one key, so that their successors can be described. Where the sides differ the
+reading is stuck, and A* searches the cheapest way on. It passes over places: their consumers then see what
+was before them. Or it takes two places of one colour for the same although the keys before them differ.
+The way ends where both sides go on alike.
 """
 
 from __future__ import annotations
@@ -17,17 +17,19 @@ from dataclasses import dataclass, field
 
 from autoport.matching.places import Places
 
+# The numbers below were tuned on random edits of real graphs (`benchmarks/perturbation.py`).
 # Both sides go on alike if so many places beyond a difference can be read.
 FAR_ENOUGH = 12
-# What it costs to pass over a place: little if its side has more of its colour left than the other.
+# The cost of passing over a place: little if its side has more of its colour left than the other, because then one
+# of them was inserted.
 SURPLUS, ODD = 1, 3
+# A way may pass over sixteen places of surplus colours, or five others.
 LARGEST_COST = 16
-# How many ways are tried: so many at one difference, and so many more in all for each place that was
-# read, which keeps the effort linear.
+# Ways to try at one difference; and in all so many more for each place that was read, so that the effort is linear.
 MOST_WAYS = 300
 WAYS_FOR_EACH_PLACE = 8
 
-# What is seen of a place from behind: keys, with a position where it is not that of the reader.
+# The view of a place from behind: keys, with a position where it is not that of the reader.
 Seen = frozenset[tuple[int | None, int]]
 Description = tuple[int, Seen]
 
@@ -37,13 +39,13 @@ class State:
     """How far a reading has come; a trial holds only what it adds to its base.
 
     Attributes:
-        base: what the trial started from.
-        seen: by place, its own key, or if it was passed over what is seen behind it.
-        keys: by place, without those that were passed over.
+        base: the state that the trial started from.
+        seen: by place, its own key, or if it was passed over the keys before it.
+        keys: by place, without places that were passed over.
         stuck: places that are described but cannot be read yet, by description.
         ready: places that can be described.
         surplus: by colour, how many more the left side has left than the right one.
-        cost: of what the trial has passed over.
+        cost: of the places that the trial has passed over.
     """
 
     base: State | None = None
@@ -55,9 +57,9 @@ class State:
     cost: int = 0
 
     def look(self, place: int) -> Seen | None:
-        """What is seen of a place; None if it was not reached."""
-        found = self.seen.get(place)
-        return found if found is not None or self.base is None else self.base.seen.get(place)
+        """The view of a place from behind; None if the reading has not reached it."""
+        seen = self.seen.get(place)
+        return seen if seen is not None or self.base is None else self.base.seen.get(place)
 
     def alike(self, description: Description) -> list[int]:
         """Stuck places of one description."""
@@ -75,8 +77,8 @@ class State:
         """A trial that goes on from here."""
         if self.base is None:
             return State(self)
-        copied = dict(self.seen), dict(self.keys), dict(self.stuck)
-        return State(self.base, *copied, [], dict(self.surplus), self.cost)
+        copies = dict(self.seen), dict(self.keys), dict(self.stuck)
+        return State(self.base, *copies, [], dict(self.surplus), self.cost)
 
     def adopt(self, trial: State) -> None:
         """Makes a trial the truth."""
@@ -88,11 +90,11 @@ class State:
 
     @property
     def frontier(self) -> frozenset[int]:
-        """Where the trial stands."""
+        """The places at which the trial stands."""
         return frozenset(itertools.chain(self.ready, *self.stuck.values()))
 
     def group(self) -> list[Description]:
-        """The first description that is stuck, and those that share something before them."""
+        """The first stuck description, and others that share a key before them."""
         first, *others = (description for description, places in self.stuck.items() if places)
         before = {key for _, key in first[1]}
         return [first, *(d for d in others if (before & {key for _, key in d[1]} if before else not d[1]))]
@@ -102,9 +104,8 @@ class Reading:
     """A reading of both sides.
 
     Attributes:
-        keys: by place; places with one key have the same before them, apart from differences that
-            were passed over.
-        sure: what was reached before the first difference over which no way was found.
+        keys: by place; places with one key have equal predecessors, apart from differences that were passed over.
+        sure: places that were reached before the first difference without a way over it.
 
     Args:
         places: both sides, in the direction of reading.
@@ -124,11 +125,11 @@ class Reading:
         self._read_on(state)
         sure: Set[int] | None = None
         while state.stuck and self._ways_left() > 0:
-            found = self._way_over()
-            if found is None:
+            way = self._way_over()
+            if way is None:
                 sure = sure or set(state.seen)
-                found = self._without_what_is_stuck()
-            state.adopt(found)
+                way = self._without_what_is_stuck()
+            state.adopt(way)
             self._read_on(state)
         self.keys = state.keys
         self.sure = sure or state.seen.keys()
@@ -144,12 +145,12 @@ class Reading:
         return state.look(place) is None and all(state.look(source) is not None for source, _ in before)
 
     def _describe(self, state: State, place: int) -> Description:
-        read = {
+        seen = {
             (position if inner is None else inner, key)
             for source, position in self._places.sources[place]
             for inner, key in state.look(source) or ()
         }
-        return self._places.colours[place], frozenset(read)
+        return self._places.colours[place], frozenset(seen)
 
     def _read_on(self, state: State, enough: float = float("inf")) -> None:
         """Reads until both sides differ, or enough."""
@@ -189,11 +190,11 @@ class Reading:
         state.ready += [reader for reader in self._places.readers[place] if self._is_ready(state, reader)]
 
     def _way_over(self) -> State | None:
-        """The cheapest way over a difference; None if none was found."""
+        """The cheapest way over a difference; None if no way is cheap enough."""
         start = State(self._state, stuck={each: self._state.stuck[each] for each in self._state.group()})
         count = itertools.count()
         waiting: list[tuple[float, int, State]] = [(0, next(count), start)]
-        known: set[frozenset[int]] = set()
+        visited: set[frozenset[int]] = set()
         for _ in range(min(MOST_WAYS, self._ways_left())):
             if not waiting:
                 return None
@@ -204,14 +205,14 @@ class Reading:
             for further in self._ways_on(state):
                 self._read_on(further, FAR_ENOUGH)
                 mark = further.frontier or frozenset(further.seen)
-                if further.cost <= LARGEST_COST and mark not in known:
-                    known.add(mark)
+                if further.cost <= LARGEST_COST and mark not in visited:
+                    visited.add(mark)
                     rank = further.cost - len(further.keys) / FAR_ENOUGH
                     heapq.heappush(waiting, (rank, next(count), further))
         return None
 
     def _ways_on(self, state: State) -> Iterator[State]:
-        """Trials that pass over one place, or take one on each side for the same."""
+        """Trials that pass over one place, or take two places, one on each side, for the same."""
         stuck = self._distinct((place, each) for each in state.group() for place in state.stuck[each])
         first = [(place, description) for place, description in stuck if description == stuck[0][1]]
         pairs = [(one, other) for one in first for other in stuck if self._face(one[0], other[0])]
@@ -221,18 +222,18 @@ class Reading:
             yield trial
         for pair in pairs:
             if len({self._places.kinds[place] for place, _ in pair}) == 1:
-                yield self._taken_for_same(state.trial(), dict(pair))
+                yield self._take_for_same(state.trial(), dict(pair))
 
     def _distinct(self, stuck: Iterable[tuple[int, Description]]) -> list[tuple[int, Description]]:
-        """One of all places on one side that read the same and are read by the same."""
+        """One of all places on one side that have the same description and the same consumers."""
         readers, side = self._places.readers, self._places.side
         return list({(each, side(place), tuple(readers[place])): (place, each) for place, each in stuck}.values())
 
     def _face(self, one: int, other: int) -> bool:
         return self._places.side(one) != self._places.side(other)
 
-    def _taken_for_same(self, trial: State, pair: Mapping[int, Description]) -> State:
-        """Takes two places of one kind for the same; of different sizes they are passed over at the price of one."""
+    def _take_for_same(self, trial: State, pair: Mapping[int, Description]) -> State:
+        """Takes two places of one kind for the same; if their sizes differ, passes over both for the price of one."""
         cost = trial.cost
         if len({colour for colour, _ in pair.values()}) == 1:
             self._read(trial, pair, tuple(pair.values()))
@@ -244,7 +245,7 @@ class Reading:
         return trial
 
     def _without_what_is_stuck(self) -> State:
-        """A trial that passes over all that is stuck at one difference."""
+        """A trial that passes over all stuck places at one difference."""
         trial = self._state.trial()
         for description in self._state.group():
             for place in self._state.stuck[description]:

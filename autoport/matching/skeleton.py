@@ -1,9 +1,8 @@
 """The skeleton of a graph: operations with weights, merges, inputs and outputs.
 
-Everything weightless that reads from one skeleton node only is contracted onto the edge, also when
-it branches and joins again on the way (a hand-written activation, a channel shuffle, a softmax): it
-has one entry and one exit. What was contracted is the edge's evidence for the comparison of
-hyper-parameters.
+Operations without weights that read from one skeleton node only are contracted onto the edge, even
+where they branch and join again (a hand-written activation, a channel shuffle, a softmax): they have
+one entry and one exit. The edge keeps them as evidence for the comparison of hyper-parameters.
 """
 
 from __future__ import annotations
@@ -20,15 +19,15 @@ from autoport.matching.evidence import Edge, expression_of
 
 @dataclass
 class Skeleton:
-    """What is matched.
+    """The nodes and edges that are matched.
 
     Attributes:
         graph: the whole graph.
         nodes: names in topological order; outputs of the model come last.
-        colour: what must agree, by node.
+        colour: by node, what must agree between counterparts.
         preds: (node, argument position) pairs that a node reads.
         succs: (node, argument position) pairs that read a node.
-        edges: every use of one node's values by another, with what was contracted on the way.
+        edges: every use of one node's values by another, with the operations that were contracted onto it.
         output_position: place of each output node among the model's outputs.
     """
 
@@ -50,33 +49,33 @@ class Skeleton:
         return Place(port=Port("output", self.output_position[node]), name=node) if op is None else op.place
 
     def edge(self, source: str, node: str) -> Place:
-        """The way from one node to another that reads it."""
+        """The edge from one node to another that reads it."""
         return replace(self.place(node), producer=self.place(source))
 
     def uses(self, node: str) -> list[tuple[str, Edge]]:
         """The uses of other nodes by a node, in the order of its operands, each with the node that is used."""
         sources = dict(self.preds.get(node, ()))
         edges = [(source, edge) for source in sources for edge in self.edges[source, node]]
-        return sorted(edges, key=lambda found: found[1].position)
+        return sorted(edges, key=lambda use: use[1].position)
 
     def add(self, node: str, colour: Any) -> None:
         """Appends a node."""
         self.nodes.append(node)
         self.colour[node] = colour
 
-    def loosened(self, free: Collection[str]) -> Skeleton:
-        """The same, but for the order of the operands of some nodes, which does not count."""
+    def with_free_operands(self, free: Collection[str]) -> Skeleton:
+        """The same skeleton, in which the order of the operands of some nodes does not count."""
 
         def place(reader: str, position: int) -> int:
             return 0 if reader in free else position
 
         return replace(
             self,
-            preds={node: [(other, place(node, k)) for other, k in found] for node, found in self.preds.items()},
-            succs={node: [(other, place(other, k)) for other, k in found] for node, found in self.succs.items()},
+            preds={node: [(other, place(node, k)) for other, k in preds] for node, preds in self.preds.items()},
+            succs={node: [(other, place(other, k)) for other, k in succs] for node, succs in self.succs.items()},
             edges={
-                (source, node): [replace(edge, position=place(node, edge.position)) for edge in found]
-                for (source, node), found in self.edges.items()
+                (source, node): [replace(edge, position=place(node, edge.position)) for edge in edges]
+                for (source, node), edges in self.edges.items()
             },
         )
 
@@ -122,12 +121,12 @@ class _Contraction:
             for nested in {v.op for v in op.inputs} & self.nested:
                 self._node(self.graph.op(nested), alone=True)
             self.origin[op.name] = next(iter(origins), None)
-            passed = [found for v in op.inputs for found in self.preprocessing.get(v.op, ())]
+            above = [layer for v in op.inputs for layer in self.preprocessing.get(v.op, ())]
             own = [op] if op.kind.is_preprocessing else []
-            self.preprocessing[op.name] = tuple({found.name: found for found in [*passed, *own]}.values())
+            self.preprocessing[op.name] = tuple({layer.name: layer for layer in [*above, *own]}.values())
 
     def _node(self, op: Op, *, alone: bool = False) -> None:
-        """Makes an operation a node, unless it is part of the merge that reads it and not to stand alone."""
+        """Makes an operation a node, unless it is part of the merge that reads it; `alone` makes it one anyway."""
         self.origin[op.name] = op.name
         if self._is_nested(op) and not alone:
             self.nested.add(op.name)
@@ -140,10 +139,10 @@ class _Contraction:
                 self.result.link(origin, op.name, self._edge(place, value))
 
     def _operands(self, op: Op) -> list[Value]:
-        """Operands, with what is nested written as one: a + (b + c), concat(concat(a, b), c).
+        """Operands, where nested merges count as one: a + (b + c), concat(concat(a, b), c).
 
-        A nested sum is taken apart only where nothing else reads it. A nested concatenation may
-        be read elsewhere too: it only places values next to each other.
+        A nested sum is taken apart only if nothing else reads it. A nested concatenation may have other
+        consumers: it only puts values next to each other.
         """
         if op.weights or not op.kind.is_merge:
             return list(op.inputs)

@@ -1,9 +1,9 @@
-"""Nodes that structure alone cannot tell apart.
+"""Ties: nodes that structure alone cannot tell apart.
 
-Finer evidence is tried in turn: hyper-parameters and what lies on the edges, then the position of
-the model's inputs and outputs. It decides only where both sides agree on it completely. What is
-still tied with all evidence equal is automorphic (every choice gives the same function): the first
-is taken, and said so. Anything else stays open as ambiguous.
+Finer evidence is tried in turn: hyper-parameters and the operations on edges, then the position of the
+model's inputs and outputs. Evidence decides only where both sides agree on it completely. Nodes that are
+tied although all evidence is equal are automorphic: every choice gives the same function, so the first is
+taken, and the reason says so. Anything else stays ambiguous.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from autoport.facts.reasons import Code, Reason
 from autoport.graph import Op
 from autoport.matching.evidence import Edge
-from autoport.matching.keys import keys_around, numbered
+from autoport.matching.keys import keys_around, number_equal
 from autoport.matching.matching import Matching
 from autoport.matching.places import Keys, Places
 from autoport.matching.skeleton import Skeleton
@@ -31,19 +31,19 @@ def attributes(graph: Skeleton, node: str) -> Hashable:
     if op is None:
         return ()
     telling = sorted((a for a in op.kind.attributes.values() if a.tells_apart), key=lambda attribute: attribute.name)
-    found = ((attribute, op.attrs.get(attribute.name, attribute.plain)) for attribute in telling)
-    return tuple((a.name, str(value)) for a, value in found if set(np.ravel(np.asarray(value))) != {a.plain})
+    values = ((attribute, op.attrs.get(attribute.name, attribute.plain)) for attribute in telling)
+    return tuple((a.name, str(value)) for a, value in values if set(np.ravel(np.asarray(value))) != {a.plain})
 
 
 def _edges(graph: Skeleton, node: str) -> Hashable:
-    """What was contracted onto the edges of a node."""
+    """The operations that were contracted onto the edges of a node, as texts."""
     below = [edge for other, _ in dict(graph.succs.get(node, ())).items() for edge in graph.edges[node, other]]
     above = [edge for other, _ in dict(graph.preds.get(node, ())).items() for edge in graph.edges[other, node]]
     return tuple(tuple(sorted(f"{edge.position} {signature(edge)}" for edge in side)) for side in (above, below))
 
 
 def signature(edge: Edge) -> str:
-    """What was contracted onto an edge, in one text."""
+    """The operations that were contracted onto an edge, in one text."""
     facts = [sorted((k, str(v)) for k, v in op.attrs.items() if _tells(op, k)) for op in edge.expression.ops()]
     return f"{edge.expression.structure} {facts}"
 
@@ -70,43 +70,43 @@ EVIDENCE: tuple[tuple[Code, Evidence], ...] = (
 
 
 def settle(matching: Matching) -> bool:
-    """Breaks ties by the first evidence that can; True if new pairs were found."""
+    """Breaks ties by the first evidence that can; True if it made pairs."""
     plain = _keys(matching, lambda graph, node: ())
     for code, evidence in EVIDENCE:
         fine = _keys(matching, evidence)
-        if matching.add_places(_told_apart(matching, plain, fine), Reason(code)):
+        if matching.add_places(_distinct_pairs(matching, plain, fine), Reason(code)):
             return True
     everything = _keys(matching, lambda graph, node: tuple(e(graph, node) for _, e in EVIDENCE))
     return _pair_first(matching, plain, everything)
 
 
 def _keys(matching: Matching, evidence: Evidence) -> Keys:
-    """Fully refined keys of what is open, with the evidence as part of the colour."""
+    """Fully refined keys of open places, with the evidence as part of the colour."""
     places, anchors = matching.down, matching.anchors
-    sides = matching.read
+    sides = matching.skeletons
     colours = {
         place: (places.colours[place], evidence(sides[places.side(place)], node))
         for place, node in enumerate(places.names)
         if place not in anchors
     }
-    return keys_around(places, matching.up, anchors, numbered(colours))
+    return keys_around(places, matching.up, anchors, number_equal(colours))
 
 
-def _told_apart(matching: Matching, plain: Keys, fine: Keys) -> dict[int, int]:
+def _distinct_pairs(matching: Matching, plain: Keys, fine: Keys) -> dict[int, int]:
     """Pairs that are unique by the fine keys, in classes on whose fine keys both sides agree."""
-    found: dict[int, int] = {}
+    pairs: dict[int, int] = {}
     for sides in matching.down.by_key(plain).values():
         counts = [Counter(fine[place] for place in side) for side in sides]
         if counts[0] == counts[1]:
-            found |= matching.down.unique_pairs({place: fine[place] for side in sides for place in side})
-    return found
+            pairs |= matching.down.unique_pairs({place: fine[place] for side in sides for place in side})
+    return pairs
 
 
 def _pair_first(matching: Matching, plain: Keys, fine: Keys) -> bool:
-    """Pairs parts that no evidence tells apart; of a part with ties inside only the first place of one.
+    """Pairs parts that no evidence tells apart; of a part with ties inside, only one place.
 
-    Parts are what hangs together among the open places of one side: a choice in one part does not
-    touch another.
+    Parts are the connected components of the open places of one side: a choice in one part does not
+    affect another.
     """
     places = matching.down
     tied = {
@@ -137,7 +137,7 @@ def _parts(places: Places, open_places: Iterable[int]) -> Iterator[list[int]]:
 def _choices(
     signature: tuple[int, ...], left: list[list[int]], right: list[list[int]]
 ) -> Iterator[tuple[dict[int, int], int]]:
-    """What may be taken for the same among equal parts, and among how many choices."""
+    """Pairs of places in equal parts, and among how many choices each was chosen."""
     counts = Counter(signature)
     inside = next((index for index, key in enumerate(signature) if counts[key] > 1), None)
     for number, (one, other) in enumerate(zip(left, right, strict=False)):
@@ -147,8 +147,8 @@ def _choices(
             yield dict(zip(one, other, strict=True)), len(left) - number
 
 
-def tied(matching: Matching) -> list[tuple[list[str], list[str]]]:
-    """Groups of open nodes, as many on either side, that structure does not tell apart."""
+def tied_groups(matching: Matching) -> list[tuple[list[str], list[str]]]:
+    """Groups of open nodes that structure does not tell apart, with as many nodes on either side."""
     names = matching.down.names
     groups = matching.down.by_key(_keys(matching, lambda graph, node: ())).values()
     return [
@@ -159,7 +159,7 @@ def tied(matching: Matching) -> list[tuple[list[str], list[str]]]:
 
 
 def explain(matching: Matching) -> None:
-    """Writes down why open nodes are ambiguous, where they are."""
+    """Notes the reason of every open node that is ambiguous."""
     places, keys = matching.down, _keys(matching, lambda graph, node: ())
     for sides in places.by_key(keys).values():
         for side, others in ((0, sides[1]), (1, sides[0])):

@@ -16,7 +16,7 @@ import torch
 from autoport.facts.framework import Framework
 from autoport.facts.reasons import Code, Reason
 from autoport.keras.read import flat_inputs
-from autoport.matching import Matching, extended, tied
+from autoport.matching import Matching, extend, tied_groups
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.taps import Tap, find_taps
 from autoport.verify.running.feed import draw, torch_feed
@@ -50,14 +50,14 @@ def _break_ties(analysis: Analysis, readings: Readings, inputs: Any, rtol: float
     """
     matching = analysis.matching
     trials = MOST_TRIALS
-    open_groups = tied(matching)
+    open_groups = tied_groups(matching)
     while open_groups and trials > 0:
         left, right = open_groups.pop()
         trials -= len(right)
-        choices = [extended(matching, left[0], other, Reason(Code.PROVED)) for other in right]
+        choices = [extend(matching, left[0], other, Reason(Code.PROVED)) for other in right]
         sound = [choice for choice in choices if _holds(analysis, readings, choice, inputs, rtol, seed)]
         if sound:
-            matching, open_groups = sound[0], tied(sound[0])
+            matching, open_groups = sound[0], tied_groups(sound[0])
     return matching
 
 

@@ -14,7 +14,7 @@ from autoport.comparison.functions import same_function
 from autoport.graph import Value
 from autoport.graph.build import Builder
 from autoport.graph.vocabulary import KINDS
-from autoport.graph.vocabulary.functions import FUNCTIONS, computed
+from autoport.graph.vocabulary.functions import FUNCTIONS, compute
 from autoport.matching.evidence import Expression, expression_of
 
 SHAPE = (2, 3)
@@ -138,4 +138,4 @@ def test_what_is_computed_is_declared(kind: str) -> None:
 
 
 def test_what_lacks_a_hyper_parameter_is_not_computed() -> None:
-    assert computed("leaky_relu", {}, [np.ones(3)]) is None
+    assert compute("leaky_relu", {}, [np.ones(3)]) is None

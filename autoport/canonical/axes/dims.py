@@ -1,7 +1,7 @@
-"""Dimensions by the names of the axes they are, so that they can be compared across layouts.
+"""Dimensions by the names of their axes, so that they can be compared across layouts.
 
-A softmax, a reduction or a concatenation gets `over`, the names of its axes; a slice gets `taken`, a padding
-`padding`, a roll `rolled`: what is done along each axis. The vocabulary tells which attributes hold dimensions.
+A softmax, a reduction or a concatenation gets `over`, the names of its axes. A slice gets `taken`, a padding
+`padding`, a roll `rolled`: the values of each by axis. The vocabulary tells which attributes hold dimensions.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from autoport.graph.vocabulary import by_dim
 
 
 def name_dims(graph: Graph) -> None:
-    """Adds the attributes; where an axis has no name they are None."""
+    """Adds the attributes; they are None where an axis has no name."""
     for op in graph.ops():
-        held = [attribute for name in op.attrs if (attribute := op.kind.attribute(name)).by_dim]
-        names = _names(graph, op) if held else {}
-        for attribute in held:
+        dim_attributes = [attribute for name in op.attrs if (attribute := op.kind.attribute(name)).by_dim]
+        names = _names(graph, op) if dim_attributes else {}
+        for attribute in dim_attributes:
             op.attrs[str(attribute.by_dim)] = _by_name(by_dim(op.attrs[attribute.name]), names)
 
 
@@ -30,9 +30,9 @@ def _by_name(values: Mapping[int, Any] | None, names: Mapping[int, str]) -> tupl
 
 
 def _names(graph: Graph, op: Op) -> dict[int, str]:
-    """Names along each dimension of what an operation reads; of a concatenation along those of what it makes."""
+    """Names along each dimension of an operation's input; for a concatenation, of its result."""
     if not op.inputs:
         return {}
     axes = graph.axes.get(Value(op.name) if op.kind.is_join else op.inputs[0], ())
-    names = {dim: {name for segment in axis for name, _ in ax.spelled(segment)} for dim, axis in enumerate(axes)}
-    return {dim: " ".join(sorted(found)) for dim, found in names.items() if ax.UNKNOWN not in found}
+    names = {dim: {name for segment in axis for name, _ in ax.named_sizes(segment)} for dim, axis in enumerate(axes)}
+    return {dim: " ".join(sorted(names_along)) for dim, names_along in names.items() if ax.UNKNOWN not in names_along}

@@ -1,20 +1,18 @@
-"""What each axis is called that an operation treats in a way of its own: `reads`, to be compared."""
+"""The names of the axes that an operation treats specially, by role: `reads`, to be compared."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
 
-from autoport.canonical.axes.unify import aligned
+from autoport.canonical.axes.unify import align
 from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
-from autoport.graph.axes import Axis
-
-Axes = tuple[Axis, ...]
+from autoport.graph.axes import Axes, Axis
 
 
 def note_roles(graph: Graph, op: Op) -> None:
-    """Writes down what each axis that an operation treats in its own way is called: `reads`."""
+    """Notes the names of the axes that an operation treats specially: `reads`."""
     inputs = [graph.axes[value] for value in op.inputs]
     roles: dict[str, Axis] = {}
     steps: dict[str, Axis] = {}
@@ -23,9 +21,9 @@ def note_roles(graph: Graph, op: Op) -> None:
     for role, dim in op.attrs.get("sequence", {}).items():
         steps[role] = inputs[0][dim]
     if op.kind == "matmul":
-        steps |= {f"operand {place}": inputs[place][dim] for place, dim in _summed(op) if dim < len(inputs[place])}
+        steps |= {f"operand {place}": inputs[place][dim] for place, dim in _summed_dims(op) if dim < len(inputs[place])}
     if op.kind == "attention":
-        steps |= _attended(op, inputs)
+        steps |= _attention_axes(op, inputs)
     for role, (index, dim) in op.attrs.get("binds", {}).items():
         if dim < len(inputs[index]):
             roles[role] = inputs[index][dim]
@@ -41,13 +39,13 @@ def note_roles(graph: Graph, op: Op) -> None:
     op.attrs["reads"] = {role: name for role, name in reads.items() if name is not None}
 
 
-def _summed(op: Op) -> list[tuple[int, int]]:
-    """Operand and dimension of what a product sums over."""
+def _summed_dims(op: Op) -> list[tuple[int, int]]:
+    """Operand and dimension of every axis that a product sums over."""
     *terms, out = op.attrs["equation"]
     return [(k, term.index(c)) for k, term in enumerate(terms) for c in term if c in terms[1 - k] and c not in out]
 
 
-def _attended(op: Op, inputs: Sequence[Axes]) -> dict[str, Axis]:
+def _attention_axes(op: Op, inputs: Sequence[Axes]) -> dict[str, Axis]:
     """Axes along which queries and keys stand, and the number of heads on the way."""
     query, key = op.attrs["equation"][:2]
     first, second = op.attrs["tokens"]
@@ -57,18 +55,18 @@ def _attended(op: Op, inputs: Sequence[Axes]) -> dict[str, Axis]:
 
 
 def _order(axis: Axis) -> str | None:
-    """The parts of channels in the order in which groups are made of them, named or not; None if it is not known."""
-    names = [name for segment in axis for name, _ in ax.spelled(segment)]
+    """The parts of channels in the order in which groups cut them, named or not; None if the order is unknown."""
+    names = [name for segment in axis for name, _ in ax.named_sizes(segment)]
     return None if any(ax.UNKNOWN in name for name in names) else " ".join(names)
 
 
 def _conflicts(inputs: Sequence[Axes]) -> str | None:
-    """Axes of other names that elementwise operands put on each other; empty if there are none."""
-    found = set()
-    for axes in aligned(inputs):
+    """Axes of different names that meet in an elementwise operation; empty if there are none."""
+    conflicts = set()
+    for axes in align(inputs):
         names = {ax.known_name(axis) for axis in axes if ax.axis_size(axis) > 1}
         if None in names:
             return None
         if len(names) > 1:
-            found.add(" on ".join(sorted(str(name) for name in names)))
-    return ", ".join(sorted(found))
+            conflicts.add(" on ".join(sorted(str(name) for name in names)))
+    return ", ".join(sorted(conflicts))

@@ -1,1 +1,1 @@
-"""What rules ask of a graph: where a dimension comes from, what a stored tensor is viewed as."""
+"""Questions that rules ask of a graph: the source of a dimension, the stored tensor behind a view."""

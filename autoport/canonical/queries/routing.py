@@ -10,7 +10,7 @@ from autoport.graph import Graph, Op, Value
 
 
 def chosen_by(graph: Graph, value: Value, dim: int) -> Op | None:
-    """The choice of the largest scores that positions along a dimension are counted by; None if there is none."""
+    """The choice of the largest scores that counts the positions along a dimension; None if there is none."""
     op = graph.op(value.op)
     if op.kind == "one_hot" and dim == len(op.shapes[0]) - 1:
         choice = graph.op(op.inputs[0].op)
@@ -20,13 +20,13 @@ def chosen_by(graph: Graph, value: Value, dim: int) -> Op | None:
         return choice if choice.kind == "topk" and op.inputs[1].output == 1 else None
     for place in range(len(op.inputs)):
         inner = source_dim(graph, op, place, dim)
-        found = None if inner is None else chosen_by(graph, op.inputs[place], inner)
-        if found is not None:
-            return found
+        deeper = None if inner is None else chosen_by(graph, op.inputs[place], inner)
+        if deeper is not None:
+            return deeper
     return None
 
 
 def become_mixture(graph: Graph, op: Op, choice: Op, experts: tuple[Value, ...]) -> None:
-    """Turns the sum of what experts make into one operation on the scores and on every expert, in order."""
+    """Turns the sum of the experts' results into one operation on the scores and on every expert, in order."""
     op.kind, op.colour, op.attrs = "mixture", ("mixture",), {"chosen": choice.shapes[0][-1]}
     graph.rewire(op, (choice.inputs[0], *experts))

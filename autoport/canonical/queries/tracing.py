@@ -1,4 +1,4 @@
-"""Where a dimension of a value comes from."""
+"""Traces a dimension of a value back to the operand that it comes from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from autoport.graph import Graph, Op
 
 
 def source_dim(graph: Graph, op: Op, place: int, dim: int) -> int | None:
-    """The dimension of an operand that a dimension of an operation's result is, whole and alone; None if there is none.
+    """The dimension of an operand that becomes a dimension of the result, whole and alone; None if there is none.
 
     Args:
         graph: the whole graph.
@@ -18,8 +18,8 @@ def source_dim(graph: Graph, op: Op, place: int, dim: int) -> int | None:
     """
     before, after = graph.shape(op.inputs[place]), op.shapes[0]
     if op.kind.is_pointwise:
-        found = dim - len(after) + len(before)
-        return found if found >= 0 and before[found] == after[dim] else None
+        operand_dim = dim - len(after) + len(before)
+        return operand_dim if operand_dim >= 0 and before[operand_dim] == after[dim] else None
     if op.kind == "transpose":
         return int(op.attrs["order"][dim])
     if op.kind == "reduce_sum":

@@ -1,4 +1,4 @@
-"""What a value is a view of: stored tensors that are turned, sliced or unfolded before they are used."""
+"""Views of stored tensors: values that are stored tensors, transposed, sliced or unfolded."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from autoport.weights.piece import Piece, Weight
 
 @dataclass(frozen=True)
 class View:
-    """A stored tensor as it is read.
+    """A view of a stored tensor.
 
     Attributes:
         piece: the stored tensor.
-        dims: for each dimension of what is read the piece's axis that lies along it; None for size 1.
+        dims: for each dimension of the view the piece's axis along it; None for size 1.
     """
 
     piece: Piece
@@ -24,7 +24,7 @@ class View:
 
 
 def stored_view(graph: Graph, value: Value) -> View | None:
-    """What a value is a view of; None if anything is computed, or if the view cannot be followed."""
+    """The view that a value is; None if something is computed on the way, or the view cannot be followed."""
     op = graph.op(value.op)
     if op.kind == "parameter":
         (piece,) = op.weights["value"].pieces
@@ -37,10 +37,10 @@ def stored_view(graph: Graph, value: Value) -> View | None:
         return None
     if op.kind == "transpose":
         return View(inner.piece, tuple(inner.dims[dim] for dim in op.attrs["order"]))
-    return _sliced(inner, op) if op.kind == "slice" else _reshaped(inner, op)
+    return _slice(inner, op) if op.kind == "slice" else _reshape(inner, op)
 
 
-def _sliced(view: View, op: Op) -> View | None:
+def _slice(view: View, op: Op) -> View | None:
     piece = view.piece
     dims = list(view.dims)
     for dim, (start, stop, step) in (op.attrs["ranges"] or {}).items():
@@ -52,7 +52,7 @@ def _sliced(view: View, op: Op) -> View | None:
     return None if op.attrs["ranges"] is None else View(piece, tuple(dims))
 
 
-def _reshaped(view: View, op: Op) -> View | None:
+def _reshape(view: View, op: Op) -> View | None:
     """A reshape may add dimensions of size 1, and unfold a dimension."""
     piece, dims = view.piece, []
     waiting = [name for name in view.dims if name is not None]
@@ -74,11 +74,11 @@ def _reshaped(view: View, op: Op) -> View | None:
 
 
 def stored_vector(graph: Graph, vector: Value, shape: tuple[int, ...], axes: Mapping[str, int]) -> Weight | None:
-    """The weight that a stored tensor is for a layer, where it has one entry for each position along `axes`.
+    """A stored tensor as the weight of a layer, if it has one entry for each position along `axes`; None otherwise.
 
     Args:
         graph: the whole graph.
-        vector: what is added to the layer's output, or multiplied with it.
+        vector: the value that is added to the layer's output, or multiplied with it.
         shape: of that output.
         axes: names for the weight's axes, each with the dimension of `shape` that it lies along.
     """

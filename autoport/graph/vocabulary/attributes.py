@@ -78,10 +78,10 @@ _DERIVED = [
     Attribute("values", None),
 ]
 SHARED = {attribute.name: attribute for attribute in (*_COMPARED, *_LAYOUT, *_DERIVED)}
-# What the analysis of axes may write down at any operation.
+# Attributes that the analysis of axes may add to any operation.
 NOTED = tuple(SHARED[name] for name in ("lost", "reads", "unordered"))
 
 
-def shared(names: str = "", *own: Attribute) -> Iterable[Attribute]:
-    """Attributes by name (space separated), those of one kind's own, and what the analysis of axes notes."""
+def attribute_list(names: str = "", *own: Attribute) -> Iterable[Attribute]:
+    """Shared attributes by name (space separated), a kind's own ones, and those that the analysis of axes adds."""
     return (*(SHARED[name] for name in names.split()), *own, *NOTED)

@@ -1,6 +1,6 @@
-"""What pointwise kinds compute, in numpy: a second witness where two models spell a function differently.
+"""Pointwise kinds as numpy functions: a second witness where two models spell a function differently.
 
-Everything is a float64: what is true is 1, and what is not 0 is true.
+Everything is a float64: true is 1, and any number but 0 is true.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from autoport.graph.vocabulary.kind import NOTHING
 from autoport.graph.vocabulary.registry import kind_of
 
 Floats: TypeAlias = NDArray[np.float64]
-Function = Callable[..., Any]
+NumpyFunction = Callable[..., Any]
 
 # SELU's scale and slope (Klambauer et al., arXiv:1706.02515).
 SELU_SCALE, SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 
-_erf: Function = np.vectorize(math.erf, otypes=[np.float64])
-_erfc: Function = np.vectorize(math.erfc, otypes=[np.float64])
+_erf: NumpyFunction = np.vectorize(math.erf, otypes=[np.float64])
+_erfc: NumpyFunction = np.vectorize(math.erfc, otypes=[np.float64])
 
 
 def _sigmoid(x: Floats) -> Any:
@@ -47,7 +47,7 @@ def _celu(x: Floats, alpha: float) -> Any:
     return np.where(x > 0, x, alpha * np.expm1(x / alpha))
 
 
-def _rounded(x: Floats, decimals: int) -> Any:
+def _round(x: Floats, decimals: int) -> Any:
     return np.round(x * 10.0**decimals) / 10.0**decimals
 
 
@@ -55,7 +55,7 @@ def _bits(x: Floats, type: str) -> Any:
     return x.astype(f"f{np.dtype(type).itemsize}").view(type)
 
 
-def _finite(x: Floats, nan: float, posinf: float, neginf: float) -> Any:
+def _replace_infinite(x: Floats, nan: float, posinf: float, neginf: float) -> Any:
     return np.where(np.isnan(x), nan, np.where(x == np.inf, posinf, np.where(x == -np.inf, neginf, x)))
 
 
@@ -63,16 +63,16 @@ def _remainder(x: Floats, y: Floats) -> Any:
     return x - np.floor(x / y) * y
 
 
-def _on_whole(function: Function) -> Function:
+def _on_integers(function: NumpyFunction) -> NumpyFunction:
     return lambda *operands: function(*(operand.astype(np.int64) for operand in operands))
 
 
-def _on_truth(function: Function) -> Function:
+def _on_truth(function: NumpyFunction) -> NumpyFunction:
     return lambda *operands: function(*(operand != 0 for operand in operands))
 
 
-# What a kind computes of its operands, and the attributes that it takes behind them.
-FUNCTIONS: Mapping[str, tuple[Function, tuple[str, ...]]] = {
+# The function of a kind, and the attributes that it takes behind the operands.
+FUNCTIONS: Mapping[str, tuple[NumpyFunction, tuple[str, ...]]] = {
     "abs": (np.abs, ()),
     "acos": (np.arccos, ()),
     "acosh": (np.arccosh, ()),
@@ -85,9 +85,9 @@ FUNCTIONS: Mapping[str, tuple[Function, tuple[str, ...]]] = {
     "atan2": (np.arctan2, ()),
     "atanh": (np.arctanh, ()),
     "bitcast": (_bits, ("type",)),
-    "bitwise_and": (_on_whole(np.bitwise_and), ()),
-    "bitwise_or": (_on_whole(np.bitwise_or), ()),
-    "bitwise_xor": (_on_whole(np.bitwise_xor), ()),
+    "bitwise_and": (_on_integers(np.bitwise_and), ()),
+    "bitwise_or": (_on_integers(np.bitwise_or), ()),
+    "bitwise_xor": (_on_integers(np.bitwise_xor), ()),
     "ceil": (np.ceil, ()),
     "celu": (_celu, ("alpha",)),
     "clamp": (np.clip, ("low", "high")),
@@ -132,7 +132,7 @@ FUNCTIONS: Mapping[str, tuple[Function, tuple[str, ...]]] = {
     "minimum": (np.minimum, ()),
     "mish": (lambda x: x * np.tanh(np.logaddexp(0, x)), ()),
     "mul": (lambda *operands: math.prod(operands), ()),
-    "nan_to_num": (_finite, ("nan", "posinf", "neginf")),
+    "nan_to_num": (_replace_infinite, ("nan", "posinf", "neginf")),
     "ne": (np.not_equal, ()),
     "neg": (np.negative, ()),
     "not": (_on_truth(np.logical_not), ()),
@@ -143,7 +143,7 @@ FUNCTIONS: Mapping[str, tuple[Function, tuple[str, ...]]] = {
     "relu": (lambda x: np.maximum(x, 0), ()),
     "relu6": (lambda x: np.clip(x, 0, 6), ()),
     "remainder": (_remainder, ()),
-    "round": (_rounded, ("decimals",)),
+    "round": (_round, ("decimals",)),
     "rsqrt": (lambda x: 1 / np.sqrt(x), ()),
     "selu": (lambda x: SELU_SCALE * _elu(x, SELU_ALPHA), ()),
     "sigmoid": (_sigmoid, ()),
@@ -173,8 +173,8 @@ FUNCTIONS: Mapping[str, tuple[Function, tuple[str, ...]]] = {
 }
 
 
-def computed(kind: str, attrs: Mapping[str, Any], operands: list[Floats]) -> Floats | None:
-    """What an operation makes of its operands, element by element; None where that is not known.
+def compute(kind: str, attrs: Mapping[str, Any], operands: list[Floats]) -> Floats | None:
+    """Computes an operation element by element; None if the vocabulary has no function for it.
 
     Args:
         kind: the operation.

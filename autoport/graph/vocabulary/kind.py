@@ -1,4 +1,4 @@
-"""What is declared of a kind of operation: its attributes, the weights it reads, how it moves positions, its traits."""
+"""The declaration of a kind of operation: its attributes, roles of its weights, how it moves positions, its traits."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 from autoport.graph.vocabulary.moves import UNKNOWN, Moves
 
-# What an operation without an attribute has there, where nothing else is declared.
+# The default of an attribute that declares none.
 NOTHING = object()
 
 
 class Use(Enum):
-    """What an attribute is for."""
+    """The use of an attribute: a hyper-parameter, a matter of layout, or derived from others."""
 
     COMPARED = "compared"
     LAYOUT = "layout"
@@ -28,8 +28,8 @@ class Attribute:
 
     Attributes:
         name: its key in `Op.attrs`.
-        default: what it is where an operation does not have it; None: it is not compared then.
-        use: a hyper-parameter that is compared, a matter of layout or spelling, or derived from others.
+        default: its value where an operation does not have it; if None, it is not compared there.
+        use: whether it is compared as a hyper-parameter, is a matter of layout, or follows from others.
         training_only: whether inference does not depend on it.
         tells_apart: whether it tells operations of equal structure apart.
         plain: the number at which an operation may as well not have it.
@@ -51,7 +51,7 @@ class Attribute:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Kind(str):
-    """A kind of operation: a text that knows what is declared of it.
+    """A kind of operation: a text that carries its declaration.
 
     Attributes:
         name: in the shared vocabulary; equal and hashed like this text.
@@ -171,9 +171,9 @@ class Kind(str):
 
     @property
     def own_attributes(self) -> tuple[Attribute, ...]:
-        """Attributes that say what an operation computes: what is derived from others is none."""
+        """Attributes that say what an operation computes, without those that follow from others."""
         return tuple(attribute for attribute in self.attributes.values() if attribute.use is not Use.DERIVED)
 
     def attribute(self, name: str) -> Attribute:
-        """What is declared of an attribute; one that is not declared is compared."""
+        """The declaration of an attribute; an undeclared one is compared."""
         return self.attributes.get(name) or Attribute(name)

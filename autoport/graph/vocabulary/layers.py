@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from autoport.graph.vocabulary.attributes import shared
+from autoport.graph.vocabulary.attributes import attribute_list
 from autoport.graph.vocabulary.kind import Attribute
 from autoport.graph.vocabulary.moves import KEEPS
 from autoport.graph.vocabulary.registry import declare
@@ -14,7 +14,7 @@ AFFINE = "scale offset"
 
 def _layers(names: str, family: str, attributes: str, roles: str, **traits: Any) -> None:
     traits = {"arity": (1, 1), "moves": KEEPS, "is_layer": True, "is_structural": True, **traits}
-    declare(names, family, shared(f"binds {attributes}"), roles=roles, **traits)
+    declare(names, family, attribute_list(f"binds {attributes}"), roles=roles, **traits)
 
 
 def _norms(names: str, attributes: str = "", roles: str = AFFINE) -> None:
@@ -38,8 +38,10 @@ for _name, _gates in (("lstm", "ifgo"), ("gru", "zrn"), ("simple_rnn", "h")):
     _layers(_name, "recurrent layers", _CELL, _ROLES, arity=(1, None), mixes=True, gates=_gates)
 
 _COMPUTED = "conv_by_value prelu_by_value lstm_by_value gru_by_value simple_rnn_by_value weight_norm"
-declare(_COMPUTED, "layers that are not taken apart", shared(), arity=(1, None), moves=KEEPS, computes_weights=True)
+declare(
+    _COMPUTED, "layers that are not taken apart", attribute_list(), arity=(1, None), moves=KEEPS, computes_weights=True
+)
 _WHOLE = "batch_norm_by_value conv_unbatched time_distributed bidirectional"
-declare(_WHOLE, "layers that are not taken apart", shared(), arity=(1, None), moves=KEEPS)
-declare("keras_attention", "layers that are not taken apart", shared("", Attribute("score")), roles="scale",
+declare(_WHOLE, "layers that are not taken apart", attribute_list(), arity=(1, None), moves=KEEPS)
+declare("keras_attention", "layers that are not taken apart", attribute_list("", Attribute("score")), roles="scale",
         arity=(2, None), moves=KEEPS, is_attention=True)  # fmt: skip

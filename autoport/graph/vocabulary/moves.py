@@ -25,10 +25,10 @@ class Motion(Enum):
 
 @dataclass(frozen=True)
 class Moves:
-    """How a kind moves positions; what declares nothing may do anything.
+    """How a kind moves positions; a kind that declares nothing may move them anywhere.
 
     Attributes:
-        motion: in which way.
+        motion: the way it moves them.
         dims: the attribute that holds the dimensions it moves along: one, several, or values by dimension.
         named: the attribute that holds the same by names of axes.
         known_by: further attributes that tell one move from another.
@@ -66,7 +66,7 @@ KEEPS, FOLLOWED, UNKNOWN = Moves(Motion.KEEPS), Moves(Motion.FOLLOWED), Moves(Mo
 
 
 def by_dim(value: Any) -> Mapping[int, Any] | None:
-    """What an attribute says of each dimension that it concerns; None if that is not known.
+    """The value of an attribute for each dimension that it concerns; None if the dimensions are unknown.
 
     Args:
         value: one dimension, several, values by dimension, or a pair for each of which (0, 0) concerns none.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from autoport.graph.vocabulary.attributes import shared
+from autoport.graph.vocabulary.attributes import attribute_list
 from autoport.graph.vocabulary.kind import Attribute
 from autoport.graph.vocabulary.moves import KEEPS
 from autoport.graph.vocabulary.registry import declare
@@ -14,7 +14,7 @@ from autoport.graph.vocabulary.registry import declare
 
 def _pointwise(names: str, family: str, attributes: str = "", *own: Attribute, **traits: Any) -> None:
     traits = {"arity": (1, 1), "moves": KEEPS, "is_pointwise": True, **traits}
-    declare(names, family, shared(attributes, *own), **traits)
+    declare(names, family, attribute_list(attributes, *own), **traits)
 
 
 def _activations(names: str, attributes: str = "", *own: Attribute, **traits: Any) -> None:

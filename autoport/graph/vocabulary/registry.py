@@ -1,4 +1,4 @@
-"""Every kind by its name, and what is asked of names that are none."""
+"""The registry of kinds by name, and what an undeclared name gets."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def declare(names: str, family: str, attributes: Iterable[Attribute] = (), *, ro
     Raises:
         ValueError: one of them is declared already.
     """
-    known = MappingProxyType({attribute.name: attribute for attribute in attributes})
+    by_name = MappingProxyType({attribute.name: attribute for attribute in attributes})
     for name in names.split():
         if name in KINDS:
             raise ValueError(f"the kind {name!r} is declared twice")
-        KINDS[name] = Kind(name, family, attributes=known, roles=tuple(roles.split()), **traits)
+        KINDS[name] = Kind(name, family, attributes=by_name, roles=tuple(roles.split()), **traits)
 
 
 def kind_of(name: str) -> Kind:
@@ -66,11 +66,11 @@ copyreg.pickle(Kind, lambda kind: (kind_of, (kind.name,)))
 def foreign_kind(name: str) -> Kind:
     """The kind of a function that no row of a reader's table knows, by its name alone.
 
-    A kind that has attributes or weights is more than its name says, so the function is not taken for that.
+    A kind with attributes or weights means more than its name, so the function gets another one.
     """
-    known = KINDS.get(normal_form(name))
-    if known is not None and (known.own_attributes or known.roles):
-        return kind_of(f"other_{known}")
+    namesake = KINDS.get(normal_form(name))
+    if namesake is not None and (namesake.own_attributes or namesake.roles):
+        return kind_of(f"other_{namesake}")
     return kind_of(name)
 
 
@@ -78,8 +78,8 @@ def check(kind: Kind, attributes: Mapping[str, Any], roles: Collection[str]) -> 
     """Raises an `UndeclaredError` if an operation has what its kind does not declare, and the vocabulary is strict."""
     if not _strict or not kind.declared:
         return
-    read = {Role.of(role).base for role in roles}
-    undeclared = {"attributes": attributes.keys() - kind.attributes.keys(), "weights": read - {*kind.roles}}
+    bases = {Role.of(role).base for role in roles}
+    undeclared = {"attributes": attributes.keys() - kind.attributes.keys(), "weights": bases - {*kind.roles}}
     for what, unknown in undeclared.items():
         if unknown:
             raise UndeclaredError(f"the kind {kind!r} declares no {what} {', '.join(sorted(unknown))}")
@@ -87,7 +87,7 @@ def check(kind: Kind, attributes: Mapping[str, Any], roles: Collection[str]) -> 
 
 @contextmanager
 def strict(on: bool = True) -> Iterator[None]:
-    """Lets what is not declared be an error within a `with` block, as tests want it; or not, if it is not `on`."""
+    """Makes undeclared kinds, attributes and weights errors within a `with` block; `strict(False)` allows them."""
     global _strict
     before, _strict = _strict, on
     try:

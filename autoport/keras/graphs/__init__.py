@@ -1,1 +1,1 @@
-"""What is asked of a TensorFlow graph: constants, bodies of functions, places inside of layers."""
+"""Questions that readers ask of a TensorFlow graph: constants, bodies of functions, results inside of layers."""

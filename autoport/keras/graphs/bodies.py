@@ -24,7 +24,7 @@ def called_body(
         shape_of: shape of a tensor; -1 for an open size.
         static_value: a constant as an array; None for anything else.
     """
-    name, arguments = _called(op, static_value)
+    name, arguments = _function_and_arguments(op, static_value)
     function = library_function(op.graph, name) if name else None
     if function is None:
         return None
@@ -37,7 +37,7 @@ def called_body(
         ), arguments
 
 
-def _called(op: Any, static_value: Callable[[Any], Any]) -> tuple[str, list[Any]]:
+def _function_and_arguments(op: Any, static_value: Callable[[Any], Any]) -> tuple[str, list[Any]]:
     """Name and arguments of a function that an operation certainly runs; no name if there is none."""
     if op.type in CALLS:
         return op.get_attr("f").name, list(op.inputs)

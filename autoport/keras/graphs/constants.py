@@ -17,28 +17,28 @@ logger = logging.getLogger(__name__)
 
 
 def fold_constants(
-    graph: Any, given: Mapping[str, Any] = MappingProxyType({}), read: Iterable[Any] = ()
+    graph: Any, input_arrays: Mapping[str, Any] = MappingProxyType({}), further: Iterable[Any] = ()
 ) -> tuple[set[str], dict[str, Any]]:
-    """Computes what inputs and variables do not take part in, where something else reads it.
+    """Computes values that depend on no input or variable, where other operations or layers read them.
 
     Args:
         graph: the traced graph, or the body of a function that it calls.
-        given: arrays that are known for some inputs of the body, by tensor name.
-        read: further tensors that something reads: what layers are called with.
+        input_arrays: values of constant inputs of the body, by tensor name.
+        further: further tensors to compute: the arguments of layer calls.
 
     Returns:
-        Names of the operations that only constants take part in, and arrays by tensor name.
+        Names of the operations that depend on constants only, and arrays by tensor name.
     """
     fixed: set[str] = set()
     wanted: dict[str, Any] = {}
     for op in graph.get_operations():
-        if _is_fixed(op, fixed) or (op.outputs and op.outputs[0].name in given):
+        if _is_fixed(op, fixed) or (op.outputs and op.outputs[0].name in input_arrays):
             fixed.add(op.name)
         else:
             wanted.update({t.name: t for t in op.inputs if t.op.name in fixed and _is_worth_it(t)})
-    wanted.update({t.name: t for t in (*graph.outputs, *read) if t.op.name in fixed and _is_worth_it(t)})
-    found = _evaluated(graph, list(wanted.keys() - given.keys()), given) if wanted else {}
-    return fixed, {**found, **given}
+    wanted.update({t.name: t for t in (*graph.outputs, *further) if t.op.name in fixed and _is_worth_it(t)})
+    arrays = _evaluate(graph, list(wanted.keys() - input_arrays.keys()), input_arrays) if wanted else {}
+    return fixed, {**arrays, **input_arrays}
 
 
 def _is_fixed(op: Any, fixed: Container[str]) -> bool:
@@ -52,16 +52,16 @@ def _is_worth_it(tensor: Any) -> bool:
     """Whether a tensor is computed, and not known to be too large."""
     if tensor.op.type == "Const" or tensor.dtype in (tf.resource, tf.variant, tf.string) or tensor.shape.rank is None:
         return False
-    known: list[int] = [size for size in tensor.shape if size is not None]
-    return math.prod(known) <= LARGEST_CONSTANT
+    known_sizes: list[int] = [size for size in tensor.shape if size is not None]
+    return math.prod(known_sizes) <= LARGEST_CONSTANT
 
 
-def _evaluated(graph: Any, names: list[str], given: Mapping[str, Any]) -> dict[str, Any]:
-    nodes = list({name.split(":")[0] for name in (*names, *given)})
+def _evaluate(graph: Any, names: list[str], input_arrays: Mapping[str, Any]) -> dict[str, Any]:
+    nodes = list({name.split(":")[0] for name in (*names, *input_arrays)})
     definition = tf.compat.v1.graph_util.extract_sub_graph(graph.as_graph_def(), nodes)
 
     def compute() -> Any:
-        fed = {name: tf.constant(array) for name, array in given.items()}
+        fed = {name: tf.constant(array) for name, array in input_arrays.items()}
         return tf.graph_util.import_graph_def(definition, input_map=fed, return_elements=names)
 
     try:

@@ -1,4 +1,4 @@
-"""Where inside of a layer the result of one of its operations is: before the activation, say."""
+"""The tensor inside of a layer that one of its operations makes: the result before the activation, say."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from typing import Any
 
 
 def last_reader(operations: Sequence[Any], handles: set[str]) -> Any:
-    """The last result that weights enter, and that data has entered, too.
+    """The last result that both weights and data enter.
 
     Args:
         operations: TensorFlow operations of one layer, in order.
         handles: names of the tensors through which the layer reads its weights.
 
     Returns:
-        The tensor; None if the weights are read in no such place. Changes of shape behind it, which
-        keep the order of elements, still belong to it.
+        The tensor; None if no operation reads weights and data. Changes of shape behind it, which keep the order
+        of elements, still belong to it.
     """
     weights, data = set(handles), set()
-    found = None
+    last = None
     for op in operations:
-        read = {tensor.name for tensor in op.inputs}
-        from_data = bool(read - weights - _constants(op)) and not read <= weights
-        if read & weights and not from_data:
+        names = {tensor.name for tensor in op.inputs}
+        from_data = bool(names - weights - _constants(op)) and not names <= weights
+        if names & weights and not from_data:
             weights |= {tensor.name for tensor in op.outputs}
-        elif read & weights or (found is not None and op.type in ("Reshape", "Squeeze") and read & data):
-            found = op.outputs[0]
-            data = {found.name}
-    return found
+        elif names & weights or (last is not None and op.type in ("Reshape", "Squeeze") and names & data):
+            last = op.outputs[0]
+            data = {last.name}
+    return last
 
 
 def _constants(op: Any) -> set[str]:

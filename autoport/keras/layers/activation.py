@@ -50,13 +50,13 @@ def activation_kind(function: Any, old_keras: bool = False) -> tuple[str, dict[s
 
 
 def with_activation(call: Layer, y: Value, function: Any = None) -> Value:
-    """Appends what the layer's `activation` argument asks for."""
-    chosen = call.layer.activation if function is None else function
+    """Appends the activation that the layer's `activation` argument names."""
+    activation_function = call.layer.activation if function is None else function
     old = type(call.layer).__module__.startswith("tf_keras")
-    found = activation_kind(chosen, old)
-    if found is None:
+    kind_and_attrs = activation_kind(activation_function, old)
+    if kind_and_attrs is None:
         return y
-    kind, attrs = found
+    kind, attrs = kind_and_attrs
     shape = call.build.graph.shape(y)
     if kind in ("softmax", "log_softmax"):
         attrs = {"dims": (len(shape) - 1,)}
@@ -65,7 +65,7 @@ def with_activation(call: Layer, y: Value, function: Any = None) -> Value:
 
 @layer_rule("Activation")
 def activation(call: Layer) -> Any:
-    """`Activation("relu")`; a layer given as the function is named by its class."""
+    """`Activation("relu")`; a layer in place of the function is named by its class."""
     return with_activation(call, call.x)
 
 
@@ -99,7 +99,7 @@ def elu(call: Layer) -> Any:
 
 @layer_rule("Softmax")
 def softmax(call: Layer) -> Any:
-    """`Softmax(axis)`; a mask says which scores take part."""
+    """`Softmax(axis)`; a mask selects the scores that take part."""
     dims = tuple(sorted(int(axis) % len(call.out) for axis in np.ravel(call.layer.axis)))
     masked = [
         call.build.emit("where", [mask, call.x, call.build.constant(None, ())], call.out)
@@ -110,7 +110,7 @@ def softmax(call: Layer) -> Any:
 
 @layer_rule("PReLU")
 def prelu(call: Layer) -> Any:
-    """`PReLU`: axes that share a slope have size 1 in the weight."""
+    """`PReLU`: an axis whose positions share a slope has size 1 in the weight."""
     alpha = call.layer.alpha
     dims = [dim for dim, size in enumerate(alpha.shape, 1) if size != 1]
     names = iter(["c"] if len(dims) <= 1 else [f"c{k}" for k in range(len(dims))])

@@ -12,7 +12,7 @@ from autoport.keras.calls import Layer
 from autoport.keras.layers.activation import with_activation
 from autoport.keras.table import layer_rule
 
-Pads = list[tuple[int, int]]
+SpatialPadding = list[tuple[int, int]]
 
 
 def data_layout(layer: Any, rank: int) -> str:
@@ -29,7 +29,7 @@ def spatial_shape(shape: Sequence[int], layout: str) -> list[int]:
 
 def explicit_padding(
     mode: str, inside: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
-) -> Pads:
+) -> SpatialPadding:
     """Zeros before and after each spatial axis.
 
     `same` pads to ceil(size / stride) outputs and puts the odd zero behind
@@ -88,7 +88,7 @@ def separable_conv(call: Layer) -> Any:
 
 @layer_rule("Conv1DTranspose Conv2DTranspose Conv3DTranspose")
 def conv_transpose(call: Layer) -> Any:
-    """The gradient of a convolution; what `same` crops follows from the output's size."""
+    """The gradient of a convolution; the crop of `same` follows from the output's size."""
     layer, rank = call.layer, call.layer.rank
     groups = getattr(layer, "groups", 1)
     kernel = call.piece(layer.kernel, f"{SPATIAL[rank]} o (g i)", g=groups)

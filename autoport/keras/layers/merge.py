@@ -1,4 +1,4 @@
-"""Layers that merge several tensors."""
+"""Layers that merge several tensors: sums, products, concatenations."""
 
 from __future__ import annotations
 

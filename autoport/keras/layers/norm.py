@@ -1,4 +1,4 @@
-"""Normalisations. Momentum is turned into PyTorch's: the share of the new batch."""
+"""Normalisations. Momentum becomes PyTorch's: the share of the new batch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _names(dims: list[int]) -> str:
 
 @layer_rule("BatchNormalization")
 def batch_norm(call: Layer) -> Any:
-    """`BatchNormalization`; without scale or centre the missing weight is a constant."""
+    """`BatchNormalization`; a layer without `scale` or `center` lacks the weight, for which a constant stands."""
     layer = call.layer
     dims = _dims(call, layer.axis)
     weights = call.weights(

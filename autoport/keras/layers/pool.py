@@ -14,7 +14,7 @@ RESIZE_MODES = {"bicubic": "bicubic (a=-0.5)"}
 
 @layer_rule("MaxPooling1D MaxPooling2D MaxPooling3D")
 def max_pool(call: Layer) -> Any:
-    """Max pooling; outside the image is minus infinity."""
+    """Max pooling; padding is minus infinity."""
     return _pool(call, "max_pool", pad_value=float("-inf"))
 
 
@@ -57,8 +57,8 @@ def zero_padding(call: Layer) -> Any:
     """Zeros around space."""
     layer = call.layer
     rank = len(call.input_shape) - 2
-    given = layer.padding if rank > 1 else [layer.padding]
-    pairs = [(int(low), int(high)) for low, high in given]
+    amounts = layer.padding if rank > 1 else [layer.padding]
+    pairs = [(int(low), int(high)) for low, high in amounts]
     if not any(map(any, pairs)):
         return call.x
     axes = getattr(layer, "data_format", "channels_last")
@@ -71,11 +71,11 @@ def cropping(call: Layer) -> Any:
     """A slice of space."""
     layer = call.layer
     rank = len(call.input_shape) - 2
-    given = layer.cropping if rank > 1 else [layer.cropping]
+    amounts = layer.cropping if rank > 1 else [layer.cropping]
     first = 2 if getattr(layer, "data_format", "channels_last") == "channels_first" else 1
     ranges = {
         first + place: (int(low), call.input_shape[first + place] - int(high), 1)
-        for place, (low, high) in enumerate(given)
+        for place, (low, high) in enumerate(amounts)
         if low or high
     }
     return call.emit("slice", ranges=ranges)

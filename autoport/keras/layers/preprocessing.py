@@ -1,4 +1,4 @@
-"""Preprocessing inside a Keras model: it has no twin in PyTorch and is reported as such."""
+"""Preprocessing inside a Keras model: it has no counterpart in PyTorch, and the report says so."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def conv(raw: RawOp) -> Any:
     inside = raw.build.graph.shape(x)
     depthwise = raw.op.type.startswith("Depthwise")
     groups = inside[layout.split().index("c")] // (1 if depthwise else extents[2])
-    pattern = _stored_as("h w g o" if depthwise else "h w i (g o)", extents, raw.build.graph.tensors[path].shape)
+    pattern = _stored_pattern("h w g o" if depthwise else "h w i (g o)", extents, raw.build.graph.tensors[path].shape)
     stride, dilation = (tuple(spatial_shape(raw.op.get_attr(name), layout)) for name in ("strides", "dilations"))
     padding = _padding(raw, layout, spatial_shape(inside, layout), extents[:2], stride, dilation)
     row = inside[layout.split().index("h")] == extents[0] == 1 and padding[0] == (0, 0)
@@ -46,7 +46,7 @@ def conv(raw: RawOp) -> Any:
 
 
 def _kernel(raw: RawOp) -> tuple[str | None, tuple[int, ...]]:
-    """The variable that is read as kernel, and in which shape: `tf.nn.conv1d` adds a dimension to it."""
+    """The variable that is the kernel, and the shape in which it is read: `tf.nn.conv1d` adds a dimension to it."""
     path = raw.stored(1)
     if path is not None:
         return path, raw.build.graph.tensors[path].shape
@@ -58,8 +58,8 @@ def _kernel(raw: RawOp) -> tuple[str | None, tuple[int, ...]]:
     return (op.tensors[0] if op.kind == "parameter" and same else None), shape
 
 
-def _stored_as(pattern: str, shape: Sequence[int], stored: Sequence[int]) -> str:
-    """A layout for a tensor that has more or fewer dimensions of size 1."""
+def _stored_pattern(pattern: str, shape: Sequence[int], stored: Sequence[int]) -> str:
+    """The layout of a stored tensor that has more or fewer dimensions of size 1 than the kernel."""
     names = pattern.replace("(g o)", "(g,o)").split()
     large = iter(name for name, size in zip(names, shape, strict=True) if size != 1)
     return " ".join("1" if size == 1 else next(large) for size in stored).replace(",", " ")
@@ -76,6 +76,6 @@ def _padding(
     mode = raw.op.get_attr("padding").decode().lower()
     if mode != "explicit":
         return list(explicit_padding(mode, inside, kernel, stride, dilation))
-    given = raw.op.get_attr("explicit_paddings")
-    low, high = (spatial_shape(list(given[first::2]), layout) for first in (0, 1))
+    amounts = raw.op.get_attr("explicit_paddings")
+    low, high = (spatial_shape(list(amounts[first::2]), layout) for first in (0, 1))
     return list(zip(low, high, strict=True))

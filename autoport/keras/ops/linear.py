@@ -49,7 +49,7 @@ DECOMPOSITIONS = {"MatrixDeterminant": "det", "LogMatrixDeterminant": "slogdet",
 
 @op_rule(" ".join(DECOMPOSITIONS))
 def decomposition(raw: RawOp) -> Any:
-    """What is made of whole matrices."""
+    """Determinants and factors of matrices."""
     first = raw.emit(DECOMPOSITIONS[raw.op.type])
     return [Value(first.op, place) for place in range(len(raw.op.outputs))]
 
@@ -62,5 +62,5 @@ def triangular_solve(raw: RawOp) -> Any:
 
 @op_rule("LowerBound UpperBound")
 def searchsorted(raw: RawOp) -> Any:
-    """Places in rows of sorted numbers."""
+    """Insertion points in rows of sorted numbers."""
     return raw.emit("searchsorted", right=raw.op.type == "UpperBound")

@@ -53,7 +53,7 @@ ACTIVATIONS = {
     "Sinh": "sinh",
     "Tan": "tan",
 }
-# Those with parameters, which TensorFlow fixes.
+# Functions with parameters in PyTorch, at the values that TensorFlow fixes.
 WITH_PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
     "Elu": ("elu", {"alpha": 1.0}),
     "Rint": ("round", {"decimals": 0}),
@@ -128,7 +128,7 @@ def leaky_relu(raw: RawOp) -> Any:
     return raw.emit("leaky_relu", negative_slope=float(raw.op.get_attr("alpha")))
 
 
-# What it is with a zero.
+# Kinds that are an activation if one operand is zero.
 RECTIFIED = {"Maximum": "relu"}
 
 
@@ -158,7 +158,7 @@ def _changes_nothing(kind: str, place: int, array: Any) -> bool:
 
 @op_rule("IdentityN")
 def same_each(raw: RawOp) -> Any:
-    """Functions with gradients of their own end in one: the same values, tensor by tensor."""
+    """The same values, tensor by tensor; functions with gradients of their own end in it."""
     return [raw.source(k) for k in range(len(raw.op.outputs))]
 
 

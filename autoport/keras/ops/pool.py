@@ -13,7 +13,7 @@ from autoport.keras.table import op_rule
 
 @op_rule("MaxPool MaxPool3D")
 def max_pool(raw: RawOp) -> Any:
-    """`tf.nn.max_pool`; outside the image is minus infinity."""
+    """`tf.nn.max_pool`; padding is minus infinity."""
     return _pool(raw, "max_pool", pad_value=float("-inf"))
 
 

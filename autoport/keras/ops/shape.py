@@ -1,4 +1,4 @@
-"""Raw operations that move values without computing; shapes they are told are not data."""
+"""Raw operations that move values without computing; their shape arguments are not data."""
 
 from __future__ import annotations
 
@@ -66,10 +66,10 @@ def _split(raw: RawOp, index: int, axis: int) -> list[Value]:
 
 @op_rule("TopKV2")
 def top_k(raw: RawOp) -> Any:
-    """The largest entries and where they were; of all of them that is sorting."""
+    """The largest entries and their places; of all entries it is a sort."""
     k, size = raw.constant(1), raw.build.graph.shape(raw.data(0))[-1]
-    whole = k is not None and int(k) == size
-    first = raw.emit("sort" if whole else "topk", [0], dims=(len(raw.out) - 1,), descending=True)
+    complete = k is not None and int(k) == size
+    first = raw.emit("sort" if complete else "topk", [0], dims=(len(raw.out) - 1,), descending=True)
     return [Value(first.op, 0), Value(first.op, 1)]
 
 
@@ -84,7 +84,7 @@ def strided_slice(raw: RawOp) -> Any:
 
 
 def _strided_ranges(raw: RawOp) -> dict[int, tuple[int, int, int]] | None:
-    """What is taken along each dimension that is not taken whole; None if it is not constant."""
+    """The range along each dimension that is cut; None if the bounds are not constant."""
     bounds = [raw.constant(k) for k in (1, 2, 3)]
     if any(bound is None for bound in bounds):
         return None
@@ -92,7 +92,7 @@ def _strided_ranges(raw: RawOp) -> dict[int, tuple[int, int, int]] | None:
     no_begin, no_end, ellipsis, new_axis, single = (raw.op.get_attr(name) for name in names)
     shape = raw.build.graph.shape(raw.data(0))
     count = len(bounds[0])
-    found, dim = {}, 0
+    ranges, dim = {}, 0
     for place, (begin, end, step) in enumerate(zip(*(map(int, bound) for bound in bounds), strict=True)):
         bit = 1 << place
         if ellipsis & bit:
@@ -102,14 +102,14 @@ def _strided_ranges(raw: RawOp) -> dict[int, tuple[int, int, int]] | None:
             continue
         if single & bit:
             first = begin % shape[dim]
-            taken = slice(first, first + 1)
+            cut = slice(first, first + 1)
         else:
-            taken = slice(None if no_begin & bit else begin, None if no_end & bit else end, step)
-        ends = taken.indices(shape[dim])
+            cut = slice(None if no_begin & bit else begin, None if no_end & bit else end, step)
+        ends = cut.indices(shape[dim])
         if ends != (0, shape[dim], 1):
-            found[dim] = ends
+            ranges[dim] = ends
         dim += 1
-    return found
+    return ranges
 
 
 @op_rule("Slice")
@@ -120,7 +120,7 @@ def slice_(raw: RawOp) -> Any:
         return raw.build.slice(raw.data(0), None, raw.out)
     shape = raw.build.graph.shape(raw.data(0))
     ends = [(int(b), whole if s == -1 else int(b + s), 1) for b, s, whole in zip(begin, size, shape, strict=True)]
-    ranges = {dim: taken for dim, taken in enumerate(ends) if taken != (0, shape[dim], 1)}
+    ranges = {dim: bounds for dim, bounds in enumerate(ends) if bounds != (0, shape[dim], 1)}
     return raw.build.slice(raw.data(0), ranges, raw.out)
 
 
@@ -142,7 +142,7 @@ CUMULATIVE = {"Cumsum": "cumsum", "Cumprod": "cumprod"}
 
 @op_rule(" ".join(PLACES))
 def place_of_extreme(raw: RawOp) -> Any:
-    """Where the largest or the smallest entry along a dimension stands."""
+    """The place of the largest or the smallest entry along a dimension."""
     rank = len(raw.build.graph.shape(raw.data(0)))
     dims = None if raw.constant(1) is None else static_axes(raw.constant(1), rank)
     return raw.emit(PLACES[raw.op.type], [0], dims=dims)
@@ -160,19 +160,19 @@ def cumulative(raw: RawOp) -> Any:
 
 @op_rule("MatrixBandPart")
 def band(raw: RawOp) -> Any:
-    """A matrix without what stands further from its diagonal; negative numbers take all away."""
+    """A band around the diagonal of a matrix, and zeros elsewhere; a negative bound keeps all entries on its side."""
     lower, upper = (raw.constant(k) for k in (1, 2))
-    known = lower is not None and upper is not None
-    return raw.emit("band", [0], lower=int(lower) if known else None, upper=int(upper) if known else None)
+    constant = lower is not None and upper is not None
+    return raw.emit("band", [0], lower=int(lower) if constant else None, upper=int(upper) if constant else None)
 
 
 @op_rule("MatrixDiagPart MatrixDiagPartV2 MatrixDiagPartV3 MatrixDiag MatrixDiagV2 MatrixDiagV3")
 def diagonal(raw: RawOp) -> Any:
     """The diagonal of a matrix, or a matrix with that diagonal."""
     offset = raw.constant(1) if len(raw.op.inputs) > 1 else 0
-    known = offset is not None and np.size(offset) == 1
+    constant = offset is not None and np.size(offset) == 1
     kind = "diagonal" if "Part" in raw.op.type else "diag_embed"
-    return raw.emit(kind, [0], offset=int(np.ravel(offset)[0]) if known else None)
+    return raw.emit(kind, [0], offset=int(np.ravel(offset)[0]) if constant else None)
 
 
 @op_rule("Pad PadV2 MirrorPad")
@@ -209,7 +209,7 @@ def nonzero(raw: RawOp) -> Any:
 
 @op_rule("VarHandleOp")
 def resource(raw: RawOp) -> Any:
-    """A variable that a function makes for itself."""
+    """A variable that a function creates for itself."""
     return raw.emit("resource")
 
 

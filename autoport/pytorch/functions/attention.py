@@ -1,4 +1,4 @@
-"""Attention: projections are dense layers, what is between them is one `attention` operation."""
+"""Attention: projections are dense layers, and between them stands one `attention` operation."""
 
 from __future__ import annotations
 

@@ -1,18 +1,18 @@
-"""Functions that TensorFlow has no operation for, written out as Keras writes them."""
+"""Functions without a TensorFlow operation, written out as Keras writes them."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
 
-from autoport.graph.writer import Operand, Writer
+from autoport.graph.writer import ValueOrNumber, Writer
 from autoport.pytorch.calls import Call
 from autoport.pytorch.table import register
 
 
-def _operands(call: Call) -> tuple[Operand, Operand]:
-    given = (call.get("input"), call.get("other"))
-    first, second = (float(x) if isinstance(x, (int, float)) else call.lowering.data(x) for x in given)
+def _operands(call: Call) -> tuple[ValueOrNumber, ValueOrNumber]:
+    arguments = (call.get("input"), call.get("other"))
+    first, second = (float(x) if isinstance(x, (int, float)) else call.lowering.data(x) for x in arguments)
     return first, second
 
 
@@ -62,7 +62,7 @@ def hypot(call: Call) -> Any:
 
 @register("fmod", "input other")
 def fmod(call: Call) -> Any:
-    """What is left of a division, with the sign of what is divided."""
+    """The remainder of a division, with the sign of the dividend."""
     (x, y), write = _operands(call), Writer(call.build)
     size = abs(y) if isinstance(y, float) else write.apply("abs", y)
     left = write.apply("remainder", write.apply("abs", x), size)
@@ -71,7 +71,7 @@ def fmod(call: Call) -> Any:
 
 @register("fmax fmin", "input other")
 def ignoring_nan(call: Call) -> Any:
-    """The larger or smaller one, of what is a number."""
+    """The larger or smaller of two values, of which NaN does not count."""
     (x, y), write = _operands(call), Writer(call.build)
     chosen = write.apply("maximum" if call.name == "fmax" else "minimum", x, y)
     first, second = (write.apply("isnan", side) for side in (x, y))
@@ -82,7 +82,7 @@ def ignoring_nan(call: Call) -> Any:
 
 @register("heaviside", "input values")
 def heaviside(call: Call) -> Any:
-    """A step, with given values where it is."""
+    """A step, with the given values at zero."""
     x, write = call.value("input"), Writer(call.build)
     above = write.apply("where", write.apply("gt", x, 0.0), 1.0, call.value("values"))
     return write.apply("where", write.apply("lt", x, 0.0), 0.0, above)
@@ -90,7 +90,7 @@ def heaviside(call: Call) -> Any:
 
 @register("isclose", "input other rtol atol equal_nan")
 def isclose(call: Call) -> Any:
-    """Whether two numbers are apart by no more than a bound."""
+    """Whether two numbers differ by no more than a bound."""
     (x, y), write = _operands(call), Writer(call.build)
     if call.get("equal_nan", False):
         return call.emit("isclose")
@@ -101,14 +101,14 @@ def isclose(call: Call) -> Any:
 
 @register("logical_xor", "input other")
 def logical_xor(call: Call) -> Any:
-    """One of both, and not both."""
+    """One of both, but not both."""
     (x, y), write = _operands(call), Writer(call.build)
     return write.apply("and", write.apply("or", x, y), write.apply("not", write.apply("and", x, y)))
 
 
 @register("polar", "abs angle")
 def polar(call: Call) -> Any:
-    """A complex number of its length and angle."""
+    """A complex number by its length and angle."""
     write = Writer(call.build)
     parts = [write.apply("mul", call.value("abs"), write.apply(kind, call.value("angle"))) for kind in ("cos", "sin")]
     return write.apply("complex", *parts)
@@ -140,7 +140,7 @@ def diff(call: Call) -> Any:
 
 @register("trapezoid trapz", "input x")
 def trapezoid(call: Call) -> Any:
-    """An integral by straight lines between neighbours."""
+    """An integral by the trapezoidal rule."""
     y, write = call.value("input"), Writer(call.build)
     if call.get("x") is not None:
         return call.emit("other_trapezoid")

@@ -64,10 +64,10 @@ def _with_computed_bias(call: Call, y: Value) -> Value:
 
 
 def _padding(call: Call, kernel: tuple[int, ...], dilation: tuple[int, ...]) -> list[tuple[int, int]]:
-    given = call.get("padding", 0)
-    if given == "valid":
-        given = 0
-    if given == "same":
+    amount = call.get("padding", 0)
+    if amount == "valid":
+        amount = 0
+    if amount == "same":
         totals = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
         return [(total // 2, total - total // 2) for total in totals]
-    return [(p, p) for p in spatial(given, len(kernel))]
+    return [(p, p) for p in spatial(amount, len(kernel))]

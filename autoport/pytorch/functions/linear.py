@@ -55,10 +55,10 @@ def addmm(call: Call) -> Any:
 
 @register("tensordot", "input other dims")
 def tensordot(call: Call) -> Any:
-    """A product of matrices that are made of what is summed over and of the rest."""
-    x, y, given = call.value("input"), call.value("other"), call.get("dims", 2)
+    """A product of two tensors as one of matrices: summed dimensions form one axis of each, the rest the other."""
+    x, y, summed = call.value("input"), call.value("other"), call.get("dims", 2)
     ranks = [len(call.build.graph.shape(value)) for value in (x, y)]
-    first, second = [range(ranks[0] - given, ranks[0]), range(given)] if isinstance(given, int) else given
+    first, second = [range(ranks[0] - summed, ranks[0]), range(summed)] if isinstance(summed, int) else summed
     left = _as_matrix(call, x, [dim % ranks[0] for dim in first], last=True)
     right = _as_matrix(call, y, [dim % ranks[1] for dim in second], last=False)
     sizes = call.build.graph.shape(left)[0], call.build.graph.shape(right)[1]
@@ -83,7 +83,7 @@ DECOMPOSITIONS |= {f"linalg_{name}": kind for name, kind in DECOMPOSITIONS.items
 
 @register(" ".join(DECOMPOSITIONS), "input")
 def decomposition(call: Call) -> Any:
-    """What is made of whole matrices."""
+    """Determinants and factors of matrices."""
     return call.emit(DECOMPOSITIONS[call.name], [call.value("input")])
 
 
@@ -108,7 +108,7 @@ def _product(call: Call, x: Value, y: Value, *, swapped: bool = False) -> Value:
 
 @register("cholesky_inverse", "input upper")
 def cholesky_inverse(call: Call) -> Any:
-    """The inverse of a matrix by a triangle whose product with itself it is."""
+    """The inverse of a matrix by its Cholesky factor."""
     upper, shape = bool(call.get("upper", False)), call.out
     identity = call.build.constant(np.eye(shape[-1]), shape[-2:])
     solved = call.build.emit("triangular_solve", [call.value("input"), identity], shape, lower=not upper, turned=False)
@@ -119,14 +119,14 @@ def cholesky_inverse(call: Call) -> Any:
 
 @register("searchsorted", "sequence values")
 def searchsorted(call: Call) -> Any:
-    """Places in sorted numbers."""
+    """Insertion points in sorted numbers."""
     right = bool(call.get("right", False)) or call.get("side") == "right"
     return call.emit("searchsorted", [call.value("sequence"), call.value("values")], right=right)
 
 
 @register("tril triu", "input diagonal")
 def triangle(call: Call) -> Any:
-    """A matrix without what stands above or below a diagonal."""
+    """A matrix with zeros above or below a diagonal."""
     offset, lower = call.get("diagonal", 0), call.name == "tril"
     if (offset >= 0) == lower or offset == 0:
         return call.emit("band", [call.value("input")], lower=-1 if lower else -offset, upper=offset if lower else -1)

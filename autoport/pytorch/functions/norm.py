@@ -86,7 +86,7 @@ def prelu(call: Call) -> Any:
 
 
 def _norm(call: Call, kind: str, roles: dict[str, str], *, dims: list[int], **attrs: Any) -> Any:
-    """The norm over stored weights; computed ones are multiplied and added behind it."""
+    """The norm with stored weights; weights that are computed become a product and a sum behind it."""
     names = "c" if len(dims) == 1 else " ".join(f"c{k}" for k in range(len(dims)))
     weights = call.build.weights(**{role: (call.stored(name), names) for role, name in roles.items()})
     y = call.build.norm(kind, call.value("input"), weights, dims=dims, **attrs)

@@ -121,7 +121,7 @@ def activation(call: Call) -> Any:
 
 @register("conj real resolve_conj", "input")
 def real_part(call: Call) -> Any:
-    """Nothing of real numbers."""
+    """The same values, if they are real."""
     return call.get("input") if call.is_real else call.emit(call.name)
 
 
@@ -135,7 +135,7 @@ def glu(call: Call) -> Any:
 
 @register("softmax log_softmax", "input dim")
 def softmax(call: Call) -> Any:
-    """Softmax along one dimension; which one it is if none is given depends on how many there are."""
+    """Softmax along one dimension; the default depends on the rank."""
     rank = len(call.out)
     return call.emit(call.name, [call.value("input")], dims=(call.get("dim", 0 if rank in (0, 1, 3) else 1) % rank,))
 
@@ -184,7 +184,7 @@ def _arithmetic(call: Call, kind: str, left: Any, right: Any) -> Any:
     scale = call.get("alpha", 1)
     operands = [left, right]
     numbers = [_number(call, x) for x in operands]
-    # Of two numbers one stays an operand, and their result is a number.
+    # Of two numbers one becomes the constant and the other stays an operand; the emitter computes the result.
     places = sorted((k for k, n in enumerate(numbers) if n is not None), key=lambda k: _is_tensor(call, operands[k]))
     attrs: dict[str, Any] = {}
     if places:
@@ -208,14 +208,14 @@ def _is_tensor(call: Call, x: Any) -> bool:
 
 @register("hardshrink softshrink", "input lambd")
 def shrink(call: Call) -> Any:
-    """Nothing near to zero."""
+    """Zero near to zero."""
     kind = {"hardshrink": "hard_shrink", "softshrink": "soft_shrink"}[call.name]
     return call.emit(kind, [call.value("input")], threshold=float(call.get("lambd", 0.5)))
 
 
 @register("nan_to_num", "input nan posinf neginf")
 def nan_to_num(call: Call) -> Any:
-    """Numbers in place of what is none; without others the largest ones of the type."""
+    """Numbers in place of NaN and infinities: given ones, or 0 and the largest of the type."""
     limits = torch.finfo(call.result.dtype)
     attrs = {
         "nan": call.get("nan", 0.0),
@@ -227,7 +227,7 @@ def nan_to_num(call: Call) -> Any:
 
 @register("where", "condition input other")
 def where(call: Call) -> Any:
-    """A choice between two tensors or numbers; of a condition alone it is the places where that holds."""
+    """A choice between two tensors or numbers; a condition alone gives the places where it holds."""
     if len(call.arguments) == 1:
         return call.emit("nonzero")
     chosen = (call.get(name) for name in ("input", "other"))
@@ -237,13 +237,13 @@ def where(call: Call) -> Any:
 
 @register("masked_fill", "input mask value")
 def masked_fill(call: Call) -> Any:
-    """A number where a mask says."""
+    """A number where a mask is true."""
     return call.emit("masked_fill")
 
 
 @register("dropout dropout1d dropout2d dropout3d alpha_dropout feature_dropout", "input p training")
 def dropout(call: Call) -> Any:
-    """Nothing, unless it is active in evaluation too."""
+    """The same values, unless it is active in evaluation, too."""
     active = call.get("training", False) and call.get("p", 0.5) > 0
     return call.emit("dropout", [call.value("input")]) if active else call.get("input")
 

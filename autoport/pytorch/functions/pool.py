@@ -11,7 +11,7 @@ from autoport.pytorch.table import register
 
 @register("max_pool1d max_pool2d max_pool3d", "input kernel_size stride padding dilation ceil_mode")
 def max_pool(call: Call) -> Any:
-    """Max pooling; outside the image is minus infinity."""
+    """Max pooling; padding is minus infinity."""
     dilation = spatial(call.get("dilation", 1), int(call.name[-2]))
     return _pool(call, "max_pool", pad_value=float("-inf"), **({"dilation": dilation} if set(dilation) != {1} else {}))
 
@@ -33,7 +33,7 @@ def _pool(call: Call, kind: str, **attrs: Any) -> Any:
     stride = spatial(call.get("stride") or kernel, rank)
     pads = spatial(call.get("padding", 0), rank)
     inside, outside = call.shape("input")[-rank:], call.out[-rank:]
-    # What ceil_mode adds at the end is padding too.
+    # The positions that ceil_mode adds at the end are padding, too.
     high = [
         max(p, (o - 1) * s + k - i - p) for p, o, s, k, i in zip(pads, outside, stride, kernel, inside, strict=True)
     ]
@@ -48,7 +48,7 @@ def _pool(call: Call, kind: str, **attrs: Any) -> Any:
     "input output_size",
 )
 def adaptive_pool(call: Call) -> Any:
-    """Adaptive pooling: to one position it is global, to the size it has it is nothing."""
+    """Adaptive pooling: to one position it is global, to the same size it is dropped."""
     rank = int(call.name[-2])
     kind = "avg_pool" if "avg" in call.name else "max_pool"
     inside, outside = call.shape("input")[-rank:], call.out[-rank:]
@@ -67,8 +67,8 @@ def adaptive_pool(call: Call) -> Any:
 def pad(call: Call) -> Any:
     """`F.pad`: pairs from the last dimension backwards."""
     rank = len(call.shape("input"))
-    given = list(call.get("pad"))
-    pairs = [tuple(given[k : k + 2]) for k in range(0, len(given), 2)]
+    amounts = list(call.get("pad"))
+    pairs = [tuple(amounts[k : k + 2]) for k in range(0, len(amounts), 2)]
     padding = ([(0, 0)] * (rank - len(pairs))) + pairs[::-1]
     if not any(low or high for low, high in padding):
         return call.get("input")
@@ -105,16 +105,16 @@ RESIZE_MODES = {"bicubic": "bicubic (a=-0.75)"}
 
 @register("interpolate upsample", "input size scale_factor mode align_corners recompute_scale_factor antialias")
 def resize(call: Call) -> Any:
-    """Resizing of images; a factor that is given holds whatever size it is rounded to."""
+    """Resizing of images; a given factor counts, not the rounded size."""
     mode = call.get("mode", "nearest")
     sizes = call.shape("input")[2:]
-    given = None if call.get("recompute_scale_factor") else call.get("scale_factor")
+    scales = None if call.get("recompute_scale_factor") else call.get("scale_factor")
     return call.emit(
         "resize",
         [call.value("input")],
         mode=RESIZE_MODES.get(mode, mode) + (" (antialias)" if call.get("antialias") else ""),
         align_corners=bool(call.get("align_corners", False)),
         factor=tuple(after / before for after, before in zip(call.out[2:], sizes, strict=True))
-        if given is None
-        else tuple(map(float, given if isinstance(given, (tuple, list)) else [given] * len(sizes))),
+        if scales is None
+        else tuple(map(float, scales if isinstance(scales, (tuple, list)) else [scales] * len(sizes))),
     )

@@ -1,4 +1,4 @@
-"""Reductions, and what is made of them as Keras makes it."""
+"""Reductions, and functions that Keras writes out with reductions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def cumulative(call: Call) -> Any:
 
 @register("argmax argmin", "input dim keepdim")
 def place_of_extreme(call: Call) -> Any:
-    """Where the largest or the smallest entry stands, along a dimension or of all."""
+    """The place of the largest or the smallest entry, along a dimension or of all."""
     x, dim = call.value("input"), call.get("dim")
     if dim is None:
         x, dim = call.build.emit("reshape", [x], (math.prod(call.shape("input")),)), 0
@@ -47,8 +47,8 @@ def reduce(call: Call) -> Any:
 
 
 def _dims(call: Call) -> tuple[int, ...]:
-    rank, given = len(call.shape("input")), call.get("dim", call.get("axis"))
-    dims = range(rank) if given is None or isinstance(given, bool) else [given] if isinstance(given, int) else given
+    rank, axes = len(call.shape("input")), call.get("dim", call.get("axis"))
+    dims = range(rank) if axes is None or isinstance(axes, bool) else [axes] if isinstance(axes, int) else axes
     return tuple(sorted(dim % rank for dim in dims))
 
 
@@ -61,7 +61,7 @@ def count_nonzero(call: Call) -> Any:
 
 @register("nansum nanmean", "input dim keepdim")
 def of_numbers(call: Call) -> Any:
-    """A sum or mean of what is a number."""
+    """A sum or mean of all entries that are not NaN."""
     x, dims, write, keep = call.value("input"), _dims(call), Writer(call.build), bool(call.get("keepdim", False))
     missing = write.apply("isnan", x)
     total = write.reduce("reduce_sum", write.apply("where", missing, 0.0, x), dims, keep)
@@ -72,7 +72,7 @@ def of_numbers(call: Call) -> Any:
 
 @register("var std", "input dim unbiased keepdim")
 def spread(call: Call) -> Any:
-    """Variance and its root; PyTorch divides by one less than the number of values unless it is told otherwise."""
+    """Variance and its root; by default PyTorch divides by one less than the number of values."""
     x, dims, write = call.value("input"), _dims(call), Writer(call.build)
     size = math.prod(write.shape(x)[dim] for dim in dims)
     unbiased = call.get("dim") if isinstance(call.get("dim"), bool) else call.get("unbiased", True)
@@ -130,7 +130,7 @@ def normalize(call: Call) -> Any:
 
 @register("median", "input dim keepdim")
 def median(call: Call) -> Any:
-    """What stands in the middle of what is sorted; of an even number PyTorch takes the lower one."""
+    """The median; of an even number of entries PyTorch takes the lower one of the two in the middle."""
     size = math.prod(call.shape("input")[dim] for dim in _dims(call))
     values = _among_sorted(call, {(size - 1) // 2: 1.0})
     if call.get("dim") is None:
@@ -140,7 +140,7 @@ def median(call: Call) -> Any:
 
 @register("quantile", "input q dim keepdim")
 def quantile(call: Call) -> Any:
-    """What stands at a share of what is sorted, in between of two by a straight line."""
+    """A quantile, interpolated between two entries."""
     share, size = call.get("q"), math.prod(call.shape("input")[dim] for dim in _dims(call))
     if not isinstance(share, float) or call.get("interpolation", "linear") != "linear":
         return call.emit("other_quantile")
@@ -150,7 +150,7 @@ def quantile(call: Call) -> Any:
 
 
 def _among_sorted(call: Call, shares: dict[int, float]) -> Value:
-    """A sum of what stands at some places of what is sorted; no number if one of those is none."""
+    """A weighted sum of some places among the sorted entries; NaN if any entry is NaN."""
     x, write = call.value("input"), Writer(call.build)
     missing = write.reduce("reduce_any", write.apply("isnan", x), _dims(call))
     if call.get("dim") is None:

@@ -43,9 +43,9 @@ def rnn(call: Call) -> Any:
 
 
 def _initial(call: Call) -> list[Value]:
-    """Initial states, unless they are the zeros that are made where none are given."""
-    given = call.get("hx")
-    states = list(given) if isinstance(given, (list, tuple)) and not isinstance(given, Value) else [given]
+    """Initial states; zeros, which PyTorch makes by default, are left out."""
+    hx = call.get("hx")
+    states = list(hx) if isinstance(hx, (list, tuple)) and not isinstance(hx, Value) else [hx]
     values = [call.lowering.data(state) for state in states if isinstance(state, (Value, Stored))]
     return [value for value in values if call.build.graph.op(value.op).kind != "zeros"]
 

@@ -23,8 +23,8 @@ def reshape(call: Call) -> Any:
 @register("permute", "input")
 def permute(call: Call) -> Any:
     """`permute(x, dims)` or `permute(x, *dims)`."""
-    given = [arg for name, arg in call.arguments.items() if name.startswith("argument_")]
-    dims = call.get("dims") or (given[0] if isinstance(given[0], (list, tuple)) else given)
+    separate = [arg for name, arg in call.arguments.items() if name.startswith("argument_")]
+    dims = call.get("dims") or (separate[0] if isinstance(separate[0], (list, tuple)) else separate)
     return _transpose(call, [dim % len(call.out) for dim in dims])
 
 
@@ -126,7 +126,7 @@ def getitem(call: Call) -> Any:
     x = call.value("input")
     if isinstance(index, Value):
         return call.emit("lookup", [x, index], axis=0)
-    picked = _picked(call, index)
+    picked = _positions_and_dim(call, index)
     if picked is not None:
         return call.build.take(x, *picked, call.out)
     if any(isinstance(leaf, Value) for leaf in _leaves(index)):
@@ -135,8 +135,8 @@ def getitem(call: Call) -> Any:
     return call.build.slice(x, ranges, call.out)
 
 
-def _picked(call: Call, index: Any) -> tuple[Value, int] | None:
-    """The numbers of positions along one dimension, and that dimension; None if anything else is read."""
+def _positions_and_dim(call: Call, index: Any) -> tuple[Value, int] | None:
+    """The numbers of positions along one dimension, and the dimension; None if the index is anything else."""
     parts = _dimensions(index, len(call.shape("input")))
     places = [dim for dim, part in enumerate(parts) if part != slice(None)]
     part = parts[places[0]] if len(places) == 1 and None not in parts else None
@@ -148,7 +148,7 @@ def _picked(call: Call, index: Any) -> tuple[Value, int] | None:
 
 
 def _dimensions(index: Any, rank: int) -> list[Any]:
-    """What is taken along each dimension; None where a new one is made."""
+    """The index along each dimension; None stands for a new dimension."""
     parts = list(index) if isinstance(index, (list, tuple)) and not isinstance(index, Value) else [index]
     if any(part is Ellipsis for part in parts):
         place = next(k for k, part in enumerate(parts) if part is Ellipsis)
@@ -157,17 +157,17 @@ def _dimensions(index: Any, rank: int) -> list[Any]:
 
 
 def _ranges(index: Any, shape: tuple[int, ...]) -> dict[int, tuple[int, int, int]] | None:
-    """What is taken along each dimension that is not taken whole; None if it is not a plain slice."""
-    found = {}
+    """The range along each dimension that is cut; None if the index is no plain slice."""
+    ranges = {}
     for dim, part in enumerate(part for part in _dimensions(index, len(shape)) if part is not None):
         if isinstance(part, bool) or not isinstance(part, (int, slice)):
             return None
         start = part + shape[dim] if isinstance(part, int) and part < 0 else part
-        taken = slice(start, start + 1) if isinstance(start, int) else start
-        ends = taken.indices(shape[dim])
+        cut = slice(start, start + 1) if isinstance(start, int) else start
+        ends = cut.indices(shape[dim])
         if ends != (0, shape[dim], 1):
-            found[dim] = ends
-    return found
+            ranges[dim] = ends
+    return ranges
 
 
 def _leaves(index: Any) -> list[Any]:
@@ -193,13 +193,13 @@ def gather(call: Call) -> Any:
 
 @register("argsort", "input dim descending")
 def argsort(call: Call) -> Any:
-    """The order of what is sorted."""
+    """The order that sorts a tensor."""
     return Value(_sort(call, call.out, call.out).op, 1)
 
 
 @register("sort", "input dim descending")
 def sort(call: Call) -> Any:
-    """What is sorted, and its order."""
+    """The sorted values, and their order."""
     op = _sort(call, call.out, call.out).op
     return [Value(op, 0), Value(op, 1)]
 
@@ -243,31 +243,31 @@ FILLS = {"zeros": 0, "zeros_like": 0, "new_zeros": 0, "ones": 1, "ones_like": 1,
 
 @register(" ".join(FILLS))
 def filled(call: Call) -> Any:
-    """One number everywhere, whatever gave the shape."""
+    """Zeros or ones, of any shape."""
     return call.build.constant(np.broadcast_to(np.float32(FILLS[call.name]), call.out), call.out)
 
 
 @register("full full_like new_full", "shape fill_value")
 def full(call: Call) -> Any:
-    """A number that is given everywhere."""
+    """One given number everywhere."""
     number = call.get("fill_value")
-    known = isinstance(number, (int, float)) and not isinstance(number, bool)
-    return call.build.constant(np.broadcast_to(np.float64(number), call.out) if known else None, call.out)
+    is_number = isinstance(number, (int, float)) and not isinstance(number, bool)
+    return call.build.constant(np.broadcast_to(np.float64(number), call.out) if is_number else None, call.out)
 
 
 @register("arange")
 def arange(call: Call) -> Any:
     """Numbers counted up."""
     bounds = [call.get(f"argument_{k}") for k in range(3)]
-    given = [bound for bound in bounds if isinstance(bound, (int, float))]
-    bounds = given or [call.get("start", 0), call.get("end"), call.get("step", 1)]
-    known = all(isinstance(bound, (int, float)) for bound in bounds)
-    return call.build.constant(np.arange(*bounds), call.out) if known else call.emit("arange", [])
+    numbers = [bound for bound in bounds if isinstance(bound, (int, float))]
+    bounds = numbers or [call.get("start", 0), call.get("end"), call.get("step", 1)]
+    constant = all(isinstance(bound, (int, float)) for bound in bounds)
+    return call.build.constant(np.arange(*bounds), call.out) if constant else call.emit("arange", [])
 
 
 @register("linspace logspace", "start end steps base")
 def spaced(call: Call) -> Any:
-    """Numbers at equal distances, or powers with such exponents."""
+    """Numbers at equal distances, or powers with evenly spaced exponents."""
     bounds = [call.get(name) for name in ("start", "end", "steps")]
     if not all(isinstance(bound, (int, float)) for bound in bounds):
         return call.build.constant(None, call.out)
@@ -289,7 +289,7 @@ def one_hot(call: Call) -> Any:
 
 @register("topk", "input k dim largest")
 def topk(call: Call) -> Any:
-    """The largest entries along a dimension, or the smallest, and where they were."""
+    """The largest entries along a dimension, or the smallest, and their places."""
     dim = call.get("dim", -1) % len(call.out)
     kind = "sort" if call.out == call.shape("input") else "topk"
     return call.emit(kind, [call.value("input")], dims=(dim,), descending=bool(call.get("largest", True)))
@@ -319,7 +319,7 @@ def roll(call: Call) -> Any:
 
 @register("flip fliplr flipud", "input dims")
 def flip(call: Call) -> Any:
-    """`torch.flip`, also along the dimensions that its other names tell."""
+    """`torch.flip`; `fliplr` and `flipud` name the dimension."""
     dims = {"fliplr": 1, "flipud": 0}.get(call.name, call.get("dims"))
     others = [arg for name, arg in call.arguments.items() if name.startswith("argument_")]
     return call.build.flip(call.value("input"), [dims, *others] if isinstance(dims, int) else dims)
@@ -333,7 +333,7 @@ def expand(call: Call) -> Any:
 
 @register("rot90", "input k dims")
 def rot90(call: Call) -> Any:
-    """Turned by quarters in a plane."""
+    """A rotation by quarter turns in a plane."""
     x, order = call.value("input"), list(range(len(call.out)))
     first, second = (dim % len(order) for dim in call.get("dims", (0, 1)))
     turns = call.get("k", 1) % 4

@@ -1,4 +1,4 @@
-"""Windows that slide over a tensor, as the slices that they are made of."""
+"""Windows that slide over a tensor, as a stack of slices."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def unfold(call: Call) -> Any:
     seen = []
     for offsets in itertools.product(*map(range, window)):
         starts = [offset * step for offset, step in zip(offsets, dilation, strict=True)]
-        taken = {d + 2: (starts[d], starts[d] + stride[d] * (counts[d] - 1) + 1, stride[d]) for d in (0, 1)}
-        ranges = {d: cut for d, cut in taken.items() if cut != (0, shape[d], 1)}
+        cuts = {d + 2: (starts[d], starts[d] + stride[d] * (counts[d] - 1) + 1, stride[d]) for d in (0, 1)}
+        ranges = {d: cut for d, cut in cuts.items() if cut != (0, shape[d], 1)}
         seen.append(call.build.slice(x, ranges, (*shape[:2], *counts)))
     stacked = call.build.stack(seen, 2, (*shape[:2], len(seen), *counts))
     return call.build.emit("reshape", [stacked], call.out)
 
 
-def _pair(given: Any) -> tuple[int, int]:
-    return (given, given) if isinstance(given, int) else tuple(given)
+def _pair(value: Any) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else tuple(value)

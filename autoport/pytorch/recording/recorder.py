@@ -68,8 +68,8 @@ class Recorder(TorchFunctionMode):
         """An index without positions that a loop goes through: their values say which part of the model is run."""
         if isinstance(index, tuple):
             return tuple(self._settled(part) if getattr(part, "ndim", 1) == 0 else part for part in index)
-        found = self._nodes.get(index) if isinstance(index, torch.Tensor) else None
-        if found is None or is_fake(index) or index.numel() != 1 or not _listed(found[0]):
+        origin = self._nodes.get(index) if isinstance(index, torch.Tensor) else None
+        if origin is None or is_fake(index) or index.numel() != 1 or not _listed(origin[0]):
             return index
         place = int(index)
         return place if index.ndim == 0 else slice(place, place + 1)
@@ -114,12 +114,12 @@ class Recorder(TorchFunctionMode):
 
     def node_of(self, value: torch.Tensor) -> fx.Node:
         """The node that made a tensor; a parameter or a constant gets its node on first use."""
-        found = self._nodes.get(value)
-        if found is None:
+        origin = self._nodes.get(value)
+        if origin is None:
             node = self._leaf(value)
             self._nodes[value] = (node, None)
             return node
-        node, index = found
+        node, index = origin
         if index is None:
             return node
         item = self.graph.call_function(_getitem, (node, index))

@@ -99,7 +99,7 @@ def _named_dims(axes: Sequence[Axis]) -> list[list[tuple[str, int]]] | None:
     """Names and sizes along every axis; None if a name is missing, or not unique."""
     if any(len(axis) != 1 for axis in axes):
         return None
-    dims = [ax.spelled(axis[0]) for axis in axes]
+    dims = [ax.named_sizes(axis[0]) for axis in axes]
     names = [name for dim in dims for name, _ in dim]
     complete = all(ax.UNKNOWN not in name and name.isidentifier() for name in names)
     return dims if complete and len(set(names)) == len(names) else None

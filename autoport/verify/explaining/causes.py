@@ -23,7 +23,7 @@ from autoport.comparison.differences import (
 )
 from autoport.facts.framework import Framework
 from autoport.facts.reasons import Code, Reason
-from autoport.facts.values import Unmatched
+from autoport.facts.values import LoneOperations
 from autoport.graph import Op
 from autoport.verify.comparing.regions import Region, Regions
 from autoport.verify.comparing.taps import NODE, Tap
@@ -169,7 +169,7 @@ class Causes:
         alone = tuple(self._matching.left.place(n) for n in region.nodes if n not in self._matching.partner)
         extra = tuple(map(self._matching.right.place, self._without_partner(region)))
         if alone or extra:
-            yield Hypothesis(Cause("operation", (Unmatched(alone), Unmatched(extra))))
+            yield Hypothesis(Cause("operation", (LoneOperations(alone), LoneOperations(extra))))
         for node in region.edges:
             yield from self._of_edges(node)
 
@@ -177,7 +177,7 @@ class Causes:
         """The inputs of the PyTorch operations of a region that have no partner."""
         partners = [self._matching.partner[node] for node in region.nodes if node in self._matching.partner]
         sources = [source for node in partners for source, _ in self._matching.right.preds.get(node, ())]
-        return [source for source in dict.fromkeys(sources) if source not in self._matching.taken]
+        return [source for source in dict.fromkeys(sources) if source not in self._matching.matched_right]
 
     def _of_weights(self, node: str) -> Iterator[Hypothesis]:
         op = self._matching.right.op(self._matching.partner[node])

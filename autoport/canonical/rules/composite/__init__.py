@@ -1,1 +1,1 @@
-"""Rules for what several layers make together: attention, experts, fused projections, loops."""
+"""Rules for structures of several layers: attention, experts, fused projections, loops."""

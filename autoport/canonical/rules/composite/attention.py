@@ -2,15 +2,15 @@
 
     attention(q, k, v) = softmax(scale * (q @ k) + bias + mask) @ v
 
-The pattern is found from the softmax: above it lies the product of queries and keys, below it the
-product with the values. Factors, on the way or on the queries and keys themselves, become one `scale`;
-what is added is a `bias` where weights take part in it, and a mask where none do. Which operand is
-the query is told by the axis that the softmax runs along: the keys bring it.
+The search starts at the softmax: above it lies the product of queries and keys, below it the product with
+the values. Factors, on the way or on the queries and keys themselves, become one `scale`. A summand that
+depends on weights is a `bias`, any other one a mask. The axis of the softmax tells the query from the key:
+the key brings it.
 
 An `attention` reads query, key, value and biases. Its `equation` holds the letters of the first
 three and of the output, as in an einsum; `tokens` are those of the queries' and the keys' positions.
-Where several heads of queries share one of keys, the letter that counts them is among the former
-until axes have names.
+Where several heads of queries share one head of keys, `tokens` also holds the letter of those heads, until
+axes have names.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from math import isclose
 from autoport.canonical.queries.tracing import source_dim
 from autoport.graph import Graph, Op, Value
 
-# Where masking by choice may have what it lets pass.
+# Operands of masking by choice that may hold the scores.
 CHOICES = {"where": (1, 2), "masked_fill": (0,)}
 
 
 @dataclass(frozen=True)
 class _Scores:
-    """What lies between the product of queries and keys and the softmax: scale * tanh(within * product), say."""
+    """The operations between the product of queries and keys and the softmax: scale * tanh(within * product), say."""
 
     product: Op
     scale: float = 1.0
@@ -39,8 +39,8 @@ class _Scores:
 
 
 @dataclass
-class _Graph:
-    """A graph, with the operations in whose values weights take part."""
+class _Context:
+    """A graph, and the names of the operations that depend on weights."""
 
     graph: Graph
     weighted: set[str] = field(default_factory=set)
@@ -53,45 +53,45 @@ class _Graph:
 
 def fold_attention(graph: Graph) -> None:
     """Applies the rule everywhere."""
-    known = _Graph(graph)
+    context = _Context(graph)
     for op in list(graph.ops()):
         if op.kind == "attention":
-            _split_bias(known, op)
+            _split_bias(context, op)
         if op.kind == "softmax" and op.name in graph:
-            _fold(known, op)
+            _fold(context, op)
     for op in list(graph.ops()):
         if op.kind == "attention":
             _collect_scales(graph, op)
             _drop_common_order(graph, op)
 
 
-def _split_bias(known: _Graph, op: Op) -> None:
-    """Of what a fused call is told to add, only what has weights is an operand."""
-    biases = [value for added in op.inputs[3:] for value in _summands(known, added)]
-    kept = tuple(value for value in biases if value.op in known.weighted)
+def _split_bias(context: _Context, op: Op) -> None:
+    """Keeps only those summands of a fused call as operands that depend on weights; the others are masks."""
+    biases = [value for added in op.inputs[3:] for value in _summands(context, added)]
+    kept = tuple(value for value in biases if value.op in context.weighted)
     if kept != op.inputs[3:]:
         op.attrs["masked"] = op.attrs["masked"] or len(kept) < len(biases)
-        known.graph.rewire(op, (*op.inputs[:3], *kept))
+        context.graph.rewire(op, (*op.inputs[:3], *kept))
 
 
-def _summands(known: _Graph, value: Value) -> Iterator[Value]:
-    op = known.graph.op(value.op)
+def _summands(context: _Context, value: Value) -> Iterator[Value]:
+    op = context.graph.op(value.op)
     if op.kind == "add" and len(op.inputs) == 2 and not op.weights:
         for operand in op.inputs:
-            yield from _summands(known, operand)
+            yield from _summands(context, operand)
     else:
         yield value
 
 
-def _fold(known: _Graph, softmax: Op) -> None:
-    graph = known.graph
-    scores = _scores(known, softmax.inputs[0])
-    found = _values(graph, softmax)
-    if scores is None or found is None or len(softmax.attrs["dims"]) != 1:
+def _fold(context: _Context, softmax: Op) -> None:
+    graph = context.graph
+    scores = _scores(context, softmax.inputs[0])
+    product_and_place = _values(graph, softmax)
+    if scores is None or product_and_place is None or len(softmax.attrs["dims"]) != 1:
         return
     if not isclose(scores.bias_scale, 1.0):
         return
-    mixing, place = found
+    mixing, place = product_and_place
     letters = _letters(scores.product, mixing, place, softmax)
     if letters is None:
         return
@@ -107,77 +107,77 @@ def _fold(known: _Graph, softmax: Op) -> None:
     graph.rewire(mixing, (query, key_value, value, *scores.biases))
 
 
-def _scores(known: _Graph, value: Value) -> _Scores | None:
-    """The product of queries and keys that a value is made of; None if there is none, or several."""
-    op = known.graph.op(value.op)
-    if op.kind == "matmul" and all(v.op in known.weighted for v in op.inputs):
+def _scores(context: _Context, value: Value) -> _Scores | None:
+    """The scores that a value holds, from their product on; None if it holds none, or several."""
+    op = context.graph.op(value.op)
+    if op.kind == "matmul" and all(v.op in context.weighted for v in op.inputs):
         return _Scores(op)
     factor = _factor(op)
     if factor is not None:
-        return _scaled(_scores(known, op.inputs[0]), factor)
-    if op.kind == "reshape" and op.shapes[0][-2:] == known.graph.shape(op.inputs[0])[-2:]:
-        return _scores(known, op.inputs[0])
+        return _scale(_scores(context, op.inputs[0]), factor)
+    if op.kind == "reshape" and op.shapes[0][-2:] == context.graph.shape(op.inputs[0])[-2:]:
+        return _scores(context, op.inputs[0])
     if op.kind == "tanh":
-        return _capped(_scores(known, op.inputs[0]))
+        return _cap(_scores(context, op.inputs[0]))
     if op.kind in ("add", "sub", "mul", "maximum", *CHOICES):
-        return _merged(known, op)
+        return _merge(context, op)
     return None
 
 
 def _factor(op: Op) -> float | None:
-    """The number that an operation multiplies its input with."""
+    """The number that an operation multiplies its input by; None if it does anything else."""
     constant = op.attrs.get("constant")
     if constant is None or op.kind not in ("mul", "div") or (op.kind == "div" and op.attrs["constant_first"]):
         return None
     return float(constant) if op.kind == "mul" else 1 / constant
 
 
-def _scaled(scores: _Scores | None, factor: float) -> _Scores | None:
-    """Scores times a number, with the biases that they have by then."""
+def _scale(scores: _Scores | None, factor: float) -> _Scores | None:
+    """Scores times a number, which also scales the biases so far."""
     if scores is None:
         return None
     bias_scale = scores.bias_scale * factor if scores.biases else 1.0
     return replace(scores, scale=scores.scale * factor, bias_scale=bias_scale)
 
 
-def _capped(scores: _Scores | None) -> _Scores | None:
-    """Scores that a tanh keeps within bounds."""
+def _cap(scores: _Scores | None) -> _Scores | None:
+    """Scores within the bounds of a tanh."""
     plain = scores is not None and scores.within is None and not scores.biases and not scores.masked
     return replace(scores, scale=1.0, within=scores.scale) if scores is not None and plain else None
 
 
-def _merged(known: _Graph, op: Op) -> _Scores | None:
+def _merge(context: _Context, op: Op) -> _Scores | None:
     """Scores with a bias or a mask."""
     places = range(len(op.inputs)) if op.kind in ("add", "mul") else CHOICES.get(op.kind, (0,))
-    found = [(place, _scores(known, op.inputs[place])) for place in places if place < len(op.inputs)]
-    inner = [(place, scores) for place, scores in found if scores is not None]
+    candidates = [(place, _scores(context, op.inputs[place])) for place in places if place < len(op.inputs)]
+    inner = [(place, scores) for place, scores in candidates if scores is not None]
     if len(inner) != 1:
         return None
     place, scores = inner[0]
-    others = [value for k, operand in enumerate(op.inputs) if k != place for value in _summands(known, operand)]
-    biases = tuple(value for value in others if value.op in known.weighted)
+    others = [value for k, operand in enumerate(op.inputs) if k != place for value in _summands(context, operand)]
+    biases = tuple(value for value in others if value.op in context.weighted)
     if scores is None or (biases and (op.kind != "add" or scores.bias_scale != 1.0)):
         return None
     return replace(scores, biases=scores.biases + biases, masked=scores.masked or len(biases) < len(others))
 
 
 def _values(graph: Graph, softmax: Op) -> tuple[Op, int] | None:
-    """The one product that reads the probabilities, and the place at which it does."""
-    found: list[tuple[Op, int]] = []
+    """The only product that reads the probabilities, and the operand at which it does."""
+    products: list[tuple[Op, int]] = []
     waiting = [softmax.name]
     while waiting:
         name = waiting.pop()
         for reader in graph.successors(name):
             op = graph.op(reader)
             if op.kind == "matmul":
-                found += [(op, place) for place in graph.edges[name, reader]["positions"]]
+                products += [(op, place) for place in graph.edges[name, reader]["positions"]]
             elif op.kind in CHOICES or (op.kind == "reshape" and op.shapes[0][-2:] == graph.shape(op.inputs[0])[-2:]):
                 waiting.append(reader)
-    return found[0] if len(found) == 1 else None
+    return products[0] if len(products) == 1 else None
 
 
 def _letters(product: Op, mixing: Op, place: int, softmax: Op) -> tuple[str, str, str, str, str] | None:
-    """Letters of query, key, value, output and of the axis of keys, where all are written in one alphabet."""
+    """Letters of query, key, value, output and of the axis of keys, the same letter for one axis in all of them."""
     *terms, scores = product.attrs["equation"]
     probabilities, values = mixing.attrs["equation"][place], mixing.attrs["equation"][1 - place]
     (dim,) = softmax.attrs["dims"]
@@ -222,18 +222,18 @@ def _collect_scales(graph: Graph, op: Op) -> None:
 
 
 def _drop_common_order(graph: Graph, op: Op) -> None:
-    """What puts the features of queries and keys into another order, alike, changes no product of them."""
+    """Drops equal shuffles of the features of queries and keys: they change no product of both."""
     query, key, _, out = op.attrs["equation"]
     for letter in set(query) & set(key) - set(out):
-        found = [_shuffle(graph, op.inputs[place], term.index(letter)) for place, term in enumerate((query, key))]
-        first, second = found
+        shuffles = [_shuffle(graph, op.inputs[place], term.index(letter)) for place, term in enumerate((query, key))]
+        first, second = shuffles
         if first is not None and second is not None and first.attrs == second.attrs:
             for shuffle in (first, second):
                 graph.bypass(shuffle.name, shuffle.inputs[0])
 
 
 def _shuffle(graph: Graph, value: Value, dim: int) -> Op | None:
-    """The operation that puts a dimension into another order; None if there is none, or if it is read elsewhere."""
+    """The operation that shuffles a dimension; None if there is none, or if it has other consumers."""
     place: int | None = dim
     while place is not None and graph.is_read_once(value):
         op = graph.op(value.op)

@@ -1,10 +1,10 @@
-"""A layer whose outputs are only read in parts is several layers: fused queries, keys and values, gates.
+"""A layer is several layers if its consumers only read parts of its outputs: fused queries, keys and values, gates.
 
     split(x @ [Q K V]) = x @ Q, x @ K, x @ V
 
-The parts may be cut along the outputs as they are, or along one of the dimensions that a reshape has
-unfolded them to, so `(3 heads d)` and `(heads 3 d)` both come out right. Every slice becomes a layer
-over its part of the stored tensors; all parts together must make up the layer.
+The parts may be slices along the outputs, or along one of the dimensions that a reshape has unfolded them
+to, so `(3 heads d)` and `(heads 3 d)` both come out right. Every slice becomes a layer over its part of the
+stored tensors; together the parts must be the layer.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from autoport.graph import Graph, Op, Value
 from autoport.graph import axes as ax
 from autoport.weights.piece import Piece, Weight
 
-# Where the number of outputs stands in a layer's colour.
+# The place of the number of outputs in a layer's colour.
 OUTPUTS = {"dense": 2, "conv": 3}
 PART = "part"
 
@@ -31,7 +31,7 @@ class _Cut:
         atom: the factor of the outputs that it cuts.
         start: first position.
         size: number of positions.
-        kept: what is left of the factor, as axes of the slice's value.
+        kept: the rest of the factor, as axes of the slice's value.
     """
 
     op: Op
@@ -42,13 +42,13 @@ class _Cut:
 
 
 @dataclass(frozen=True)
-class _Place:
-    """Where a cut is found in the weights.
+class _CutAxis:
+    """The axis of the weights that a cut divides.
 
     Attributes:
-        name: of the weights' axis that is cut.
+        name: its name in the weights.
         root: the data axis that it lies along.
-        cut: what is read of it.
+        cut: the slice of that axis.
     """
 
     name: str
@@ -57,25 +57,29 @@ class _Place:
 
 
 def split_layers(graph: Graph) -> list[Op]:
-    """Applies the rule everywhere; the axes must have their names. Returns the layers that were made."""
-    made: list[Op] = []
+    """Applies the rule everywhere; the axes must have their names.
+
+    Returns:
+        The new layers.
+    """
+    layers: list[Op] = []
     for op in list(graph.ops()):
         if op.kind in OUTPUTS and op.attrs.get("groups", 1) == 1:
             for name in op.attrs["outputs"]:
-                made += _split(graph, op, name) if op.name in graph else []
-    return made
+                layers += _split(graph, op, name) if op.name in graph else []
+    return layers
 
 
 def _split(graph: Graph, op: Op, name: str) -> list[Op]:
-    """Splits a layer along one of the axes that its outputs lie along, if every reader takes a part of it."""
+    """Splits a layer along one of the axes of its outputs, if every consumer reads a part of it."""
     root = _root_of_outputs(graph, op, name)
     cuts = _cuts(graph, op, root) if root is not None else None
     if root is None or cuts is None or not _make_up(cuts):
         return []
-    split = [(cut, _weights(graph, op, _Place(name, root, cut))) for cut in cuts]
-    if any(weights is None for _, weights in split):
+    weights_by_cut = [(cut, _weights(graph, op, _CutAxis(name, root, cut))) for cut in cuts]
+    if any(weights is None for _, weights in weights_by_cut):
         return []
-    for cut, weights in split:
+    for cut, weights in weights_by_cut:
         _become_layer(graph, op, cut, weights or {})
     graph.remove_node(op.name)
     return [cut.op for cut in cuts]
@@ -91,8 +95,8 @@ def _root_of_outputs(graph: Graph, op: Op, name: str) -> ax.Atom | None:
 
 
 def _cuts(graph: Graph, op: Op, root: ax.Atom) -> list[_Cut] | None:
-    """Every slice that reads a layer through reshapes and transposes; None if anything else reads it."""
-    found: list[_Cut] = []
+    """Every slice that reads a layer, also through reshapes and transposes; None if it has other consumers."""
+    cuts: list[_Cut] = []
     waiting = [op.name]
     while waiting:
         name = waiting.pop()
@@ -102,12 +106,12 @@ def _cuts(graph: Graph, op: Op, root: ax.Atom) -> list[_Cut] | None:
         for reader in readers:
             cut = _cut(graph, reader, root) if reader.kind == "slice" else None
             if cut is not None:
-                found.append(cut)
+                cuts.append(cut)
             elif reader.kind.is_shape_only:
                 waiting.append(reader.name)
             else:
                 return None
-    return found
+    return cuts
 
 
 def _cut(graph: Graph, op: Op, root: ax.Atom) -> _Cut | None:
@@ -123,7 +127,7 @@ def _cut(graph: Graph, op: Op, root: ax.Atom) -> _Cut | None:
 
 
 def _make_up(cuts: list[_Cut]) -> bool:
-    """Whether the cuts, in some order, are the whole layer, each part once."""
+    """Whether the cuts, in some order, cover the layer, each position once."""
     ordered = sorted(cuts, key=lambda cut: cut.start)
     ends = [cut.start + cut.size for cut in ordered]
     starts = [cut.start for cut in ordered]
@@ -131,58 +135,58 @@ def _make_up(cuts: list[_Cut]) -> bool:
     return len(cuts) > 1 and same and starts == [0, *ends[:-1]] and ends[-1] == ordered[0].atom.size
 
 
-def _weights(graph: Graph, op: Op, place: _Place) -> dict[str, Weight] | None:
+def _weights(graph: Graph, op: Op, cut_axis: _CutAxis) -> dict[str, Weight] | None:
     """The part of each weight that a cut reads; None if its place in the stored tensor has no name."""
-    cut = place.cut
+    cut = cut_axis.cut
     aligned = cut.atom.size % cut.size == 0 and cut.start % cut.size == 0
-    if not aligned and cut.atom is not place.root:
+    if not aligned and cut.atom is not cut_axis.root:
         return None
     axes = graph.axes[Value(op.name)]
-    others = {name: ax.spelled(axes[dim][0]) for name, dim in op.attrs["outputs"].items() if name != place.name}
+    others = {name: ax.named_sizes(axes[dim][0]) for name, dim in op.attrs["outputs"].items() if name != cut_axis.name}
     result = {}
     for role, weight in op.weights.items():
-        if any(place.name not in piece.axes for piece in weight.pieces):
+        if any(cut_axis.name not in piece.axes for piece in weight.pieces):
             return None
-        pieces = (_part(piece, place, not others) if aligned else _range(piece, place) for piece in weight.pieces)
-        result[role] = replace(weight, pieces=tuple(_expanded(piece, others) for piece in pieces))
+        pieces = (_part(piece, cut_axis, not others) if aligned else _range(piece, cut_axis) for piece in weight.pieces)
+        result[role] = replace(weight, pieces=tuple(_expand_others(piece, others) for piece in pieces))
     return result
 
 
-def _expanded(piece: Piece, others: Mapping[str, list[tuple[str, int]]]) -> Piece:
-    """A piece whose other axes of outputs are written in their names."""
+def _expand_others(piece: Piece, others: Mapping[str, list[tuple[str, int]]]) -> Piece:
+    """A piece whose other axes of outputs are spelled by their names."""
     for name, spelled in others.items():
         piece = piece.expand(name, spelled) if name in piece.axes else piece
     return piece
 
 
-def _part(piece: Piece, place: _Place, alone: bool) -> Piece:
+def _part(piece: Piece, cut_axis: _CutAxis, alone: bool) -> Piece:
     """An equal part: one index along an axis of its own."""
-    names = list(_spelled(place.root, place.cut))
+    names = list(_names_and_sizes(cut_axis.root, cut_axis.cut))
     kept = [name for name, _ in names if name != PART]
     plain = {kept[0]: "o"} if len(kept) == 1 and alone else {}
-    expanded = piece.expand(place.name, [(plain.get(name, name), size) for name, size in names])
-    return replace(expanded, select={**expanded.select, PART: place.cut.start // place.cut.size})
+    expanded = piece.expand(cut_axis.name, [(plain.get(name, name), size) for name, size in names])
+    return replace(expanded, select={**expanded.select, PART: cut_axis.cut.start // cut_axis.cut.size})
 
 
-def _spelled(root: ax.Atom, cut: _Cut) -> Iterator[tuple[str, int]]:
+def _names_and_sizes(root: ax.Atom, cut: _Cut) -> Iterator[tuple[str, int]]:
     whole = ax.leaves([root])
     for number, leaf in enumerate(whole, 1):
         if leaf is cut.atom:
             yield PART, leaf.size // cut.size
-            yield from ax.spelled(cut.kept)
+            yield from ax.named_sizes(cut.kept)
         else:
             yield leaf.name or f"{root.name}{number}", leaf.size
 
 
-def _range(piece: Piece, place: _Place) -> Piece:
-    names, cut = ax.spelled(place.cut.kept), place.cut
-    taken = piece.take(place.name, cut.start, cut.start + cut.size)
-    return taken.expand(place.name, names) if len(names) > 1 else taken
+def _range(piece: Piece, cut_axis: _CutAxis) -> Piece:
+    names, cut = ax.named_sizes(cut_axis.cut.kept), cut_axis.cut
+    part = piece.take(cut_axis.name, cut.start, cut.start + cut.size)
+    return part.expand(cut_axis.name, names) if len(names) > 1 else part
 
 
 def _become_layer(graph: Graph, op: Op, cut: _Cut, weights: dict[str, Weight]) -> None:
-    place = OUTPUTS[op.kind]
+    index = OUTPUTS[op.kind]
     colour: list[Any] = list(op.colour)
-    colour[place] = colour[place] * cut.size // cut.atom.size
+    colour[index] = colour[index] * cut.size // cut.atom.size
     graph.become(cut.op, op.kind, op.inputs[0], **{**op.attrs, "outputs": {}})
     cut.op.path, cut.op.type, cut.op.weights, cut.op.colour = op.path, op.type, weights, tuple(colour)

@@ -22,14 +22,14 @@ class _Turn:
     Attributes:
         number: of the expert.
         choice: the operation that chose the experts.
-        made: what the expert made of its tokens.
+        result: the result of the expert on its tokens.
         branch: its operations.
-        tokens: reads of its tokens.
+        tokens: the operations that read its tokens.
     """
 
     number: int
     choice: Op
-    made: Value
+    result: Value
     branch: tuple[Op, ...]
     tokens: tuple[Op, ...]
 
@@ -51,7 +51,7 @@ def _fold(graph: Graph, last: Op) -> None:
         return
     for turn in turns.values():
         _compute_all(graph, turn, last.shapes[0][0])
-    experts = tuple(turns[number].made if number in turns else start for number in range(max(turns) + 1))
+    experts = tuple(turns[number].result if number in turns else start for number in range(max(turns) + 1))
     become_mixture(graph, last, graph.op(choices.pop()), experts)
 
 
@@ -63,21 +63,21 @@ def _chain(graph: Graph, op: Op) -> Iterator[Op]:
 
 
 def _turn(graph: Graph, add: Op) -> _Turn | None:
-    """What an addition adds, if it is what one expert makes of the tokens that chose it."""
+    """The turn of the expert whose result an addition adds; None if it adds anything else."""
     _, rows, update = add.inputs
     where, product = graph.op(rows.op), graph.op(update.op)
-    chosen = _chosen(graph, where.inputs[0]) if where.kind == "nonzero" and len(where.inputs) == 1 else None
+    chosen = _chosen_expert(graph, where.inputs[0]) if where.kind == "nonzero" and len(where.inputs) == 1 else None
     if chosen is None or product.kind != "mul" or add.attrs["axis"] != 0 or rows.output != 1:
         return None
-    for made in product.inputs:
-        found = _branch(graph, made, rows)
-        if found is not None:
-            return _Turn(*chosen, made, *found)
+    for result in product.inputs:
+        branch = _branch(graph, result, rows)
+        if branch is not None:
+            return _Turn(*chosen, result, *branch)
     return None
 
 
-def _chosen(graph: Graph, mask: Value) -> tuple[int, Op] | None:
-    """The expert that a mask is of, and the choice."""
+def _chosen_expert(graph: Graph, mask: Value) -> tuple[int, Op] | None:
+    """The expert whose tokens a mask marks, and the choice."""
     op = graph.op(mask.op)
     while op.kind == "reshape":
         op = graph.op(op.inputs[0].op)
@@ -88,11 +88,11 @@ def _chosen(graph: Graph, mask: Value) -> tuple[int, Op] | None:
     return None if choice is None or stop - start != 1 else (start, choice)
 
 
-def _branch(graph: Graph, made: Value, rows: Value) -> tuple[tuple[Op, ...], tuple[Op, ...]] | None:
-    """Operations between reads of tokens and what is made of them, which treat tokens alike; None for any other."""
+def _branch(graph: Graph, result: Value, rows: Value) -> tuple[tuple[Op, ...], tuple[Op, ...]] | None:
+    """Operations from the reads of tokens to the result; None unless all of them treat tokens alike."""
     branch: dict[str, Op] = {}
     tokens: dict[str, Op] = {}
-    waiting = [made]
+    waiting = [result]
     while waiting:
         value = waiting.pop()
         op = graph.op(value.op)
@@ -113,7 +113,7 @@ def _branch(graph: Graph, made: Value, rows: Value) -> tuple[tuple[Op, ...], tup
 
 
 def _reads_rows(graph: Graph, op: Op) -> bool:
-    """Whether rows of a matrix are read, by the sizes."""
+    """Whether an operation reads rows of a matrix, to judge by the sizes."""
     before, after = graph.shape(op.inputs[0]), [size for size in op.shapes[0][:-1] if size != 1]
     return len(before) == 2 and op.shapes[0][-1:] == before[-1:] and len(after) <= 1 and before[0] != before[1]
 

@@ -2,8 +2,8 @@
 
     sum over e of routing[e] * f(x, W[e])        a mixture of f(x, W[0]), f(x, W[1]), ...
 
-What leads from the stored tensors to the sum is written out for every expert; a layer of it is a dense layer
-over one slice of the stored tensor.
+The operations from the stored tensors to the sum are written out for every expert; a layer among them is a dense
+layer over one slice of the stored tensor.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _fold(graph: Graph, total: Op, product: Op, dim: int) -> None:
         choice = None if inner is None else chosen_by(graph, product.inputs[1 - place], inner)
         if choice is None or own is None:
             continue
-        parts = _Parts(graph)
+        parts = _ExpertSlices(graph)
         if parts.possible(product.inputs[place], own) and parts.layered:
             count = product.shapes[0][dim]
             experts = tuple(parts.take(product.inputs[place], own, number) for number in range(count))
@@ -43,18 +43,18 @@ def _fold(graph: Graph, total: Op, product: Op, dim: int) -> None:
 
 
 @dataclass
-class _Parts:
+class _ExpertSlices:
     """Slices of values along a dimension that leads back to stored tensors.
 
     Attributes:
-        graph: the whole graph; slices are appended to it.
+        graph: the whole graph, to which slices are appended.
         layered: whether a product on the way has the dimension in both operands: a layer for each position.
-        made: the slices that there are, by value, dimension and position.
+        slices: the slices so far, by value, dimension and position.
     """
 
     graph: Graph
     layered: bool = False
-    made: dict[tuple[Value, int, int], Value] = field(default_factory=dict)
+    slices: dict[tuple[Value, int, int], Value] = field(default_factory=dict)
 
     def possible(self, value: Value, dim: int) -> bool:
         """Whether a value can be taken apart along a dimension, back to the stored tensors."""
@@ -68,15 +68,15 @@ class _Parts:
     def take(self, value: Value, dim: int, number: int) -> Value:
         """One position of a value along a dimension, which the result lacks."""
         key = value, dim, number
-        if key not in self.made:
+        if key not in self.slices:
             op = self.graph.op(value.op)
             places = self._places(op, dim)
             inputs = [
-                self.take(operand, places[place], number) if place in places else self._aligned(op, operand, dim)
+                self.take(operand, places[place], number) if place in places else self._without_dim(op, operand, dim)
                 for place, operand in enumerate(op.inputs)
             ]
-            self.made[key] = self._copy(op, dim, number, inputs)
-        return self.made[key]
+            self.slices[key] = self._copy(op, dim, number, inputs)
+        return self.slices[key]
 
     def _places(self, op: Op, dim: int) -> dict[int, int]:
         """Operands that have the dimension, each with its own place of it."""
@@ -85,10 +85,10 @@ class _Parts:
             return {k: term.index(letter) for k, term in enumerate(op.attrs["equation"][:2]) if letter in term}
         if not op.kind.is_pointwise and op.kind not in ("reshape", "transpose", "slice"):
             return {}
-        found = {place: source_dim(self.graph, op, place, dim) for place in range(len(op.inputs))}
-        return {place: inner for place, inner in found.items() if inner is not None}
+        dims = {place: source_dim(self.graph, op, place, dim) for place in range(len(op.inputs))}
+        return {place: inner for place, inner in dims.items() if inner is not None}
 
-    def _aligned(self, op: Op, operand: Value, dim: int) -> Value:
+    def _without_dim(self, op: Op, operand: Value, dim: int) -> Value:
         """An operand that is the same for all positions, without the dimension of size 1 that it may have for them."""
         shape = self.graph.shape(operand)
         place = dim - len(op.shapes[0]) + len(shape)
@@ -108,7 +108,7 @@ class _Parts:
         value = self._add(op, "parameter", (), shape, f"{dim}={number}")
         added = self.graph.op(value.op)
         part = replace(piece, select={**piece.select, name: number})
-        added.weights = {"value": Weight((_renumbered(part),))}
+        added.weights = {"value": Weight((_renumber(part),))}
         added.colour = ("parameter", *sorted(size for size in shape if size != 1))
         return value
 
@@ -121,8 +121,8 @@ class _Parts:
         return self.graph.add_op(Op(name, kind, op.path, inputs, (shape,), {}, attrs, (kind,), op.type))
 
 
-def _renumbered(piece: Piece) -> Piece:
-    """The axes that are left, named as those of a whole tensor."""
+def _renumber(piece: Piece) -> Piece:
+    """A piece with the axes that are left, named as those of a complete tensor."""
     for number, axis in enumerate(piece.axes):
         piece = piece.renamed(axis, f"x{number}")
     for number in range(len(piece.axes)):
@@ -140,5 +140,5 @@ def _attrs(op: Op, dim: int) -> dict[str, Any]:
         gone = attrs["order"][dim]
         attrs["order"] = tuple(d - (d > gone) for place, d in enumerate(attrs["order"]) if place != dim)
     elif op.kind == "slice":
-        attrs["ranges"] = {d - (d > dim): taken for d, taken in attrs["ranges"].items()}
+        attrs["ranges"] = {d - (d > dim): bounds for d, bounds in attrs["ranges"].items()}
     return attrs

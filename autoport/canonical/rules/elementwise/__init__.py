@@ -1,1 +1,1 @@
-"""Rules for what happens to every element alike."""
+"""Rules for operations that treat every element alike."""

@@ -17,15 +17,17 @@ import math
 
 from autoport.graph import Graph, Op, Value
 
+# Graphs hold 1 / 6 as a float32, off by up to 2**-24 of it.
+FLOAT32 = 1e-6
 GATED = {"sigmoid": "silu", "hard_sigmoid": "hard_swish"}
 
 
 def fold_activations(graph: Graph) -> None:
     """Applies the rule everywhere, inner patterns first."""
     for op in list(graph.ops()):
-        found = _hard_sigmoid(graph, op) or _gated(graph, op) or _log_sigmoid(graph, op)
-        if found is not None:
-            graph.become(op, *found)
+        replacement = _hard_sigmoid(graph, op) or _gate(graph, op) or _log_sigmoid(graph, op)
+        if replacement is not None:
+            graph.become(op, *replacement)
         elif op.kind == "add" and len(op.inputs) == 2:
             _fold_celu(graph, op)
 
@@ -33,7 +35,7 @@ def fold_activations(graph: Graph) -> None:
 def _hard_sigmoid(graph: Graph, op: Op) -> tuple[str, Value] | None:
     scale = op.attrs.get("constant")
     sixth = scale is not None and (
-        (op.kind == "mul" and math.isclose(scale, 1 / 6, rel_tol=1e-6))
+        (op.kind == "mul" and math.isclose(scale, 1 / 6, rel_tol=FLOAT32))
         or (op.kind == "div" and scale == 6 and not op.attrs["constant_first"])
     )
     if not sixth:
@@ -47,7 +49,7 @@ def _hard_sigmoid(graph: Graph, op: Op) -> tuple[str, Value] | None:
     return None
 
 
-def _gated(graph: Graph, op: Op) -> tuple[str, Value] | None:
+def _gate(graph: Graph, op: Op) -> tuple[str, Value] | None:
     if op.kind != "mul" or len(op.inputs) != 2:
         return None
     for x, gate in (op.inputs, op.inputs[::-1]):
@@ -68,10 +70,10 @@ def _log_sigmoid(graph: Graph, op: Op) -> tuple[str, Value] | None:
 
 def _fold_celu(graph: Graph, op: Op) -> None:
     for positive, negative in (op.inputs, op.inputs[::-1]):
-        alpha, outer = _scaled(graph, graph.op(negative.op))
+        alpha, outer = _factor_and_operand(graph, graph.op(negative.op))
         if outer.kind != "expm1" or graph.op(positive.op).kind != "relu":
             continue
-        within, bound = _scaled(graph, graph.op(outer.inputs[0].op))
+        within, bound = _factor_and_operand(graph, graph.op(outer.inputs[0].op))
         x = graph.op(positive.op).inputs
         if (
             bound.kind == "clamp"
@@ -83,8 +85,8 @@ def _fold_celu(graph: Graph, op: Op) -> None:
             return
 
 
-def _scaled(graph: Graph, op: Op) -> tuple[float, Op]:
-    """A factor, and what it is multiplied with."""
+def _factor_and_operand(graph: Graph, op: Op) -> tuple[float, Op]:
+    """The factor of an operation, and the operand that it multiplies; 1 and the operation itself if it has none."""
     constant = op.attrs.get("constant")
     divided = op.kind == "div" and not op.attrs.get("constant_first")
     if constant is None or not (divided or op.kind == "mul"):

@@ -3,7 +3,7 @@
     min(x, [v, v, ...]) = min(x, v)
     max(min(x, high), low) = min(max(x, low), high) = clamp(x, low, high)      for low <= high
 
-Between 0 and 6 it is ReLU6; with one of them only it is a clip, too.
+Between 0 and 6 it is ReLU6. A minimum or maximum alone is a clip, too.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def fold_clamp(graph: Graph) -> None:
 
 
 def _bound_by_number(graph: Graph, op: Op) -> None:
-    """Lets a bound that is one number everywhere be that number."""
+    """Replaces a bound that is one number everywhere by that number."""
     for x, bound in (op.inputs, op.inputs[::-1]) if op.kind in BOUND and len(op.inputs) == 2 else ():
         fill = graph.op(bound.op).attrs.get("fill")
         if fill is not None and graph.shape(x) == op.shapes[0]:

@@ -1,4 +1,4 @@
-"""What is computed twice from the same values is computed once."""
+"""Merges operations that compute the same of the same values."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ def merge_duplicates(graph: Graph) -> None:
     for op in list(graph.ops()):
         if op.weights or not op.inputs or op.kind.is_random:
             continue
-        known = first.setdefault(_key(op), op.name)
-        if known != op.name:
+        original = first.setdefault(_key(op), op.name)
+        if original != op.name:
             for output in range(len(op.shapes)):
-                graph.redirect(Value(op.name, output), Value(known, output))
+                graph.redirect(Value(op.name, output), Value(original, output))
             origin = graph.origins.get(Value(op.name))
-            graph.repeated.setdefault(known, []).extend([] if origin is None else [origin])
+            graph.repeated.setdefault(original, []).extend([] if origin is None else [origin])
             graph.remove_node(op.name)
 
 

@@ -10,6 +10,10 @@ import math
 
 from autoport.graph import Graph, Op, Value
 
+# Graphs hold numbers as float32, each off by up to 2**-24, and a factor may be a product of several.
+FLOAT32 = 1e-6
+# The coefficient of the cube is published with five digits.
+CUBIC, FIVE_DIGITS = 0.044715, 1e-5
 # Function inside the gate -> value of `approximate`, factor of its argument.
 INNER = {
     "erf": ("none", 1 / math.sqrt(2)),
@@ -21,15 +25,15 @@ INNER = {
 def fold_gelu(graph: Graph) -> None:
     """Applies the rule everywhere; of nested products the outermost becomes the GELU."""
     for op in list(graph.ops()):
-        found = _gelu(graph, op)
-        if found is not None:
-            source, approximate = found
+        source_and_form = _gelu(graph, op)
+        if source_and_form is not None:
+            source, approximate = source_and_form
             graph.become(op, "gelu", source, approximate=approximate)
 
 
 def _gelu(graph: Graph, op: Op) -> tuple[Value, str] | None:
     scale, factors = _product(graph, Value(op.name))
-    if not math.isclose(scale, 0.5, rel_tol=1e-6) or len(factors) != 2:
+    if not math.isclose(scale, 0.5, rel_tol=FLOAT32) or len(factors) != 2:
         return None
     for x, gate in (factors, factors[::-1]):
         inner = graph.op(gate.op)
@@ -65,7 +69,7 @@ def _product(graph: Graph, value: Value) -> tuple[float, list[Value]]:
 def _argument(graph: Graph, inner: Op, x: Value) -> bool:
     """Whether the argument of erf or tanh is the one of a GELU of `x`."""
     scale, factors = _product(graph, inner.inputs[0])
-    if not math.isclose(scale, INNER[inner.kind][1], rel_tol=1e-6) or len(factors) != 1:
+    if not math.isclose(scale, INNER[inner.kind][1], rel_tol=FLOAT32) or len(factors) != 1:
         return False
     return _cubic(graph, factors[0], x) if inner.kind == "tanh" else factors[0] == x
 
@@ -76,7 +80,7 @@ def _cubic(graph: Graph, value: Value, x: Value) -> bool:
     if op.kind != "add" or len(op.inputs) != 2 or x not in op.inputs:
         return False
     scale, factors = _product(graph, next(v for v in op.inputs if v != x))
-    return math.isclose(scale, 0.044715, rel_tol=1e-5) and (factors == [x] * 3 or _is_cube(graph, factors, x))
+    return math.isclose(scale, CUBIC, rel_tol=FIVE_DIGITS) and (factors == [x] * 3 or _is_cube(graph, factors, x))
 
 
 def _is_cube(graph: Graph, factors: list[Value], x: Value) -> bool:

@@ -1,4 +1,4 @@
-"""Arithmetic with a number that changes nothing is nothing; nor is resizing to the same size anything.
+"""Drops arithmetic with a neutral number, and resizing to the same size.
 
 x + 0 = x - 0 = x * 1 = x / 1 = x ** 1 = resize(x, 1) = x
 x * [1, 1, ...] = copies of x
@@ -9,7 +9,7 @@ from __future__ import annotations
 from autoport.graph import Graph, Op, Value
 
 NEUTRAL = {"add": 0.0, "sub": 0.0, "mul": 1.0, "div": 1.0, "pow": 1.0}
-# Where the number stands behind.
+# Kinds that are neutral only with the number as the second operand.
 ORDERED = {"sub", "div", "pow"}
 
 
@@ -25,7 +25,7 @@ def drop_neutral(graph: Graph) -> None:
 
 
 def _beside_neutral(graph: Graph, op: Op) -> Value | None:
-    """The operand that an operation does not change, because the other one is the same neutral number everywhere."""
+    """The operand that an operation does not change, because the other one is the neutral number everywhere."""
     if op.kind not in NEUTRAL or len(op.inputs) != 2:
         return None
     for source, other in [op.inputs] if op.kind in ORDERED else [op.inputs, op.inputs[::-1]]:

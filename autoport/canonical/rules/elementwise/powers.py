@@ -1,4 +1,4 @@
-"""Powers that have a name are called by it.
+"""Gives powers their names: square, square root and its inverse.
 
 x ** 2 = x * x = square(x),   x ** 0.5 = sqrt(x),   x ** -0.5 = 1 / sqrt(x) = rsqrt(x)
 """

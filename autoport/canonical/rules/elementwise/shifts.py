@@ -1,4 +1,4 @@
-"""A softmax does not see what is the same along its axis, so it is left out in front of it.
+"""Drops shifts in front of a softmax: a summand that is the same along its axis changes nothing.
 
 softmax(x + 1e-9) = softmax(x - max(x)) = softmax(x)
 """
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from autoport.graph import Graph, Op
 
-# Operands with which a shift comes through as a shift. A choice is one between scores and a number
-# that stands for minus infinity.
+# Operands through which a shift stays a shift. A choice is one between scores and a number that stands for minus
+# infinity.
 PASSED: dict[str, Sequence[int]] = {
     "reshape": (0,),
     "transpose": (0,),
@@ -30,7 +30,7 @@ def drop_shifts(graph: Graph) -> None:
 
 
 def _drop_above(graph: Graph, softmax: Op) -> None:
-    """Leaves out every shift that a softmax alone reads, however far above it."""
+    """Drops every shift that only a softmax reads, also if other operations lie between."""
     waiting = [(softmax.inputs[0], softmax.attrs["dims"])]
     while waiting:
         value, dims = waiting.pop()
@@ -50,7 +50,7 @@ def _drop_above(graph: Graph, softmax: Op) -> None:
 
 
 def _is_shift(graph: Graph, op: Op, dims: tuple[int, ...] | None) -> bool:
-    """Whether an operation adds a number to everything, or takes away the largest along those dimensions."""
+    """Whether an operation adds a number to everything, or subtracts the largest value along those dimensions."""
     if op.kind in ("add", "sub") and "constant" in op.attrs:
         return not op.attrs["constant_first"]
     if op.kind != "sub" or len(op.inputs) != 2:

@@ -1,4 +1,4 @@
-"""Sorting told by the order that is wanted: TensorFlow sorts negatives, the largest first.
+"""Sorts values where TensorFlow sorts their negatives, because its top-k knows only the largest first.
 
 argsort(-x, largest first) = argsort(-x - 1, largest first) = argsort(x)
 -sort(-x, largest first) = sort(x)
@@ -13,7 +13,7 @@ def fold_sorting(graph: Graph) -> None:
     """Applies the rule everywhere."""
     for op in list(graph.ops()):
         if op.kind == "sort":
-            negated, readers = _negated(graph, op), _negations(graph, Value(op.name))
+            negated, readers = _negated_source(graph, op), _negations(graph, Value(op.name))
             if negated is not None and readers is not None:
                 _sort_itself(graph, op, *negated)
                 for reader in readers:
@@ -21,13 +21,13 @@ def fold_sorting(graph: Graph) -> None:
 
 
 def _sort_itself(graph: Graph, op: Op, first_reader: Op, source: Value) -> None:
-    """Lets an operation sort what it sorted the negatives of."""
+    """Lets an operation sort the values whose negatives it sorted."""
     graph.rewire(first_reader, (source,))
     op.attrs = {"dims": op.attrs["dims"], "descending": not op.attrs["descending"]}
 
 
-def _negated(graph: Graph, op: Op) -> tuple[Op, Value] | None:
-    """What an operation reads the negative of, but for a shift and moves, and what reads it first."""
+def _negated_source(graph: Graph, op: Op) -> tuple[Op, Value] | None:
+    """The value whose negative an operation reads, up to a shift and moves, and the first consumer of that negative."""
     first_reader, producer = op, graph.op(op.inputs[0].op)
     while producer.kind == "transpose" and graph.out_degree(producer.name) == 1:
         first_reader, producer = producer, graph.op(producer.inputs[0].op)
@@ -37,7 +37,7 @@ def _negated(graph: Graph, op: Op) -> tuple[Op, Value] | None:
 
 
 def _negations(graph: Graph, value: Value) -> list[Op] | None:
-    """Operations that negate what is sorted, also behind moves; None if something reads it as it is."""
+    """Operations that negate the sorted values, also behind moves; None if anything else reads them."""
     if value in graph.outputs:
         return None
     negations: list[Op] = []

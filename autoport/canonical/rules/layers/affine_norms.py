@@ -2,7 +2,7 @@
 
     f = scale / sqrt(variance + epsilon),  x * f + (offset - mean * f)
 
-With a stored mean and variance that is a batch norm; `canonical.moments` looks for those of x itself.
+With a stored mean and variance that is a batch norm; `moments` looks for the mean and variance of x itself.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Affine:
     """The parts of such a pattern.
 
     Attributes:
-        x: what is normalised.
+        x: the normalised value.
         product: x times the factor.
         factor: the factor.
         epsilon: added to the variance.
@@ -40,7 +40,7 @@ def fold_affine_norms(graph: Graph) -> None:
     """Applies the rule everywhere."""
     for op in list(graph.ops()):
         if op.name in graph:
-            any(_become_batch_norm(graph, op, found) for found in patterns(graph, op))
+            any(_become_batch_norm(graph, op, pattern) for pattern in patterns(graph, op))
 
 
 def patterns(graph: Graph, op: Op) -> Iterator[Affine]:
@@ -84,8 +84,8 @@ def _shift(graph: Graph, shift: Value, factor: Value) -> dict[str, Value] | None
         return {"mean": mean}
     op = graph.op(shift.op)
     if op.kind == "sub" and len(op.inputs) == 2:
-        found = next((m for m, f in _factors(graph, op.inputs[1]) if f == factor), None)
-        return None if found is None else {"mean": found, "offset": op.inputs[0]}
+        subtracted_mean = next((m for m, f in _factors(graph, op.inputs[1]) if f == factor), None)
+        return None if subtracted_mean is None else {"mean": subtracted_mean, "offset": op.inputs[0]}
     if op.kind == "add" and len(op.inputs) == 2:
         for first, offset in (op.inputs, op.inputs[::-1]):
             mean = _negated_mean(graph, first, factor)
@@ -105,24 +105,24 @@ def _negated_mean(graph: Graph, value: Value, factor: Value) -> Value | None:
     return None
 
 
-def _vectors(graph: Graph, found: Affine, roles: tuple[str, ...], dim: int) -> dict[str, Weight] | None:
-    shape = graph.shape(found.x)
+def _vectors(graph: Graph, pattern: Affine, roles: tuple[str, ...], dim: int) -> dict[str, Weight] | None:
+    shape = graph.shape(pattern.x)
     weights = {}
     for role in roles:
-        if role in found.parts:
-            weight = stored_vector(graph, found.parts[role], shape, {"c": dim})
+        if role in pattern.parts:
+            weight = stored_vector(graph, pattern.parts[role], shape, {"c": dim})
             if weight is None:
                 return None
             weights[role] = weight
     return weights
 
 
-def _become_batch_norm(graph: Graph, op: Op, found: Affine) -> bool:
-    shape = graph.shape(found.x)
+def _become_batch_norm(graph: Graph, op: Op, pattern: Affine) -> bool:
+    shape = graph.shape(pattern.x)
     for dim in reversed(range(1, len(shape))):
-        weights = _vectors(graph, found, (*NEUTRAL, "mean", "variance"), dim)
+        weights = _vectors(graph, pattern, (*NEUTRAL, "mean", "variance"), dim)
         if weights is not None and op.shapes[0] == shape:
-            graph.become(op, "batch_norm", found.x, epsilon=found.epsilon, binds={"c": (0, dim)})
+            graph.become(op, "batch_norm", pattern.x, epsilon=pattern.epsilon, binds={"c": (0, dim)})
             op.colour, op.weights = ("batch_norm", shape[dim]), weights
             return True
     return False

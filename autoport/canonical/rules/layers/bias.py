@@ -29,7 +29,7 @@ def fold_bias(graph: Graph) -> None:
 
 
 def _layer(graph: Graph, product: Value) -> Op | None:
-    """The layer behind a product, also where a reshape has unfolded the batch since."""
+    """The layer that makes a product, also through a reshape that unfolds the batch."""
     op = graph.op(product.op)
     if graph.out_degree(op.name) != 1:
         return None

@@ -1,4 +1,4 @@
-"""What is cut off behind a transposed convolution is padding of it, which may be asymmetric then.
+"""A crop behind a transposed convolution is padding of the convolution, possibly asymmetric.
 
 crop(conv_transpose(x, p), q) = conv_transpose(x, p + q)
 """

@@ -1,4 +1,4 @@
-"""A look-up of rows in a stored table is an embedding, however the table is turned; so is a product with one-hot rows.
+"""A look-up of rows in a stored table is an embedding, transposed or not; so is a product with one-hot rows.
 
 W[index] = V.T[index] = one_hot(index) @ W = embedding(index)
 """

@@ -21,9 +21,9 @@ def fold_norms(graph: Graph) -> None:
     for op in list(graph.ops()):
         if op.name not in graph:
             continue
-        found = _norm(graph, op)
-        if found is not None:
-            _become_norm(graph, op, *found)
+        normalised = _norm(graph, op)
+        if normalised is not None:
+            _become_norm(graph, op, *normalised)
         elif op.kind in ROLES and len(op.inputs) == 2:
             _take_up(graph, op)
         elif op.kind == "reshape":
@@ -31,7 +31,7 @@ def fold_norms(graph: Graph) -> None:
 
 
 def _norm(graph: Graph, op: Op) -> tuple[Value, tuple[int, ...], float] | None:
-    """What is normalised, along which dimensions, and the epsilon."""
+    """The normalised value, the dimensions, and the epsilon."""
     if op.kind not in ("mul", "div") or len(op.inputs) != 2:
         return None
     root = {"mul": "rsqrt", "div": "sqrt"}[op.kind]
@@ -72,7 +72,7 @@ def become_norm(graph: Graph, op: Op, kind: str, x: Value, dims: tuple[int, ...]
 
 
 def _unfold(graph: Graph, op: Op) -> None:
-    """Rows that are normalised in another shape, and folded back then: normalised as they were."""
+    """Rows that are reshaped, normalised and reshaped back are normalised in their own shape."""
     norm = graph.op(op.inputs[0].op)
     if norm.kind != "layer_norm" or norm.weights or list(norm.attrs["binds"]) != ["c"]:
         return
@@ -90,7 +90,7 @@ def _axes(dims: tuple[int, ...]) -> dict[str, int]:
 
 
 def _take_up(graph: Graph, op: Op) -> None:
-    """A stored vector that a norm is multiplied with is its scale, one that is added its offset."""
+    """A stored vector that multiplies a norm is its scale, one that is added to it is its offset."""
     role = ROLES[op.kind]
     for product, vector in (op.inputs, op.inputs[::-1]):
         norm = graph.op(product.op)
@@ -108,7 +108,7 @@ def _take_up(graph: Graph, op: Op) -> None:
 
 
 def _places(norm: Op) -> list[dict[str, int]]:
-    """Where the weights of a norm may lie: along what it normalises, or along the channels that are left."""
+    """Axes along which the weights of a norm may lie: those that it normalises, or the channels that are left."""
     axes = {name: dim for name, (_, dim) in norm.attrs["binds"].items()}
     left = [dim for dim in range(1, len(norm.shapes[0])) if dim not in axes.values()]
     by_channel = norm.kind == "layer_norm" and len(left) == 1 and not norm.weights
@@ -116,7 +116,7 @@ def _places(norm: Op) -> list[dict[str, int]]:
 
 
 def _take_along(norm: Op, axes: dict[str, int]) -> None:
-    """Makes a norm over space one in groups of one channel, where its weights lie along the channels."""
+    """Turns a norm over space into a group norm with one channel a group, if its weights lie along the channels."""
     binds = {name: (0, dim) for name, dim in axes.items()}
     if binds != norm.attrs["binds"]:
         size = norm.shapes[0][axes["c"]]

@@ -32,15 +32,15 @@ def fold_padding(graph: Graph) -> None:
 
 
 def fold_filled(graph: Graph) -> None:
-    """Turns a tensor between constants of one number into a padded one, along space; the axes must have their names."""
+    """Turns a concatenation of a tensor and constants of one number, along space, into a padding; axes have names."""
     for op in list(graph.ops()):
-        filled = _filled(graph, op) if op.kind == "concat" else None
+        filled = _filled_operand(graph, op) if op.kind == "concat" else None
         if filled is not None:
             graph.become(op, "pad", filled[0], amounts=filled[1], mode="constant", value=filled[2])
 
 
-def _filled(graph: Graph, op: Op) -> tuple[Value, tuple[tuple[int, int], ...], float] | None:
-    """The one operand that is no such constant, and how much of which number stands around it."""
+def _filled_operand(graph: Graph, op: Op) -> tuple[Value, tuple[tuple[int, int], ...], float] | None:
+    """The only operand that is no such constant, the amounts of padding around it, and the number."""
     axis = op.attrs["axis"]
     fills = [graph.op(value.op).attrs.get("fill") for value in op.inputs]
     places = [k for k, fill in enumerate(fills) if fill is None]
@@ -69,7 +69,7 @@ def _fold(graph: Graph, op: Op, pad: Op) -> bool:
 
 
 def spatial_padding(graph: Graph, op: Op, pad: Op) -> list[tuple[int, int]] | None:
-    """What a padding or a slice adds to the spatial axes of a convolution or a pooling; None if to others, too."""
+    """The amounts by which a padding or a slice pads spatial axes; None if it touches other axes, too."""
     axes = op.attrs["layout"]
     amounts = _amounts(graph, pad)
     if amounts is None or len(axes) != len(amounts):

@@ -1,4 +1,4 @@
-"""A mean over all of space is a global pooling, whoever spells it.
+"""A mean or maximum over all of space is a global pooling.
 
 reduce_mean over (h, w) = global_avg_pool        reduce_max over (h, w) = global_max_pool
 """
@@ -26,6 +26,6 @@ def fold_reductions(graph: Graph) -> None:
 
 
 def _is_space(axis: Axis) -> bool:
-    """Whether an axis is made of space alone, as the pixels of a flattened map are."""
+    """Whether an axis consists of spatial axes alone, as that of the pixels of a flattened map."""
     names = {atom.name for segment in axis for atom in leaves(segment)}
     return bool(names) and names <= SPACE

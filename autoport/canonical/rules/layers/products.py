@@ -1,4 +1,4 @@
-"""A product with a stored matrix is a dense layer, however the matrix is turned, sliced or unfolded first.
+"""A product with a stored matrix is a dense layer, even if the matrix is first transposed, sliced or unfolded.
 
 x @ W = x @ V.T = einsum("bti,ihd->bthd", x, W) = dense(x)
 """

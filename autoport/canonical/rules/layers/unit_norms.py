@@ -16,15 +16,15 @@ def fold_unit_norms(graph: Graph) -> None:
     """Applies the rule everywhere."""
     for op in list(graph.ops()):
         for x, factor, root in _factors(op) if op.name in graph else ():
-            found = _length_of(graph, x, graph.op(factor.op), root)
-            if found is not None and op.shapes[0] == graph.shape(x):
-                dims, epsilon = found
+            length = _length_of(graph, x, graph.op(factor.op), root)
+            if length is not None and op.shapes[0] == graph.shape(x):
+                dims, epsilon = length
                 graph.become(op, "unit_norm", x, dims=dims, epsilon=epsilon)
                 break
 
 
 def _factors(op: Op) -> list[tuple[Value, Value, str]]:
-    """What is divided, what it is divided by or multiplied with, and the root that has to be in that."""
+    """The vector, its divisor or factor, and the root that must be in that."""
     if len(op.inputs) != 2 or op.kind not in ("mul", "div"):
         return []
     first, second = op.inputs
@@ -32,7 +32,7 @@ def _factors(op: Op) -> list[tuple[Value, Value, str]]:
 
 
 def _length_of(graph: Graph, x: Value, op: Op, root: str) -> tuple[tuple[int, ...], float] | None:
-    """The dimensions along which a value is the length of x, or its inverse, and what it is at least."""
+    """The dimensions along which a value is the length of x, or its inverse, and the epsilon that bounds it."""
     epsilon, rooted = 0.0, False
     while op.kind != "reduce_sum":
         constant = op.attrs.get("constant")

@@ -1,1 +1,1 @@
-"""Rules for what moves elements to other places."""
+"""Rules for operations that move elements to other places."""

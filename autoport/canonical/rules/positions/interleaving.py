@@ -1,4 +1,4 @@
-"""Parts that are stacked and laid out again are put side by side, or shuffled.
+"""A stack of parts that is reshaped to one axis is a concatenation, or a shuffle.
 
 reshape(stack((x, y), -2)) = concat((x, y), -1)
 reshape(stack(split(x, n, -1), -1)) = channel_shuffle(x, n)      (n m) -> (m n)
@@ -23,23 +23,23 @@ def fold_interleaved(graph: Graph) -> None:
 def _fold(graph: Graph, op: Op, stack: Op, parts: tuple[Value, ...]) -> None:
     axis, shape = stack.attrs["axis"], stack.shapes[0]
     before, behind = shape[:axis], shape[axis + 1 :]
-    whole = None if behind else _whole(graph, parts)
+    source = None if behind else _whole(graph, parts)
     joined = bool(behind) and op.shapes[0] == (*before, len(parts) * behind[0], *behind[1:])
-    if whole is not None and graph.shape(whole) == op.shapes[0]:
-        graph.become(op, "channel_shuffle", whole, groups=len(parts))
+    if source is not None and graph.shape(source) == op.shapes[0]:
+        graph.become(op, "channel_shuffle", source, groups=len(parts))
     elif joined and all(graph.shape(part) == (*before, *behind) for part in parts):
         op.kind, op.colour, op.attrs = "concat", stack.colour, {"axis": axis}
         graph.rewire(op, parts)
 
 
 def _whole(graph: Graph, parts: tuple[Value, ...]) -> Value | None:
-    """What values are equal parts of, in order along its last dimension; None if they are not."""
-    start, wholes = 0, set()
+    """The value whose parts these are, in order along its last dimension; None if there is none."""
+    start, sources = 0, set()
     for value in parts:
         part, stop = graph.op(value.op), start + graph.shape(value)[-1]
         if part.kind != "slice" or part.attrs["ranges"] != {len(part.shapes[0]) - 1: (start, stop, 1)}:
             return None
-        wholes.add(part.inputs[0])
+        sources.add(part.inputs[0])
         start = stop
-    whole = wholes.pop()
-    return whole if not wholes and graph.shape(whole)[-1] == start else None
+    source = sources.pop()
+    return source if not sources and graph.shape(source)[-1] == start else None

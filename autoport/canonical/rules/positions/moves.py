@@ -1,4 +1,4 @@
-"""Moves of values that undo each other are nothing.
+"""Drops moves of values that undo each other.
 
 concat(x) = concat(x[:k], x[k:]) = transpose(transpose(x)) = reshape(reshape(x)) = x      in the same shape
 concat(x, y)[:k] = x      where x has k positions
@@ -21,7 +21,7 @@ def drop_moves(graph: Graph) -> None:
 
 
 def _stand_for(graph: Graph, op: Op, source: Value) -> None:
-    """Lets a value stand for what the moves brought back to it."""
+    """Drops moves that end in the same value, which takes over their origin."""
     if Value(op.name) in graph.origins:
         graph.origins.setdefault(source, graph.origins[Value(op.name)])
     graph.bypass(op.name, source)
@@ -30,28 +30,28 @@ def _stand_for(graph: Graph, op: Op, source: Value) -> None:
             graph.drop_unused(value.op)
 
 
-def _joined(graph: Graph, op: Op) -> Value | None:
-    """The one tensor that a concatenation is of, or is of all the parts of."""
+def _source_of_concat(graph: Graph, op: Op) -> Value | None:
+    """The tensor that a concatenation is: its only operand, or the one whose parts it joins."""
     if len(op.inputs) == 1:
         return op.inputs[0]
     parts = [graph.op(value.op) for value in op.inputs]
-    whole = parts[0].inputs[:1]
-    if any(part.kind != "slice" or part.inputs != whole for part in parts):
+    source = parts[0].inputs[:1]
+    if any(part.kind != "slice" or part.inputs != source for part in parts):
         return None
     cuts = [part.attrs["ranges"] for part in parts]
-    return whole[0] if _is_whole(cuts, op.attrs["axis"], graph.shape(whole[0])) else None
+    return source[0] if _is_whole(cuts, op.attrs["axis"], graph.shape(source[0])) else None
 
 
 def _is_whole(cuts: Sequence[Any], axis: int, shape: Sequence[int]) -> bool:
-    """Whether slices along one axis, side by side, are all of a tensor."""
+    """Whether slices along one axis, side by side, are the whole tensor."""
     if any(cut is None or cut.keys() != {axis} or cut[axis][2] != 1 for cut in cuts):
         return False
     starts, stops = ([cut[axis][end] for cut in cuts] for end in (0, 1))
     return starts == [0, *stops[:-1]] and stops[-1] == shape[axis]
 
 
-def _transposed(graph: Graph, op: Op) -> Value | None:
-    """What a transposition brings back into its order."""
+def _source_of_transpose(graph: Graph, op: Op) -> Value | None:
+    """The value that a transpose brings back into its order; None if there is none."""
     inner = graph.op(op.inputs[0].op)
     if inner.kind != "transpose":
         return None
@@ -59,8 +59,8 @@ def _transposed(graph: Graph, op: Op) -> Value | None:
     return inner.inputs[0] if back == sorted(back) else None
 
 
-def _reshaped(graph: Graph, op: Op) -> Value | None:
-    """What a reshape brings back into its shape."""
+def _source_of_reshape(graph: Graph, op: Op) -> Value | None:
+    """The value that a reshape brings back into its shape; None if there is none."""
     source = op.inputs[0]
     while graph.shape(source) != op.shapes[0]:
         inner = graph.op(source.op)
@@ -70,8 +70,8 @@ def _reshaped(graph: Graph, op: Op) -> Value | None:
     return source
 
 
-def _picked(graph: Graph, op: Op) -> Value | None:
-    """What a slice takes out again whole from where it was put."""
+def _source_of_slice(graph: Graph, op: Op) -> Value | None:
+    """The operand of a concatenation that a slice takes out again; None if it takes out anything else."""
     inner, cut = graph.op(op.inputs[0].op), op.attrs["ranges"]
     if inner.kind != "concat" or cut is None or cut.keys() != {inner.attrs["axis"]}:
         return None
@@ -84,4 +84,9 @@ def _picked(graph: Graph, op: Op) -> Value | None:
     return None
 
 
-SOURCES = {"concat": _joined, "slice": _picked, "transpose": _transposed, "reshape": _reshaped}
+SOURCES = {
+    "concat": _source_of_concat,
+    "slice": _source_of_slice,
+    "transpose": _source_of_transpose,
+    "reshape": _source_of_reshape,
+}

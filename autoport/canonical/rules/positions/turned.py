@@ -1,4 +1,4 @@
-"""A product of two values whose result is turned, or unfolded again, is a product written in another way.
+"""A product of two values whose result is transposed, or unfolded again, is a product with another equation.
 
 transpose(einsum("bqd,bkd->bkq", q, k)) = einsum("bqd,bkd->bqk", q, k)
 unfold(einsum("brd,bkd->brk", fold(q), k)) = einsum("bgqd,bkd->bgqk", q, k)
@@ -10,8 +10,7 @@ from math import prod
 
 from autoport.graph import Graph, Op, Value
 from autoport.graph.equations import Equation
-
-Shape = tuple[int, ...]
+from autoport.graph.op import Shape
 
 
 def fold_turned(graph: Graph) -> None:
@@ -24,22 +23,22 @@ def fold_turned(graph: Graph) -> None:
 
 
 def _turn(graph: Graph, op: Op, product: Op) -> None:
-    """Lets a transpose be the product."""
+    """Turns a transpose of a product into the product."""
     left, right, out = product.attrs["equation"]
     turned = "".join(out[dim] for dim in op.attrs["order"])
     _become_product(graph, op, product, (left, right, turned), product.inputs)
 
 
 def _unfold(graph: Graph, op: Op, product: Op) -> None:
-    """Lets a reshape be the product, of an operand before the same dimensions of it were made one."""
+    """Turns a reshape of a product into the product of an operand as it was before the opposite reshape."""
     *terms, out = product.attrs["equation"]
-    dim, sizes = _unfolded(product.shapes[0], op.shapes[0]) or (0, ())
+    dim, sizes = _unfolded_dim(product.shapes[0], op.shapes[0]) or (0, ())
     places = [place for place, term in enumerate(terms) if out[dim] in term]
     if not sizes or len(places) != 1:
         return
     folded = graph.op(product.inputs[places[0]].op)
     same = places[0], terms[places[0]].index(out[dim])
-    if folded.kind != "reshape" or _unfolded(folded.shapes[0], graph.shape(folded.inputs[0])) != (same[1], sizes):
+    if folded.kind != "reshape" or _unfolded_dim(folded.shapes[0], graph.shape(folded.inputs[0])) != (same[1], sizes):
         return
     fresh = "".join(letter for letter in "stuvwxyz" if letter not in "".join(terms))[: len(sizes)]
     left, right, out = (term.replace(out[dim], fresh) for term in (*terms, out))
@@ -47,8 +46,8 @@ def _unfold(graph: Graph, op: Op, product: Op) -> None:
     _become_product(graph, op, product, (left, right, out), inputs)
 
 
-def _unfolded(folded: Shape, shape: Shape) -> tuple[int, Shape] | None:
-    """The one dimension that a shape has as several, and their sizes; None if there is none, or if more differs."""
+def _unfolded_dim(folded: Shape, shape: Shape) -> tuple[int, Shape] | None:
+    """The dimension that a shape unfolds, and the sizes that it becomes; None unless it unfolds exactly one."""
     extra = len(shape) - len(folded)
     dim = next((d for d, size in enumerate(folded) if d >= len(shape) or shape[d] != size), len(folded))
     if extra < 1 or dim == len(folded):
