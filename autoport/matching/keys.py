@@ -8,12 +8,12 @@ from typing import TypeVar
 from autoport.matching.places import Places
 
 Anchors = Mapping[int, int]
-_Description = TypeVar("_Description", bound=Hashable)
+_Label = TypeVar("_Label", bound=Hashable)
 
 
-def number_equal(descriptions: Mapping[int, _Description]) -> dict[int, int]:
+def number_equal(descriptions: Mapping[int, _Label]) -> dict[int, int]:
     """Equal numbers for equal descriptions."""
-    numbers: dict[_Description, int] = {}
+    numbers: dict[_Label, int] = {}
     return {place: numbers.setdefault(description, len(numbers)) for place, description in descriptions.items()}
 
 
