@@ -87,7 +87,7 @@ def freeze(value: Any) -> Any:
     """A hyper-parameter as an immutable value.
 
     Example:
-        >>> frozen([[1, 2], 3])
+        >>> freeze([[1, 2], 3])
         ((1, 2), 3)
     """
     if isinstance(value, (list, tuple)):

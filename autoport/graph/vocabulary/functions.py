@@ -182,7 +182,7 @@ def compute(kind: str, attrs: Mapping[str, Any], operands: list[Floats]) -> Floa
         operands: arrays of one shape.
 
     Example:
-        >>> computed("add", {"constant": 2.0, "constant_first": False}, [np.asarray([1.0, 3.0])])
+        >>> compute("add", {"constant": 2.0, "constant_first": False}, [np.asarray([1.0, 3.0])])
         array([3., 5.])
     """
     function, names = FUNCTIONS.get(kind, (None, ()))
