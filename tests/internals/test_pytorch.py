@@ -123,4 +123,4 @@ def test_an_internal_that_has_gone_is_named_with_its_use_and_the_version(monkeyp
         run(internals, "in_transform", CHECKS, PACKAGES)
     text = str(failure.value)
     assert f"autoport.internals.pytorch.in_transform no longer works with torch {torch.__version__}" in text
-    assert "Whether `torch.func` transforms what is being called" in text
+    assert "Whether a transform of `torch.func`, such as `vmap`, is running" in text

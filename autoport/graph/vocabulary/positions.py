@@ -49,7 +49,7 @@ _BY_VALUE = (
 )
 declare(f"gather_flat nonzero windows {_BY_VALUE}", ORDERS, attribute_list(), arity=(1, None), moves=UNKNOWN)
 declare("view_as_complex view_as_real", SHAPES, attribute_list(), arity=(1, 1), moves=KEEPS)
-declare("after_write tensor_scatter_update", ORDERS, attribute_list(), arity=(2, 3), moves=UNKNOWN)
+declare("after_write assign_item tensor_scatter_update", ORDERS, attribute_list(), arity=(2, 3), moves=UNKNOWN)
 declare("one_hot", ORDERS, attribute_list(), arity=(1, 1), moves=KEEPS, is_non_negative=True)
 declare("band", ORDERS, attribute_list("", Attribute("lower"), Attribute("upper")), arity=(1, 1), moves=KEEPS)
 declare("diagonal diag_embed", ORDERS, attribute_list("", Attribute("offset")), arity=(1, 1), moves=UNKNOWN)
