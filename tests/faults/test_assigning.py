@@ -14,11 +14,13 @@ import torch
 
 import autoport
 from autoport.errors import TransferError
+from autoport.keras.store import KerasStore
+from autoport.pytorch.store import TorchStore
 from autoport.transfer import into_model as transfer
 from tests.faults.models import TENSORS, keras_model, torch_model
 from tests.faults.unchanged import unchanged
 
-STORES = {"torch": transfer.TorchStore, "tf": transfer.KerasStore}
+STORES = {"torch": TorchStore, "tf": KerasStore}
 
 
 @pytest.mark.parametrize("failure", [MemoryError, KeyboardInterrupt, OSError])
