@@ -169,11 +169,17 @@ def _moves_otherwise(a: Expression, b: Expression) -> bool:
 def _moves_features(expression: Expression) -> bool:
     """Whether an expression may move features to other places."""
     op = expression.op
-    if op is None or not _may_move(expression):
+    if op is None or not _may_move(expression) or _picks_rows(expression):
         return False
     named = op.attrs.get(op.kind.moves.named or "")
     # Unknown axes may be axes of features.
     return named is None or any(FEATURE.fullmatch(word) for name in named for word in _words(name))
+
+
+def _picks_rows(expression: Expression) -> bool:
+    """Whether it takes rows of a constant table: the data tells which, and no feature of the data is moved."""
+    op, operands = expression.op, expression.operands
+    return op is not None and op.kind.moves.picks and bool(operands) and operands[0].is_constant
 
 
 def _words(named: Any) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from autoport.internals.keras import nested_layers
@@ -10,6 +11,8 @@ from autoport.keras.calls import Layer, RawOp
 
 LayerRule = Callable[[Layer], Any]
 OpRule = Callable[[RawOp], Any]
+# Attributes of layers that hold an activation.
+ACTIVATIONS = ("activation", "recurrent_activation")
 LAYERS: dict[str, LayerRule] = {}
 OPS: dict[str, OpRule] = {}
 
@@ -45,5 +48,15 @@ def known_class(layer: Any) -> str | None:
 
 
 def _is_altered(layer: Any) -> bool:
-    """Whether a layer of Keras 3 computes with something made of its weights: quantised, or with low-rank updates."""
-    return getattr(layer, "quantization_mode", None) is not None or getattr(layer, "lora_enabled", False)
+    """Whether a layer computes something else than its class says.
+
+    A layer of Keras 3 may compute with something made of its weights: quantised, or with low-rank updates. Any layer
+    may be given a function as its activation, of which the name says nothing.
+    """
+    made_of_weights = getattr(layer, "quantization_mode", None) is not None or getattr(layer, "lora_enabled", False)
+    return made_of_weights or not all(_is_named(getattr(layer, name, None)) for name in ACTIVATIONS)
+
+
+def _is_named(activation: Any) -> bool:
+    """Whether an activation is none, or a function of `keras.activations`, which its name tells."""
+    return activation is None or (isinstance(activation, FunctionType) and ".activations" in activation.__module__)

@@ -33,6 +33,7 @@ class Moves:
         named: the attribute that holds the same by names of axes.
         known_by: further attributes that tell one move from another.
         by_operand: whether further operands tell where positions go, as an index does.
+        picks: whether it takes positions of its first operand, as the others say: rows of a table.
         any_order: whether the order of positions before does not count, as for a sort.
         mirrors: whether a composite axis is moved as each of its parts is, as by a flip.
     """
@@ -42,6 +43,7 @@ class Moves:
     named: str | None = None
     known_by: tuple[str, ...] = ()
     by_operand: bool = False
+    picks: bool = False
     any_order: bool = False
     mirrors: bool = False
 

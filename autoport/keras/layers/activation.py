@@ -41,9 +41,9 @@ def activation_kind(function: Any, old_keras: bool = False) -> tuple[str, dict[s
 
     tf_keras' `hard_sigmoid` is clip(0.2 x + 0.5), another function than Keras 3's relu6(x + 3) / 6.
     """
-    name = str(getattr(function, "__name__", type(function).__name__))
-    if function is None or name == "linear":
+    if function is None or function.__name__ == "linear":
         return None
+    name = str(function.__name__)
     if old_keras and name == "hard_sigmoid":
         return "hard_sigmoid_keras2", {}
     return FUNCTIONS.get(name, (name, {}))
@@ -65,7 +65,7 @@ def with_activation(call: Layer, y: Value, function: Any = None) -> Value:
 
 @layer_rule("Activation")
 def activation(call: Layer) -> Any:
-    """`Activation("relu")`; a layer in place of the function is named by its class."""
+    """`Activation("relu")`."""
     return with_activation(call, call.x)
 
 
