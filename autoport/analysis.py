@@ -57,7 +57,7 @@ class Analysis:
     in_training: InTraining
 
     @cached_property
-    def _paired(self) -> tuple[list[Pair], tuple[dict[str, Reason], dict[str, Reason]]]:
+    def _paired(self) -> tuple[list[Pair], Both[dict[str, Reason]]]:
         return pair_tensors(self.matching, self.doubts)
 
     @cached_property
@@ -68,11 +68,8 @@ class Analysis:
     @cached_property
     def unmatched(self) -> Both[list[Unmatched]]:
         """What only one side has."""
-        in_training, refusals = self.in_training.tensors, self._paired[1]
-        return Both(
-            find_unmatched(self.matching, 0, refusals[0], in_training),
-            find_unmatched(self.matching, 1, refusals[1], in_training),
-        )
+        in_training, refused = self.in_training.tensors, self._paired[1]
+        return Both.of(lambda side: find_unmatched(self.matching, side, refused[side], in_training))
 
     @cached_property
     def differences(self) -> list[Difference]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from autoport.comparison.agreement import Refusal, pair_weights, roles_of
 from autoport.comparison.doubts import Doubt
-from autoport.facts.framework import TwoSided
+from autoport.facts.framework import Both, Framework, TwoSided
 from autoport.facts.reasons import Code, Reason
 from autoport.graph import Graph, Op
 from autoport.matching import Matching
@@ -48,19 +48,19 @@ class Unmatched:
 
 
 def find_unmatched(
-    matching: Matching, side: int, refused: Mapping[str, Reason], matched: Collection[str]
+    matching: Matching, side: Framework, refused: Mapping[str, Reason], matched: Collection[str]
 ) -> list[Unmatched]:
     """Operations and tensors of a side that have no partner, or are refused.
 
     Args:
         matching: the pairs of nodes.
-        side: 0 for the Keras model, 1 for the PyTorch model.
+        side: whose.
         refused: tensors of matched operations that are refused, with reasons.
         matched: tensors that are matched elsewhere.
     """
-    graph = (matching.left, matching.right)[side].graph
-    free = matching.free_right if side else matching.free_left
-    ambiguous, read_paths = matching.ambiguous[side], graph.read_tensors()
+    graph = Both(matching.left, matching.right)[side].graph
+    free = Both(matching.free_left, matching.free_right)[side]
+    ambiguous, read_paths = Both(*matching.ambiguous)[side], graph.read_tensors()
     rows = []
     for op in graph.ops():
         if op.name in free and not any(path in matched for path in op.tensors):
@@ -100,13 +100,11 @@ def _weights(tf: Op, torch: Op, doubt: Doubt | None) -> tuple[list[WeightPair], 
     return certain, [*(Refusal(role, doubt.reason) for role in doubted), *others]
 
 
-def pair_tensors(
-    matching: Matching, doubts: Mapping[str, Doubt]
-) -> tuple[list[Pair], tuple[dict[str, Reason], dict[str, Reason]]]:
+def pair_tensors(matching: Matching, doubts: Mapping[str, Doubt]) -> tuple[list[Pair], Both[dict[str, Reason]]]:
     """Pairs with weights, and refused tensors of each side with reasons."""
     reasons = {pair.left: pair.reason for pair in matching.pairs}
     pairs: list[Pair] = []
-    refused: tuple[dict[str, Reason], dict[str, Reason]] = {}, {}
+    refused: Both[dict[str, Reason]] = Both({}, {})
     for node in matching.left.nodes:
         tf = matching.left.op(node)
         torch = matching.right.op(matching.partner[node]) if node in matching.partner else None
@@ -114,10 +112,11 @@ def pair_tensors(
             continue
         tf, torch = matching.orders.of(tf, 0), matching.orders.of(torch, 1)
         weights, refusals = _weights(tf, torch, doubts.get(node))
-        pairs.append(Pair(tf, torch, tuple(weights), reasons[node]))
+        pair = Pair(tf, torch, tuple(weights), reasons[node])
+        pairs.append(pair)
         for refusal in refusals:
             reason = Reason.of(Code.ROLE, role=refusal.role, reason=refusal.reason)
-            for side, op in enumerate((tf, torch)):
-                weight = op.weights.get(refusal.role, Weight())
+            for side in Framework:
+                weight = pair[side].weights.get(refusal.role, Weight())
                 refused[side].update({piece.tensor: reason for piece in weight.pieces})
     return pairs, refused
