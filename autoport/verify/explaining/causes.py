@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -77,6 +78,11 @@ class Causes:
     ) -> None:
         self._analysis, self._weights, self._regions = analysis, weights, regions
         self._matching, self._lockstep, self._taps = analysis.matching, lockstep, taps
+
+    @cached_property
+    def _missing(self) -> Mapping[str, Reason]:
+        """Tensors that are not carried over; only a divergence asks for them."""
+        return self._analysis.transfer(Framework.TORCH).missing
 
     def find(self, diverging: Mapping[Tap, TapGap]) -> dict[Tap, tuple[Cause, ...]]:
         """The causes of every divergence."""
@@ -183,14 +189,13 @@ class Causes:
         op = self._matching.right.op(self._matching.partner[node])
         if op is None:
             return
-        transfer = self._analysis.transfer(Framework.TORCH)
         for path, wrong in self._weights.wrong.items():
             if any(name == op.name for name, _ in wrong.places):
                 cause = Cause("weights", reasons=(wrong.reason,))
                 yield Hypothesis(cause, stored={path: wrong.expected}, confirmed_by=Code.AGREES_WITH_TENSOR)
         for path in op.tensors:
-            if path in transfer.missing:
-                lost = Reason.of(Code.NOT_CARRIED, tensor=path, reason=transfer.missing[path])
+            if path in self._missing:
+                lost = Reason.of(Code.NOT_CARRIED, tensor=path, reason=self._missing[path])
                 yield Hypothesis(Cause("weights", reasons=(lost,)))
 
     def _of_node(self, node: str) -> Iterator[Hypothesis]:
