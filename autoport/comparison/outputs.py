@@ -6,17 +6,23 @@ hidden states) only move the places of the others; neither is a difference.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from autoport.graph import Graph, Value
 from autoport.graph.op import OutputPath
 from autoport.matching import Matching
 
 
-def exchanged(matching: Matching) -> list[tuple[int, int]]:
-    """Outputs that a caller finds where the other model has another output that both return; numbers on both sides."""
-    pairs = sorted(_pairs(matching))
-    paths = [
-        (matching.left.graph.output_path(first), matching.right.graph.output_path(second)) for first, second in pairs
-    ]
+def exchanged(pairs: Iterable[tuple[int, int]], tf: Graph, torch: Graph) -> list[tuple[int, int]]:
+    """Outputs that a caller finds where the other model has another output that both return.
+
+    Args:
+        pairs: numbers of an output in the Keras model and in the PyTorch model.
+        tf: the graph of the Keras model.
+        torch: the graph of the PyTorch model.
+    """
+    pairs = sorted(pairs)
+    paths = [(tf.output_path(first), torch.output_path(second)) for first, second in pairs]
     moved = {
         number
         for place, path in enumerate(paths)
@@ -29,7 +35,7 @@ def exchanged(matching: Matching) -> list[tuple[int, int]]:
 
 def lacking(matching: Matching) -> list[int]:
     """Outputs of the Keras model that the PyTorch model returns neither as they are nor in parts."""
-    matched = {first for first, _ in _pairs(matching)}
+    matched = {first for first, _ in matched_outputs(matching)}
     right = matching.right.graph
     returned = {_unmoved(right, value) for value in right.outputs}
     outputs = enumerate(matching.left.graph.outputs)
@@ -38,10 +44,10 @@ def lacking(matching: Matching) -> list[int]:
 
 def more_outputs(matching: Matching) -> int:
     """How many outputs of the PyTorch model have no partner."""
-    return len(matching.right.graph.outputs) - len(_pairs(matching))
+    return len(matching.right.graph.outputs) - len(matched_outputs(matching))
 
 
-def _pairs(matching: Matching) -> list[tuple[int, int]]:
+def matched_outputs(matching: Matching) -> list[tuple[int, int]]:
     """Matched outputs by number."""
     places = matching.left.output_position, matching.right.output_position
     return [(places[0][a], places[1][b]) for a, b in matching.partner.items() if a in places[0]]

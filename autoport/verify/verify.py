@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from autoport.base.progress import stage
+from autoport.comparison.outputs import exchanged
 from autoport.facts.framework import Both, Framework
 from autoport.facts.places import Matched, Place, Port
 from autoport.facts.reasons import Code, Reason, Several
@@ -27,7 +28,6 @@ from autoport.verify.verification import MOST_SHOWN, UNKNOWN, Answer, Cause, Div
 if TYPE_CHECKING:
     from autoport.analysis import Analysis
 
-exchanged = lambda *a: []
 UNLOCATED = (Cause(UNKNOWN, reasons=(Reason(Code.NOT_LOCATED),)),)
 
 
