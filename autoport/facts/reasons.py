@@ -86,6 +86,7 @@ class Code(str, Enum):
     ROUNDING_ALLOWED = "rounding_allowed"
     ROUNDING_NEEDED = "rounding_needed"
     TRAINING_DIFFERS = "training_differs"
+    GIVEN_APART = "given_apart"
     # What a caller sees of outputs.
     OTHER_LAYOUT = "other_layout"
     OTHER_SHAPE = "other_shape"
@@ -170,6 +171,7 @@ SENTENCES: dict[Code, str] = {
     "value there, at most {largest:.2g}",
     Code.ROUNDING_NEEDED: "{number} places agree only within what rounding does; the first: {first}",
     Code.TRAINING_DIFFERS: "what differs in training only: {number}; the first is {first}",
+    Code.GIVEN_APART: "the input that {reader} reads was given apart, and is what Keras computes for {place}",
     Code.OTHER_LAYOUT: "{tf} in Keras, {torch} in PyTorch",
     Code.OTHER_SHAPE: "shape {tf} in Keras, {torch} in PyTorch",
     Code.OUTPUT_LAYOUT: "{output} hold the same in another layout: {reason}",

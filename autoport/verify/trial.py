@@ -9,21 +9,23 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from tensorflow import as_dtype
 
 from autoport.facts.framework import Framework
+from autoport.facts.places import Matched
+from autoport.pytorch.inputs import SAME_INPUT
 from autoport.verify.comparing.compare import gap
 from autoport.verify.comparing.outputs import Results, Returned, moves_of, pair_outputs, without_padding
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.spelling import Spelling, spelled
-from autoport.verify.comparing.taps import OUTPUT, Tap, find_taps
+from autoport.verify.comparing.taps import NODE, OUTPUT, Tap, find_taps
 from autoport.verify.explaining.weights import WeightComparison, WrongTensor, compare_weights
 from autoport.verify.running.draws import Draw
-from autoport.verify.running.feed import input_orders, torch_feed
+from autoport.verify.running.feed import input_orders, inputs_apart, torch_feed
 from autoport.verify.running.lockstep import Lockstep, TapGap
 from autoport.verify.running.promote import Computed, PromotedGraph
 from autoport.verify.running.readings import Readings, recorded_on
@@ -79,12 +81,15 @@ class Trial:
         regions: what lies between taps.
         weights: the tensors of the PyTorch model against the plan.
         lockstep: both graphs, with their inputs.
+        prepared: where Keras computes what PyTorch was given as an input.
     """
 
     def __init__(self, analysis: Analysis, readings: Readings, draw: Draw, dtype: str, rtol: float) -> None:
         tf, torch_reading = readings
         self._analysis, self._readings, self.rtol = analysis, readings, rtol
-        self.taps = find_taps(analysis.matching, analysis.shifted(Framework.TORCH))
+        apart = inputs_apart(torch_reading)
+        taps = find_taps(analysis.matching, analysis.shifted(Framework.TORCH))
+        self.taps = [tap for tap in taps if tap.kind != NODE or tap.torch[0] not in apart]
         self.regions = Regions(analysis.matching, self.taps)
         self.weights: WeightComparison = compare_weights(analysis)
         promoted = PromotedGraph(tf.trace.graph, tf.trace.inputs, as_dtype(dtype))
@@ -92,6 +97,20 @@ class Trial:
         self.lockstep = Lockstep(promoted, draw.arrays, torch_reading.recorded, feed, self.weights.exact, rtol)
         self._moves = moves_of(input_orders(torch_reading, draw.arrays))
         self._names = [tensor.name for tensor in tf.trace.outputs]
+        self.prepared = self._exact_inputs(apart)
+
+    def _exact_inputs(self, apart: Mapping[Any, int]) -> list[Matched]:
+        """Feeds PyTorch what Keras makes of its inputs, where users gave the same, rounded; returns those places."""
+        taps = [tap for tap in self.taps if tap.torch[0] in apart]
+        if not taps:
+            return []
+        args, places = list(self.lockstep.args), []
+        for tap, (expected, actual) in self.lockstep.values_at(taps).items():
+            if expected is not None and gap(expected, actual).relative <= SAME_INPUT:
+                args[apart[tap.torch[0]]] = expected
+                places.append(Matched(*tap.places))
+        self.lockstep.args = args
+        return places
 
     def look(self) -> Seen:
         """Runs both: teacher-forced, end to end, and again where something differs."""

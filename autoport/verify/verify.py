@@ -141,6 +141,8 @@ class _Verifier:
         return sorted(taps, key=lambda tap: (order.get(tap.node, math.inf), rank[tap.kind]))
 
     def _notes(self, trial: Trial, seen: Seen) -> Iterator[Reason]:
+        for place in trial.prepared:
+            yield Reason.of(Code.GIVEN_APART, place=place.tf, reader=place.torch)
         yield from self._notes_on_outputs(seen)
         promoted = trial.lockstep.tf
         if promoted.in_float32:

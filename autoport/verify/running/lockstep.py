@@ -78,6 +78,7 @@ class Lockstep:
         keep: Sequence[str] = (),
         stored: Mapping[str, torch.Tensor] | None = None,
         patches: Mapping[fx.Node, Patch] | None = None,
+        see: Callable[[Tap, torch.Tensor | None, Any], None] = lambda tap, expected, actual: None,
     ) -> tuple[dict[Tap, TapGap], dict[str, Computed]]:
         """Compares at every tap, and replaces the PyTorch value by the Keras one.
 
@@ -87,6 +88,7 @@ class Lockstep:
             keep: names of TensorFlow tensors to return.
             stored: further tensors to use instead of stored ones, by path.
             patches: nodes to compute in another way.
+            see: called with both values of every tap, the Keras value as PyTorch lays it out.
 
         Returns:
             How far the values are apart at each tap that was reached, and the tensors `keep`.
@@ -106,6 +108,7 @@ class Lockstep:
                 place = tap.torch[1]
                 actual = result if place is None or isinstance(result, Broken) else result[place]
                 gaps[tap], forced = self._compare(tap, teacher.give(tap.tf), actual)
+                see(tap, forced, actual)
                 self.tick()
                 if forced is not None and tap not in kept:
                     result = _replace(result, place, forced, node)
@@ -115,6 +118,7 @@ class Lockstep:
             replacements = {}
             for tap in by_consumer.get(node, ()):
                 gaps[tap], forced = self._compare(tap, teacher.give(tap.tf), results[tap.torch[0]])
+                see(tap, forced, results[tap.torch[0]])
                 if forced is not None and tap not in kept:
                     replacements[tap.torch[0]] = forced
             return replacements
@@ -124,6 +128,21 @@ class Lockstep:
 
     def _stored(self, further: Mapping[str, torch.Tensor] | None) -> Mapping[str, torch.Tensor]:
         return {**self.stored, **(further or {})}
+
+    def values_at(self, taps: Sequence[Tap]) -> dict[Tap, tuple[torch.Tensor | None, torch.Tensor]]:
+        """The Keras value, as PyTorch lays it out, and the PyTorch value of taps that are reached; teacher-forced there.
+
+        Args:
+            taps: where.
+        """
+        values: dict[Tap, tuple[torch.Tensor | None, torch.Tensor]] = {}
+
+        def see(tap: Tap, forced: torch.Tensor | None, actual: Any) -> None:
+            if isinstance(actual, torch.Tensor):
+                values[tap] = forced, actual.clone()
+
+        self.teacher_forced(taps, see=see)
+        return values
 
     def _run(self, replay: Replay) -> None:
         try:
