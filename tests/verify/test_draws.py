@@ -136,7 +136,7 @@ class Pooled(nn.Module):
         mask = ids.ne(self.pad).int()
         x = self.words(ids) + self.places((mask.cumsum(1) * mask).long() + self.pad)
         x = self.attention(x, x, x, key_padding_mask=mask == 0)[0] * mask[:, :, None]
-        return self.head(x.sum(1) / mask.sum(1, keepdim=True))
+        return self.head(x.sum(1) / mask.float().sum(1, keepdim=True))
 
 
 def pooled(pad: int) -> keras.Model:
