@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoport.comparison.functions import same_function
+from autoport.comparison.outputs import exchanged, lacking, matched_outputs
+from autoport.comparison.windows import SIZES, same_windows
 from autoport.facts.places import WHOLE, Place, Port
 from autoport.facts.values import Along, Momentum, OperandPlaces, Operations, Preprocessing, freeze, text
 from autoport.graph import Graph, Op, Value
@@ -59,7 +61,7 @@ class Difference:
 
 def find_differences(matching: Matching) -> list[Difference]:
     """Every disagreement, in the order of the Keras model."""
-    differences = list(_outputs(matching))
+    differences = list(_ports(matching))
     for node in matching.left.nodes:
         if node in matching.partner:
             differences += [*edge_differences(matching, node), *node_differences(matching, node)]
@@ -106,17 +108,16 @@ def node_differences(matching: Matching, node: str) -> Iterator[Difference]:
         yield from here or _shapes(matching, a, b)
 
 
-def _outputs(matching: Matching) -> Iterator[Difference]:
-    """Inputs and outputs that one side has in another number or order."""
+def _ports(matching: Matching) -> Iterator[Difference]:
+    """Inputs and outputs that the PyTorch model lacks, has in another order or along other axes."""
     left, right = matching.left, matching.right
-    counts = [len(graph.graph.outputs) for graph in (left, right)]
-    if counts[0] != counts[1]:
-        yield Difference("outputs", *WHOLE, (counts[0], counts[1]))
+    for place in lacking(matching):
+        yield Difference("outputs", *WHOLE, (Port("output", place), None))
+    for first, second in exchanged(matched_outputs(matching), left.graph, right.graph):
+        yield Difference("outputs", *WHOLE, (Port("output", first), Port("output", second)))
     for a, b in matching.partner.items():
         if a in left.output_position:
             numbers = left.output_position[a], right.output_position[b]
-            if numbers[0] != numbers[1]:
-                yield Difference("outputs", *WHOLE, (Port("output", numbers[0]), Port("output", numbers[1])))
             values = left.graph.outputs[numbers[0]], right.graph.outputs[numbers[1]]
             yield from _composite_axes(left.graph, right.graph, *values, what="output")
         places = [op.attrs.get("position") for op in (left.op(a), right.op(b)) if op is not None and op.kind.is_input]
@@ -143,9 +144,10 @@ def _composite_axes(left: Graph, right: Graph, first: Value, second: Value, *, w
 
 def attribute_differences(a: Op, b: Op) -> Iterator[Difference]:
     """Hyper-parameters of two operations that disagree."""
+    windows = SIZES if same_windows(a, b) else ()
     for name in dict.fromkeys((*a.attrs, *b.attrs)):
         declared = [op.kind.attribute(name) for op in (a, b)]
-        if any(attribute.use is not Use.COMPARED for attribute in declared):
+        if name in windows or any(attribute.use is not Use.COMPARED for attribute in declared):
             continue
         values = [op.attrs.get(name, attribute.default) for op, attribute in zip((a, b), declared, strict=True)]
         if None not in values and not _equal(*values):
@@ -153,7 +155,8 @@ def attribute_differences(a: Op, b: Op) -> Iterator[Difference]:
             if name == "momentum":
                 tf_value = Momentum(a.attrs[name])
             yield Difference(name, a.place, b.place, (tf_value, torch_value), declared[0].training_only)
-    yield from _roles(a, b)
+    if not windows:
+        yield from _roles(a, b)
 
 
 def _roles(a: Op, b: Op) -> Iterator[Difference]:

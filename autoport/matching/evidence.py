@@ -14,8 +14,11 @@ from typing import Any
 
 from autoport.graph import Graph, Op, Value
 from autoport.graph.vocabulary import kind_of
+from autoport.matching.commuting import in_front
 
 SOURCE = "input"
+# A pooling over all of space is a reduction; one that runs along axes without names has only the latter's name.
+LABELS = {"global_avg_pool": "reduce_mean", "global_max_pool": "reduce_max"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,10 @@ class Expression:
     def ops(self) -> Iterator[Op]:
         """Operations from the input on, in an order that equal expressions share."""
         return (expression.op for expression in self.parts() if expression.op is not None)
+
+    def over(self, operand: Expression) -> Expression:
+        """The same operation over another first operand."""
+        return replace(self, operands=(operand, *self.operands[1:]))
 
     def parts(self) -> Iterator[Expression]:
         """It and all its operands, in that order."""
@@ -120,7 +127,7 @@ def _expression(op: Op, value: Value, is_node: bool, operands: tuple[Expression,
     plain = _as_shift_or_scale(op)
     if plain.kind.is_commutative:
         operands = tuple(sorted(operands, key=lambda o: o.structure))
-    return _commute(Expression(plain.kind, operands, plain))
+    return in_front(Expression(LABELS.get(plain.kind, plain.kind), operands, plain))
 
 
 def _as_shift_or_scale(op: Op) -> Op:
@@ -131,11 +138,3 @@ def _as_shift_or_scale(op: Op) -> Op:
     if op.kind.undoes:
         constant = -constant if kind.adds else 1 / constant if constant else math.inf
     return replace(op, kind=kind, attrs={"constant": constant})
-
-
-def _commute(outer: Expression) -> Expression:
-    """max_pool(relu(x)) for relu(max_pool(x)), which is the same."""
-    if outer.label != "relu" or outer.operands[0].label != "max_pool":
-        return outer
-    inner = outer.operands[0]
-    return replace(inner, operands=(replace(outer, operands=inner.operands),))

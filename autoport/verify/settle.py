@@ -18,7 +18,8 @@ from autoport.facts.reasons import Code, Reason
 from autoport.matching import Matching, extend, tied_groups
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.taps import Tap, find_taps
-from autoport.verify.running.feed import first_draw, torch_feed
+from autoport.verify.running.draws import first_draw
+from autoport.verify.running.feed import torch_feed
 from autoport.verify.running.lockstep import Lockstep
 from autoport.verify.running.promote import PromotedGraph
 from autoport.verify.running.readings import Readings

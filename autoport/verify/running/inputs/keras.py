@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from autoport.keras.read import KerasReading
-from autoport.verify.running.domains import Comparison, Lookup, Reach, Reads
+from autoport.verify.running.inputs.reads import Comparison, Lookup, Reach, Reads
 from autoport.verify.running.promote import CONTROL, PromotedGraph
 from autoport.weights.algebra import Array
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import fx
 
 from autoport.internals.pytorch import is_fake, tree_leaves
-from autoport.pytorch.inputs import axes_of
 from autoport.pytorch.read import TorchReading
-from autoport.verify.running.domains import Comparison, Lookup, Reach, Reads
-from autoport.verify.running.replay import Replay, working_copy
+from autoport.verify.running.feed import torch_feed
+from autoport.verify.running.inputs.reads import Comparison, Lookup, Reach, Reads
+from autoport.verify.running.replay import Replay
 from autoport.weights.algebra import Array
 
 # Functions whose result depends on shapes only.
@@ -21,25 +20,6 @@ OF_SHAPES = {"zeros_like", "ones_like", "empty_like", "full_like", "new_zeros", 
 # Functions that read a table and an index.
 GATHERS = {"embedding", "embedding_bag", "index_select", "__getitem__", "take"}
 SIGNS = {"sign", "sgn"}
-
-
-def torch_feed(reading: TorchReading, arrays: Sequence[Array]) -> list[torch.Tensor]:
-    """Inputs of the Keras model as the PyTorch graph takes them, in the order of its placeholders."""
-    return [_feed_leaf(leaf, *named, arrays) for leaf, named in zip(input_tensors(reading), reading.names, strict=True)]
-
-
-def input_tensors(reading: TorchReading) -> list[Any]:
-    """The tensors that a PyTorch model was recorded on, in the order of its placeholders."""
-    return [leaf for leaf in tree_leaves((reading.args, reading.kwargs)) if hasattr(leaf, "shape")]
-
-
-def _feed_leaf(leaf: Any, place: int | None, axes: Sequence[str], arrays: Sequence[Array]) -> torch.Tensor:
-    if place is None:
-        return working_copy(leaf)
-    array = arrays[place]
-    order = [axes_of(array).index(name) for name in axes]
-    tensor = torch.from_numpy(np.ascontiguousarray(array.transpose(order)))
-    return working_copy(tensor.to(leaf.dtype) if not leaf.is_floating_point() else tensor)
 
 
 def torch_reads(reading: TorchReading) -> Reads:

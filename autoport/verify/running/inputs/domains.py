@@ -8,89 +8,20 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from autoport.errors import VerificationError
+from autoport.verify.running.inputs.reads import Comparison, Reads
 from autoport.weights.algebra import Array
 
 # What running a part of a graph on trial inputs may raise.
 FAILURES = (VerificationError, RuntimeError, ValueError, TypeError, IndexError, KeyError)
 # Values to begin the search for valid indices at: a model may count from 1.
 STARTS = (0, 1, 2, 4, 8)
-
-
-class Reach(NamedTuple):
-    """What a value of a graph depends on.
-
-    Attributes:
-        inputs: places of inputs.
-        weighted: whether it depends on weights, or on anything else that a trial should not compute.
-    """
-
-    inputs: frozenset[int] = frozenset()
-    weighted: bool = False
-
-    @property
-    def is_trial(self) -> bool:
-        """Whether it is computed of inputs alone."""
-        return bool(self.inputs) and not self.weighted
-
-    @staticmethod
-    def of(operands: Collection[Reach], weighted: bool = False) -> Reach:
-        """What the result of an operation depends on."""
-        inputs = frozenset[int]().union(*(operand.inputs for operand in operands))
-        return Reach(inputs, weighted or any(operand.weighted for operand in operands))
-
-
-@dataclass(frozen=True)
-class Lookup:
-    """Rows of a stored table that inputs choose.
-
-    Attributes:
-        index: the value in its graph that holds their numbers.
-        rows: how many the table has.
-        inputs: places of the inputs.
-    """
-
-    index: Any
-    rows: int
-    inputs: frozenset[int]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A comparison of an input.
-
-    Attributes:
-        result: the value in its graph that holds the result.
-        place: of the input.
-        constants: numbers that it is compared with; 0 where there is none to be seen.
-    """
-
-    result: Any
-    place: int
-    constants: tuple[float, ...]
-
-
-@dataclass
-class Reads:
-    """What a model does with its inputs before any weight comes in.
-
-    Attributes:
-        compute: values of its graph, for inputs of the Keras model.
-        lookups: of rows.
-        comparisons: of inputs.
-        data: places of inputs that meet weights, or are put beside other data: they are no masks.
-    """
-
-    compute: Callable[[Sequence[Array], Sequence[Any]], list[Array]]
-    lookups: list[Lookup]
-    comparisons: list[Comparison]
-    data: set[int]
 
 
 @dataclass(frozen=True)
