@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,9 @@ import tensorflow as tf
 
 from autoport.errors import InputError
 from autoport.internals.keras import structured_inputs
+
+# Kinds of numpy types of numbers.
+NUMBERS = "biufc"
 
 
 def plain_inputs(inputs: Any) -> Any:
@@ -35,9 +37,14 @@ def _plain(value: Any, name: str) -> Any:
 
 
 def _is_of_numbers(value: Sequence[Any]) -> bool:
-    """Whether a list holds Python's numbers only, so that it is an array that is written out."""
+    """Whether a list holds nothing but Python's numbers, in equally long rows: it is an array that is written out."""
     leaves = tf.nest.flatten(value)
-    return bool(leaves) and all(isinstance(leaf, Number) and not isinstance(leaf, np.generic) for leaf in leaves)
+    if not leaves or not all(isinstance(leaf, (bool, int, float)) for leaf in leaves):
+        return False
+    try:
+        return np.asarray(value).dtype.kind in NUMBERS
+    except ValueError:  # rows of other lengths
+        return False
 
 
 def _array(value: Any, name: str) -> Any:
@@ -46,7 +53,7 @@ def _array(value: Any, name: str) -> Any:
         array = np.asarray(value if detach is None else detach().cpu())
     except Exception as failure:  # every framework raises its own
         raise InputError(f"{name}: {type(value).__name__} cannot be read as an array: {failure}") from failure
-    if array.dtype.kind not in "biufc":
+    if array.dtype.kind not in NUMBERS:
         raise InputError(f"{name}: an array of numbers is expected, not {type(value).__name__} of {array.dtype}")
     return array
 
