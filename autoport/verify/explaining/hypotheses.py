@@ -101,23 +101,20 @@ class Hypotheses:
 
     def unseen(self, tap: Tap) -> Iterator[Hypothesis]:
         """What may differ in the region of a tap although neither structure nor value shows it."""
-        region = self._regions.of(tap)
-        ops = [self._matching.right.op(self._matching.partner.get(node, "")) for node in region.nodes]
-        for op in [op for op in ops if op is not None]:
-            nodes = nodes_of(self._analysis.graphs.torch, op)
-            states = [path for node in nodes if op.kind.is_recurrent for path in stored_states(node)]
-            for path in states:
-                zeros = torch.zeros(self._analysis.graphs.torch.tensors[path].shape, dtype=torch.float64)
-                reason = Reason.of(Code.AGREES_WITHOUT_STATE, tensor=path)
-                yield Hypothesis(Cause("kept state"), stored={path: zeros}, confirmed_by=reason)
-            if not states and op.inputs and op.kind.is_layer:
-                reason = Reason(Code.AGREES_WITH_CAST)
-                yield Hypothesis(Cause("missing cast"), nodes=nodes, patch=WholeNumbers(), confirmed_by=reason)
-        above = [parent.torch[0] for parent in self._regions.parents(tap)]
-        casts = tuple(casts_between(tap.torch[0], above))
-        if casts:
-            reason = Reason(Code.AGREES_WITHOUT_CAST)
-            yield Hypothesis(Cause("missing cast"), nodes=casts, patch=Uncast(), confirmed_by=reason)
+        graph = self._analysis.graphs.torch
+        partners = [self._matching.partner.get(node, "") for node in self._regions.of(tap).nodes]
+        layers = [op for op in map(self._matching.right.op, partners) if op is not None and op.kind.is_layer]
+        calls = [node for op in layers for node in nodes_of(graph, op)]
+        states = dict.fromkeys(path for node in calls for path in stored_states(node))
+        for path in states:
+            zeros = torch.zeros(graph.tensors[path].shape, dtype=torch.float64)
+            agrees = Reason.of(Code.AGREES_WITHOUT_STATE, tensor=path)
+            yield Hypothesis(Cause("kept state"), stored={path: zeros}, confirmed_by=agrees)
+        if not states:
+            casts = tuple(casts_between(tap.torch[0], [parent.torch[0] for parent in self._regions.parents(tap)]))
+            patch, nodes = (Uncast(), casts) if casts else (WholeNumbers(), tuple(calls))
+            agrees = Reason(Code.AGREES_WITHOUT_CAST if casts else Code.AGREES_WITH_CAST)
+            yield Hypothesis(Cause("missing cast"), nodes=nodes, patch=patch, confirmed_by=agrees)
 
     def _without_partner(self, region: Region) -> list[str]:
         """The inputs of the PyTorch operations of a region that have no partner."""

@@ -47,10 +47,11 @@ def recognise_all(
 
 def _values(tap: Tap, kept: Both, tolerance: float, sequences: Sequence[torch.Tensor], reads_input: bool) -> Values:
     arranged, actual, own = kept
-    expected = torch.from_numpy(own.copy()) if arranged is None else arranged
+    as_it_is = torch.from_numpy(own.copy()).double()
+    expected = as_it_is if arranged is None else arranged.double()
     axes = tuple(ax.known_name(axis, ordered=True) for axis in tap.layouts.torch)
     groups = _groups(tap.layouts.tf), _groups(tap.layouts.torch)
-    return Values(expected.double(), actual.double(), tolerance, axes, groups, tuple(sequences), reads_input)
+    return Values(expected, actual.double(), tolerance, as_it_is, axes, groups, tuple(sequences), reads_input)
 
 
 def _groups(axes: Sequence[Axis]) -> int:

@@ -11,10 +11,12 @@ from torch import fx
 
 from autoport.pytorch.table import bare_name
 from autoport.verify.running.patches import Args, Function, Kwargs
+from autoport.verify.running.replay import FLOATS
 
 # Methods that cast to whole numbers or to truth values.
 CASTS = {"int", "long", "short", "byte", "char", "bool"}
-FLOATS = {torch.float64, torch.float32, torch.float16, torch.bfloat16}
+# Functions whose second argument is the state that they start from.
+RECURRENT = {"lstm", "gru", "rnn_tanh", "rnn_relu"}
 
 
 @dataclass(frozen=True)
@@ -67,19 +69,14 @@ def _casts(node: fx.Node) -> bool:
     return bare_name(node.target) in CASTS or any(dtype not in FLOATS for dtype in types)
 
 
-def stored_states(node: fx.Node) -> dict[str, fx.Node]:
-    """What the model stores as the state that a recurrent function starts from, by path."""
-    states: dict[str, fx.Node] = {}
-    waiting = [source for source in node.all_input_nodes if source in _nodes(node.args[1:2])]
+def stored_states(node: fx.Node) -> Iterator[str]:
+    """Paths of what the model stores as the state that a recurrent function starts from."""
+    if bare_name(node.target) not in RECURRENT:
+        return
+    waiting: list[fx.Node] = []
+    fx.node.map_arg(node.args[1], waiting.append)
     while waiting:
         source = waiting.pop()
         waiting += source.all_input_nodes
         if source.op == "get_attr" and source.meta["path"] is not None:
-            states[source.meta["path"]] = source
-    return states
-
-
-def _nodes(arguments: Any) -> list[fx.Node]:
-    found: list[fx.Node] = []
-    fx.node.map_arg(arguments, found.append)
-    return found
+            yield source.meta["path"]

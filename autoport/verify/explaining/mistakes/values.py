@@ -18,9 +18,10 @@ class Values:
     """Two values of one place that differ.
 
     Attributes:
-        expected: the Keras value.
+        expected: the Keras value in PyTorch's layout; in its own if no order of its axes is PyTorch's.
         actual: the PyTorch value.
         tolerance: the largest relative difference that is rounding.
+        own: the Keras value in Keras' own layout.
         axes: names of the axes of the PyTorch value; None where an axis has none.
         groups: how many groups the channels were shuffled by on either side, as far as the structure tells.
         sequences: what the region reads that has a further axis, steps of a sequence, say.
@@ -30,6 +31,7 @@ class Values:
     expected: torch.Tensor
     actual: torch.Tensor
     tolerance: float
+    own: torch.Tensor | None = None
     axes: tuple[str | None, ...] = ()
     groups: tuple[int, int] | None = None
     sequences: tuple[torch.Tensor, ...] = field(default=())
@@ -43,7 +45,7 @@ class Values:
     @property
     def same_shape(self) -> bool:
         """Whether both have one shape."""
-        return self.expected.shape == self.actual.shape
+        return bool(self.expected.shape == self.actual.shape)
 
     @cached_property
     def limit(self) -> float:

@@ -30,12 +30,13 @@ def viewed(values: Values) -> Cause | None:
     """Whether PyTorch's value is the Keras value, cut into axes that are in another order."""
     if not values.same_numbers:
         return None
-    search = _Search(values.expected.flatten(), values.actual.flatten(), values.limit)
+    expected = values.expected if values.own is None else values.own
+    search = _Search(expected.flatten(), values.actual.flatten(), values.limit)
     for digits in search.run(torch.zeros(1, dtype=torch.int64)):
         sizes, order = _axes(digits)
         if order == sorted(order):
             continue
-        if values.agree(values.expected.reshape(sizes).permute(order).reshape(values.actual.shape)):
+        if values.agree(expected.reshape(sizes).permute(order).reshape(values.actual.shape)):
             reason = Reason.of(Code.VIEWED, sizes=Several(sizes), order=Several(order))
             return Cause("view without permute", reasons=(reason,), confirmed=True)
     return None
