@@ -6,6 +6,8 @@ hidden states) only move the places of the others; neither is a difference.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from autoport.graph import Graph, Value
 from autoport.graph.op import OutputPath
 from autoport.matching import Matching
@@ -29,9 +31,7 @@ def exchanged(matching: Matching) -> list[tuple[int, int]]:
 
 def lacking(matching: Matching) -> list[int]:
     """Outputs of the Keras model that the PyTorch model returns neither as they are nor in parts."""
-    matched = {first for first, _ in _pairs(matching)}
-    right = matching.right.graph
-    returned = {_unmoved(right, value) for value in right.outputs}
+    matched, returned = {first for first, _ in _pairs(matching)}, _returned(matching)
     outputs = enumerate(matching.left.graph.outputs)
     return [n for n, value in outputs if n not in matched and not _is_returned(matching, value, returned)]
 
@@ -42,9 +42,27 @@ def more_outputs(matching: Matching) -> int:
 
 
 def _pairs(matching: Matching) -> list[tuple[int, int]]:
-    """Matched outputs by number."""
+    """Outputs of both models that are one value, by number; also those of which others return functions."""
     places = matching.left.output_position, matching.right.output_position
-    return [(places[0][a], places[1][b]) for a, b in matching.partner.items() if a in places[0]]
+    pairs = {places[0][a]: places[1][b] for a, b in matching.partner.items() if a in places[0]}
+    returned = {value: n for value, n in _returned(matching).items() if n not in pairs.values()}
+    for number, value in enumerate(matching.left.graph.outputs):
+        partner = _partner(matching, value)
+        if number not in pairs and partner in returned:
+            pairs[number] = returned.pop(partner)
+    return list(pairs.items())
+
+
+def _returned(matching: Matching) -> dict[Value, int]:
+    """The values that the PyTorch model returns, each with the number of the output."""
+    graph = matching.right.graph
+    return {_unmoved(graph, value): number for number, value in reversed([*enumerate(graph.outputs)])}
+
+
+def _partner(matching: Matching, value: Value) -> Value | None:
+    """The PyTorch value that belongs to a value, up to moves."""
+    value = _unmoved(matching.left.graph, value)
+    return Value(matching.partner[value.op], value.output) if value.op in matching.partner else None
 
 
 def _exchanged(first: tuple[OutputPath, OutputPath], second: tuple[OutputPath, OutputPath]) -> bool:
@@ -63,13 +81,12 @@ def _parting(first: OutputPath, second: OutputPath) -> tuple[str | int, str | in
     return next(((a, b) for a, b in zip(first, second, strict=False) if a != b), None)
 
 
-def _is_returned(matching: Matching, value: Value, returned: set[Value]) -> bool:
+def _is_returned(matching: Matching, value: Value, returned: Collection[Value]) -> bool:
     """Whether PyTorch returns the partner of a value, or of all that it joins, as a cache joins keys and values."""
-    graph = matching.left.graph
-    value = _unmoved(graph, value)
-    partner, op = matching.partner.get(value.op), graph.op(value.op)
-    if partner is not None and Value(partner, value.output) in returned:
+    if _partner(matching, value) in returned:
         return True
+    graph = matching.left.graph
+    op = graph.op(_unmoved(graph, value).op)
     return op.kind.is_join and all(_is_returned(matching, part, returned) for part in op.inputs)
 
 

@@ -10,6 +10,7 @@ The function goes in front, so that both orders are one expression.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,8 +43,16 @@ def in_front(outer: Expression) -> Expression:
         inner = inner.operands[0]
     result = outer.over(inner)
     for picking in reversed(passed):
-        result = picking.over(result)
+        result = _picking(picking, op).over(result)
     return result
+
+
+def _picking(inner: Expression, function: Op) -> Expression:
+    """What picks elements, behind the function: zeros around what is not negative are never the largest alone."""
+    op = inner.op
+    if op is None or op.attrs.get("pad_value") != 0 or not function.kind.is_non_negative:
+        return inner
+    return replace(inner, op=replace(op, attrs=op.attrs | {"pad_value": -math.inf}))
 
 
 def _change_places(function: Op, inner: Expression) -> bool:
