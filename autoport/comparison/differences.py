@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autoport.comparison.functions import same_function
-from autoport.comparison.outputs import exchanged, lacking
+from autoport.comparison.outputs import exchanged, lacking, matched_outputs
 from autoport.comparison.windows import SIZES, same_windows
 from autoport.facts.places import WHOLE, Place, Port
 from autoport.facts.values import Along, Momentum, OperandPlaces, Operations, Preprocessing, freeze, text
@@ -116,7 +116,7 @@ def _ports(matching: Matching) -> Iterator[Difference]:
     left, right = matching.left, matching.right
     for place in lacking(matching):
         yield Difference("outputs", *WHOLE, (Port("output", place), None))
-    for first, second in exchanged(matching):
+    for first, second in exchanged(matched_outputs(matching), left.graph, right.graph):
         yield Difference("outputs", *WHOLE, (Port("output", first), Port("output", second)))
     for a, b in matching.partner.items():
         if a in left.output_position:

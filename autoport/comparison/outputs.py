@@ -6,19 +6,23 @@ hidden states) only move the places of the others; neither is a difference.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from autoport.graph import Graph, Value
 from autoport.graph.op import OutputPath
 from autoport.matching import Matching
 
 
-def exchanged(matching: Matching) -> list[tuple[int, int]]:
-    """Outputs that a caller finds where the other model has another output that both return; numbers on both sides."""
-    pairs = sorted(_pairs(matching))
-    paths = [
-        (matching.left.graph.output_path(first), matching.right.graph.output_path(second)) for first, second in pairs
-    ]
+def exchanged(pairs: Iterable[tuple[int, int]], tf: Graph, torch: Graph) -> list[tuple[int, int]]:
+    """Outputs that a caller finds where the other model has another output that both return.
+
+    Args:
+        pairs: numbers of an output in the Keras model and in the PyTorch model.
+        tf: the graph of the Keras model.
+        torch: the graph of the PyTorch model.
+    """
+    pairs = sorted(pairs)
+    paths = [(tf.output_path(first), torch.output_path(second)) for first, second in pairs]
     moved = {
         number
         for place, path in enumerate(paths)
@@ -31,18 +35,18 @@ def exchanged(matching: Matching) -> list[tuple[int, int]]:
 
 def lacking(matching: Matching) -> list[int]:
     """Outputs of the Keras model that the PyTorch model returns neither as they are nor in parts."""
-    matched, returned = {first for first, _ in _pairs(matching)}, _returned(matching)
+    matched, returned = {first for first, _ in matched_outputs(matching)}, _returned(matching)
     outputs = enumerate(matching.left.graph.outputs)
     return [n for n, value in outputs if n not in matched and not _is_returned(matching, value, returned)]
 
 
 def more_outputs(matching: Matching) -> int:
     """How many outputs of the PyTorch model have no partner."""
-    return len(matching.right.graph.outputs) - len(_pairs(matching))
+    return len(matching.right.graph.outputs) - len(matched_outputs(matching))
 
 
-def _pairs(matching: Matching) -> list[tuple[int, int]]:
-    """Outputs of both models that are one value, by number; also those of which others return functions."""
+def matched_outputs(matching: Matching) -> list[tuple[int, int]]:
+    """Outputs of both models that are one value, by number; also where other outputs are functions of that value."""
     places = matching.left.output_position, matching.right.output_position
     pairs = {places[0][a]: places[1][b] for a, b in matching.partner.items() if a in places[0]}
     returned = {value: n for value, n in _returned(matching).items() if n not in pairs.values()}
@@ -68,12 +72,10 @@ def _partner(matching: Matching, value: Value) -> Value | None:
 def _exchanged(first: tuple[OutputPath, OutputPath], second: tuple[OutputPath, OutputPath]) -> bool:
     """Whether the parting of two outputs, where their paths part, is the other way round on the other side."""
     tf, torch = (_parting(*paths) for paths in zip(first, second, strict=True))
-    if None in (tf, torch):
-        return False
-    in_order = [all(isinstance(step, int) for step in steps) for steps in (tf, torch)]
-    if all(in_order):
-        return (tf[0] < tf[1]) != (torch[0] < torch[1])
-    return not any(in_order) and tf == torch[::-1]
+    places = [steps for steps in (tf, torch) if steps and all(isinstance(step, int) for step in steps)]
+    if len(places) == 2:
+        return (places[0] == tuple(sorted(places[0]))) != (places[1] == tuple(sorted(places[1])))
+    return not places and tf is not None and torch is not None and tf == torch[::-1]
 
 
 def _parting(first: OutputPath, second: OutputPath) -> tuple[str | int, str | int] | None:

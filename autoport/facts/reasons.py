@@ -86,7 +86,14 @@ class Code(str, Enum):
     ROUNDING_ALLOWED = "rounding_allowed"
     ROUNDING_NEEDED = "rounding_needed"
     TRAINING_DIFFERS = "training_differs"
-    OUTPUTS_UNCOMPARED = "outputs_uncompared"
+    # What a caller sees of outputs.
+    OTHER_LAYOUT = "other_layout"
+    OTHER_SHAPE = "other_shape"
+    OUTPUT_LAYOUT = "output_layout"
+    OUTPUT_MISSING = "output_missing"
+    OUTPUTS_EXCHANGED = "outputs_exchanged"
+    MORE_OUTPUTS = "more_outputs"
+    INVALID = "invalid"
     # Why a tensor of a plan belongs where it does, and what a file of a plan says itself.
     BELONGS = "belongs"
     QUOTED = "quoted"
@@ -163,7 +170,13 @@ SENTENCES: dict[Code, str] = {
     "value there, at most {largest:.2g}",
     Code.ROUNDING_NEEDED: "{number} places agree only within what rounding does; the first: {first}",
     Code.TRAINING_DIFFERS: "what differs in training only: {number}; the first is {first}",
-    Code.OUTPUTS_UNCOMPARED: "{number} outputs of the Keras model have no partner and were not compared",
+    Code.OTHER_LAYOUT: "{tf} in Keras, {torch} in PyTorch",
+    Code.OTHER_SHAPE: "shape {tf} in Keras, {torch} in PyTorch",
+    Code.OUTPUT_LAYOUT: "{output} hold the same in another layout: {reason}",
+    Code.OUTPUT_MISSING: "the other model does not return it",
+    Code.OUTPUTS_EXCHANGED: "they hold the same, but a caller finds another output at this place",
+    Code.MORE_OUTPUTS: "{number} further outputs of {model} have no counterpart",
+    Code.INVALID: "{tf} numbers are NaN in Keras and {torch} in PyTorch, so they prove nothing",
     Code.BELONGS: "{roles} of {tf} and {torch}: {reason}",
     Code.QUOTED: "{text}",
 }

@@ -1,4 +1,4 @@
-"""What a verification proves to be spelled differently is folded; without one, and where it proves nothing, it is not."""
+"""What a verification proves to be spelled differently is folded; what it does not prove is a difference."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import torch
 from autoport.graph import Graph
 from autoport.internals.pytorch import tree_leaves
 from autoport.keras.read import KerasReading, flat_inputs
-from autoport.pytorch.inputs import axes_of
+from autoport.pytorch.inputs import ORDERS, axes_of
 from autoport.pytorch.read import TorchReading
 from autoport.verify.running.replay import working_copy
 from autoport.weights.algebra import Array
@@ -52,6 +52,21 @@ def _rows(graph: Graph, place: int) -> int | None:
             elif consumer.kind.is_shape_only:
                 waiting.append(consumer.name)
     return min(sizes, default=None)
+
+
+def input_orders(reading: TorchReading, arrays: Sequence[Array]) -> list[tuple[int, ...]]:
+    """For every tensor that PyTorch takes, the order of the axes of its Keras input; guessed by shape if unknown."""
+    leaves = [leaf for leaf in tree_leaves((reading.args, reading.kwargs)) if hasattr(leaf, "shape")]
+    orders: list[tuple[int, ...]] = []
+    for leaf, (place, names) in zip(leaves, reading.names, strict=True):
+        if place is not None:
+            known = axes_of(arrays[place])
+            orders.append(tuple(known.index(name) for name in names))
+            continue
+        for array in (a for a in arrays if a.ndim == leaf.dim() and a.shape != tuple(leaf.shape)):
+            likely = ORDERS.get(array.ndim, ())
+            orders += [order for order in likely if array.transpose(order).shape == tuple(leaf.shape)]
+    return orders
 
 
 def torch_feed(reading: TorchReading, arrays: Sequence[Array]) -> list[torch.Tensor]:

@@ -17,6 +17,7 @@ import torch
 from torch import fx
 
 from autoport.errors import VerificationError
+from autoport.internals.pytorch import tree_leaves
 from autoport.verify.comparing.arrange import arrange
 from autoport.verify.comparing.compare import Gap
 from autoport.verify.comparing.taps import Tap
@@ -55,6 +56,7 @@ class Lockstep:
         recorded: the PyTorch graph.
         args: its inputs.
         stored: tensors to use instead of those that the PyTorch model stores, by path.
+        results: results to use instead of what PyTorch computes, by node.
         rtol: the largest relative difference that is rounding where nothing else is known.
         tick: called for every tap that was compared.
     """
@@ -65,6 +67,7 @@ class Lockstep:
     args: Sequence[torch.Tensor]
     stored: Mapping[str, torch.Tensor]
     rtol: float
+    results: Mapping[fx.Node, torch.Tensor] = field(default_factory=dict)
     tick: Callable[[], None] = field(default=lambda: None)
 
     def teacher_forced(
@@ -116,8 +119,11 @@ class Lockstep:
                     replacements[tap.torch[0]] = forced
             return replacements
 
-        self._run(Replay(self.recorded, watch, {**self.stored, **(stored or {})}, patches, before))
+        self._run(Replay(self.recorded, watch, self._stored(stored), patches, before, self.results))
         return gaps, teacher.kept_values()
+
+    def _stored(self, further: Mapping[str, torch.Tensor] | None) -> Mapping[str, torch.Tensor]:
+        return {**self.stored, **(further or {})}
 
     def _run(self, replay: Replay) -> None:
         try:
@@ -132,30 +138,45 @@ class Lockstep:
         tap_gap = TapGap(gap.absolute, gap.relative, tolerance)
         return tap_gap, arranged if arranged is None or own is None else arranged.to(own.dtype)
 
-    def end_to_end(
-        self, outputs: Mapping[Tap, Computed], stored: Mapping[str, torch.Tensor] | None = None
-    ) -> dict[Tap, TapGap]:
-        """Runs PyTorch by itself and compares its outputs."""
-        results: dict[tuple[fx.Node, int | None], torch.Tensor] = {}
-        wanted = defaultdict(list)
-        for tap in outputs:
-            wanted[tap.torch[0]].append(tap.torch[1])
+    def alone(
+        self,
+        *,
+        stored: Mapping[str, torch.Tensor] | None = None,
+        results: Mapping[fx.Node, torch.Tensor] | None = None,
+        patches: Mapping[fx.Node, Patch] | None = None,
+    ) -> list[torch.Tensor]:
+        """What PyTorch returns by itself.
+
+        Args:
+            stored: further tensors to use instead of stored ones, by path.
+            results: further results to use instead of what it computes.
+            patches: nodes to compute in another way.
+        """
+        nodes = list(tree_leaves(self.recorded.graph.output_node().args))
+        wanted, found = set(nodes), {}
 
         def watch(node: fx.Node, result: Any) -> Any:
-            for place in wanted.get(node, ()):
-                results[node, place] = result if place is None else result[place]
+            if node in wanted:
+                found[node] = result
             return result
 
-        self._run(Replay(self.recorded, watch, {**self.stored, **(stored or {})}))
-        return {tap: self._compare(tap, value, results[tap.torch])[0] for tap, value in outputs.items()}
+        self._run(Replay(self.recorded, watch, self._stored(stored), patches, results={**self.results, **(results or {})}))
+        return [found[node] for node in nodes]
 
-    def accumulate_rounding(self, outputs: Mapping[Tap, TapGap]) -> dict[Tap, TapGap]:
-        """The same comparison of outputs, with a tolerance for all roundings of the Keras graph together."""
-        values = dict(self.tf.run(self.arrays, [tap.tf for tap in outputs], through=True))
-        return {
-            tap: replace(gap, tolerance=max(self.rtol, rounding_tolerance(values[tap.tf].tensor, values[tap.tf].draws)))
-            for tap, gap in outputs.items()
-        }
+    def on(self, arrays: Sequence[Any], args: Sequence[torch.Tensor], recorded: fx.GraphModule) -> Lockstep:
+        """The same models with other inputs."""
+        same = recorded is self.recorded
+        return replace(self, arrays=arrays, args=args, recorded=recorded, results=self.results if same else {})
+
+    def keras_outputs(self, names: Sequence[str], *, through: bool = False) -> list[Computed]:
+        """What Keras returns.
+
+        Args:
+            names: of its outputs.
+            through: with every rounding on the way redrawn, so that the draws tell what all of them do together.
+        """
+        values = dict(self.tf.run(self.arrays, names, through=through))
+        return [values[name] for name in names]
 
 
 class _Teacher:

@@ -55,7 +55,8 @@ def _rows(graph: Graph, op: Op) -> int:
     if op.kind == "embedding":
         (table,) = op.weights["embedding"].pieces
         return table.sizes["v"]
-    return graph.shape(op.inputs[0])[op.attrs["axis"]]
+    axis: int = op.attrs["axis"]
+    return graph.shape(op.inputs[0])[axis]
 
 
 def _is_one_hot(rows: Op) -> bool:
