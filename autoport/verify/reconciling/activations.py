@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch.nn.functional as F
 from torch import nn
 
-from autoport.comparison.differences import Difference, edge_differences, matched_edges
-from autoport.graph import Op, Value
+from autoport.comparison.differences import Difference, alike, edge_differences, matched_edges
+from autoport.graph import Graph, Op, Value
 from autoport.graph.vocabulary import Kind, Use
 from autoport.matching.evidence import Expression
 from autoport.pytorch.functions.pointwise import ACTIVATIONS
@@ -17,6 +17,7 @@ from autoport.pytorch.table import bare_name
 from autoport.verify.reconciling.changes import Change, Patching
 from autoport.verify.reconciling.regions import CallRegion, call_number, call_region, module_path, origin, where
 from autoport.verify.reconciling.sites import Site
+from autoport.verify.running.numbers import intended
 from autoport.verify.running.patches import Computed
 
 if TYPE_CHECKING:
@@ -28,15 +29,31 @@ def other_activations(model: nn.Module, analysis: Analysis) -> Iterator[Site]:
     matching, graph = analysis.matching, analysis.graphs.torch
     for node in matching.partner:
         for source, a, b in matched_edges(matching, node):
-            wanted, found = a.expression.op, b.expression.op
             differences = [d for d in edge_differences(matching, node) if d.tf == matching.left.edge(source, node)]
-            if len(differences) != 1 or wanted is None or found is None or not wanted.kind.is_activation:
-                continue
-            names, last = _between(b.expression, a.expression.operands[0]), origin(graph, Value(found.name))
-            if names and last is not None:
-                region = call_region(graph, last, names)
-                changes = list(compute_at_once(model, region, wanted.kind, wanted.attrs, differences))
-                yield Site(differences, iter([changes]))
+            if len(differences) == 1:
+                changes = list(_exchange(model, graph, _inmost(a.expression, b.expression), differences))
+                if changes:
+                    yield Site(differences, iter([changes]))
+
+
+def _inmost(wanted: Expression, found: Expression) -> tuple[Expression, Expression]:
+    """The parts in which two expressions differ: what both do to the result alike is left out."""
+    while wanted.label == found.label and len(wanted.operands) == len(found.operands) == 1 and alike(wanted, found):
+        (wanted,), (found,) = wanted.operands, found.operands
+    return wanted, found
+
+
+def _exchange(
+    model: nn.Module, graph: Graph, sides: tuple[Expression, Expression], differences: list[Difference]
+) -> Iterator[Change]:
+    """The activation that one expression ends with, in place of what the other one does."""
+    wanted, found = (side.op for side in sides)
+    if wanted is None or found is None or not wanted.kind.is_activation:
+        return
+    names, last = _between(sides[1], sides[0].operands[0]), origin(graph, Value(found.name))
+    if names and last is not None:
+        region = call_region(graph, last, names)
+        yield from compute_at_once(model, region, wanted.kind, wanted.attrs, differences)
 
 
 def compute_at_once(
@@ -65,7 +82,7 @@ def torch_function(kind: Kind, attrs: Mapping[str, Any]) -> Computed | None:
     """PyTorch's function for an activation; None if it has none, or none with all its hyper-parameters."""
     for name, (spelled, parameters) in ACTIVATIONS.items():
         if spelled == kind and hasattr(F, name):
-            values = {key: value for key, value in attrs.items() if kind.attribute(key).use is Use.COMPARED}
+            values = {key: intended(value) for key, value in attrs.items() if kind.attribute(key).use is Use.COMPARED}
             return Computed(name, values) if values.keys() <= parameters.keys() else None
     return None
 

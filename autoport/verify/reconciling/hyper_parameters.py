@@ -27,13 +27,15 @@ DEPTH = 2
 def site_of_call(model: nn.Module, graph: Graph, call: Call) -> Site:
     """A call as a site."""
     site = Site(list(call.differences.values()), iter(()), call.why)
-    site.ways = _ways(model, graph, call, site)
+    settings = {name: iter(list(_settings(model, call, name))) for name in call.values}
+    site.ways = _ways(model, graph, call, site, settings)
     return site
 
 
-def _ways(model: nn.Module, graph: Graph, call: Call, site: Site) -> Ways:
+def _ways(
+    model: nn.Module, graph: Graph, call: Call, site: Site, queues: Mapping[str, Iterator[Setting]]
+) -> Ways:
     """Settings first, a patch for the rest; where a setting changes nothing, the next one."""
-    queues = {name: iter(list(_settings(model, call, name))) for name in call.values}
     patched = False
     while True:
         names = [difference.name for difference in site.open]

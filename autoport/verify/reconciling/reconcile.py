@@ -79,7 +79,7 @@ class _Work:
         while sites:
             tried = [site for site in sites if self._try(site)]
             remaining = self._places_that_differ() if tried else set()
-            self._drop_without_effect(remaining)
+            remaining |= self._drop_without_effect(remaining)
             for site in tried:
                 site.open = [d for d in site.open if _location(d) in remaining and d not in self._failed]
             sites = [site for site in tried if site.open]
@@ -126,15 +126,16 @@ class _Work:
         self._now = self._reread()
         return set(map(_location, self._now.analysis.differences))
 
-    def _drop_without_effect(self, remaining: set[Location]) -> None:
-        """Keeps changes that removed a difference; a guess that makes others is wrong."""
+    def _drop_without_effect(self, remaining: set[Location]) -> set[Location]:
+        """Keeps changes that removed a difference; a guess that makes others is wrong, so what it removed is back."""
         harmed = {name for name, *_ in remaining - self._known}
         kept: list[Change] = []
+        back: set[Location] = set()
         for change in self.result.changes:
             gone = [difference for difference in change.differences if _location(difference) not in remaining]
             if not gone or (change.guessed and change.names & harmed):
-                continue
-            if change.idle:  # another change at the same module did it, as it runs several times
+                back.update(map(_location, gone))
+            elif change.idle:  # another change at the same module did it, as it runs several times
                 twin = next((other for other in kept if other.place[0] == change.place[0]), None)
                 if twin is not None:
                     twin.differences += gone
@@ -142,6 +143,7 @@ class _Work:
                 change.differences = gone
                 kept.append(change)
         self.result.keep(kept)
+        return back
 
     def judge(self) -> None:
         """Takes back the kind of changes with which the models are further apart than before."""

@@ -13,6 +13,7 @@ from autoport.graph import Op
 from autoport.verify.explaining.mends import nodes_of
 from autoport.verify.reconciling.changes import Change
 from autoport.verify.reconciling.regions import where
+from autoport.verify.running.numbers import intended
 
 if TYPE_CHECKING:
     from autoport.analysis import Analysis
@@ -70,7 +71,7 @@ def calls_that_differ(analysis: Analysis) -> list[Call]:
         for node in nodes_of(analysis.graphs.torch, b) or (None,):
             path = node.meta["nn_module_stack"][-1][0] if node is not None else b.path
             call = calls.setdefault((b.name, node), Call(b, node, path))
-            call.values.setdefault(difference.name, a.parameter(difference.name))
+            call.values.setdefault(difference.name, intended(a.parameter(difference.name)))
             call.differences.setdefault(difference.name, difference)
     return list(calls.values())
 
