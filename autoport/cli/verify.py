@@ -40,6 +40,8 @@ def verify(
     """
     from autoport.base.whole_files import write_text
 
+    if logits and not reconcile:
+        raise typer.BadParameter("--logits goes with --reconcile")
     with trouble(debug):
         match = load_match(source, target, shapes, hints, debug, trust_code)
         with contextlib.redirect_stdout(sys.stderr):
