@@ -105,9 +105,9 @@ class Trial:
         if not taps:
             return []
         args, places = list(self.lockstep.args), []
-        for tap, (expected, actual) in self.lockstep.values_at(taps).items():
-            if expected is not None and gap(expected, actual).relative <= SAME_INPUT:
-                args[apart[tap.torch[0]]] = expected
+        for tap, values in self.lockstep.values_at(taps, taps).items():
+            if values.arranged is not None and gap(values.arranged, values.actual).relative <= SAME_INPUT:
+                args[apart[tap.torch[0]]] = values.arranged
                 places.append(Matched(*tap.places))
         self.lockstep.args = args
         return places
@@ -138,16 +138,33 @@ class Trial:
         return CERTAINLY_ROUNDING if failing and largest > CERTAINLY_ROUNDING else None
 
     def on(self, draw: Draw) -> list[Returned]:
-        """Runs both end to end on other inputs; PyTorch as it runs on those, if that depends on them."""
+        """Runs both end to end on other inputs.
+
+        Where they differ, PyTorch is recorded on those inputs, because the calls that run may depend on them, and the
+        roundings of all places together are measured.
+        """
         reading = self._readings.torch
         feed = torch_feed(reading, draw.arrays)
         lockstep = self.lockstep.on(draw.arrays, feed, reading.recorded)
-        computed = lockstep.keras_outputs(self._names)
-        returned = self._pair(computed, lockstep.alone(), self.rtol, draw.valid)
+        returned = self._pair(lockstep.keras_outputs(self._names), lockstep.alone(), self.rtol, draw.valid)
         if all(each.agrees for each in returned):
             return returned
         again = lockstep.on(draw.arrays, feed, recorded_on(reading, feed))
+        computed = lockstep.keras_outputs(self._names, through=True)
         return self._pair(computed, again.alone(), self.rtol, draw.valid)
+
+    def with_the_plan(self, computed: Sequence[Computed]) -> list[Returned]:
+        """Runs PyTorch by itself, with the weights that the plan makes.
+
+        Args:
+            computed: what Keras returns.
+        """
+        expected = {path: wrong.expected for path, wrong in self.weights.wrong.items()}
+        return self._pair(computed, self.lockstep.alone(stored=expected), self.rtol)
+
+    def keras_outputs(self) -> list[Computed]:
+        """What Keras returns."""
+        return self.lockstep.keras_outputs(self._names)
 
     def wrong_tensors(self, tap: Tap) -> list[tuple[WrongTensor, str]]:
         """Wrong tensors in the region of a tap, with the role of each wrong weight."""

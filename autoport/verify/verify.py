@@ -75,7 +75,7 @@ class _Verifier:
         """Other inputs: none where a difference is known, more where places part and meet again."""
         if self._given or seen.differs:
             return ()
-        thorough = bool(seen.spelled or self._analysis.differences)
+        thorough = bool(seen.spelled) or any(not each.training_only for each in self._analysis.differences)
         return more_draws(self._analysis.graphs.tf, *self._readings, self._seed, thorough=thorough)
 
     def _explained(self, trial: Trial, draw: Draw, returned: list[Returned]) -> tuple[Trial, Seen]:
