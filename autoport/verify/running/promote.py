@@ -88,7 +88,7 @@ class PromotedGraph:
 
     def _run(self, graph: Any, fed: Mapping[str, Computed], wanted: Sequence[str]) -> Iterator[tuple[str, Computed]]:
         targets = set(wanted)
-        needed = _operations_needed(graph, targets)
+        needed = operations_needed(graph, targets)
         readers = Counter(tensor.name for op in needed for tensor in op.inputs)
         env = {
             **fed,
@@ -196,7 +196,7 @@ def _cast(tensor: Any, dtype: tf.DType) -> Any:
     return tf.cast(tensor, dtype) if tensor.dtype in UNIT and tensor.dtype != dtype else tensor
 
 
-def _operations_needed(graph: Any, targets: set[str]) -> list[Any]:
+def operations_needed(graph: Any, targets: set[str]) -> list[Any]:
     """Operations that the targets depend on, in order."""
     operations = graph.get_operations()
     wanted, chosen = set(targets), []

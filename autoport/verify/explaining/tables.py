@@ -1,0 +1,108 @@
+"""Two tables that hold the same numbers but for rounding, whatever the order of their axes and the copies in them."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
+# The largest relative rounding of a type.
+FLOAT32, FLOAT64 = 2.0**-24, 2.0**-53
+# How many roundings a number may have gone through; of tables of sines and of slopes, 2 were the most seen.
+ROUNDINGS = 8
+# Sines, also a little stretched, are at most as large.
+LARGEST_SINE = 2.0
+# Tables of more dimensions that are no copies are not turned.
+MOST_AXES = 4
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers that a graph computes from nothing.
+
+    Attributes:
+        array: the numbers.
+    """
+
+    array: Array
+
+    @cached_property
+    def _slices(self) -> tuple[Indices, ...]:
+        """For each axis and each slice along it, the first slice with the same numbers."""
+        return tuple(_first_copies(self.array, axis) for axis in range(self.array.ndim))
+
+    @cached_property
+    def _kept(self) -> Array:
+        """The numbers without copies."""
+        return self.array[np.ix_(*map(np.unique, self._slices))]
+
+    @cached_property
+    def core(self) -> Array:
+        """The numbers without copies and without axes of size 1."""
+        return self._kept.squeeze()
+
+    @cached_property
+    def in_float32(self) -> bool:
+        """Whether float32 holds every number."""
+        return bool(np.array_equal(self.array, self.array.astype(np.float32), equal_nan=True))
+
+    def with_core(self, core: Array) -> Array:
+        """The array with other numbers, laid out in the same way."""
+        places = (np.unique(slices, return_inverse=True)[1] for slices in self._slices)
+        return core.reshape(self._kept.shape)[np.ix_(*places)]
+
+    def fits(self, other: Table) -> Iterator[Array]:
+        """The core of another table with the numbers of this one, for every way to lay them out.
+
+        Where a table of more axes has more rows than the other, the rows that both have are taken.
+        """
+        if self.core.ndim != other.core.ndim or self.core.ndim > MOST_AXES:
+            return
+        for order in itertools.permutations(range(self.core.ndim)):
+            turned, like = self.core.transpose(order), other.core
+            longer = [axis for axis in range(like.ndim) if turned.shape[axis] != like.shape[axis]]
+            if not longer:
+                yield turned
+            elif len(longer) == 1 < like.ndim:
+                rows = (slice(None),) * longer[0] + (slice(min(turned.shape[longer[0]], like.shape[longer[0]])),)
+                filled = like.copy()
+                filled[rows] = turned[rows]
+                yield filled
+
+
+def _first_copies(array: Array, axis: int) -> Indices:
+    """For each slice along an axis the first one that it copies: one for all, the first half, or the first of a pair."""
+    each = np.arange(array.shape[axis])
+    half = len(each) // 2
+    patterns = [each * 0] if len(each) % 2 else [each * 0, each % half, each - each % 2]
+    same = (pattern for pattern in patterns if np.array_equal(array.take(pattern, axis), array, equal_nan=True))
+    return next(same, each)
+
+
+def excess(expected: Array, actual: Array, unit: float) -> float:
+    """The largest difference of two arrays, in units of what rounding may do there.
+
+    An exponential's rounding grows with its exponent, and a sine's with its angle: in a table of positions, at most
+    with the number of rows.
+
+    Args:
+        expected: numbers.
+        actual: others of the same shape.
+        unit: of the type that was rounded to.
+    """
+    with np.errstate(all="ignore"):
+        size = np.abs(expected)
+        allowed = size * (1 + np.abs(np.log(size, where=size > 0, out=np.zeros_like(size))))
+        if expected.ndim > 1 and expected.min() < 0 and size.max() < LARGEST_SINE:
+            allowed = np.maximum(allowed, size.max() * max(expected.shape))
+        apart = np.where(expected == actual, 0.0, np.abs(expected - actual) / (allowed * (ROUNDINGS * unit)))
+    largest = float(apart.max(initial=0.0))
+    return math.inf if math.isnan(largest) else largest
