@@ -153,15 +153,17 @@ def _table(result: Any) -> Table | None:
 
 
 def _closest(own: Table, tables: Sequence[Table]) -> tuple[int, Array] | None:
-    """The table whose rounding may have made another one, with its numbers in the same layout; none if one is equal."""
-    near: list[tuple[float, int, Array]] = []
-    for number, table in enumerate(tables):
-        for core in table.fits(own):
-            if excess(core, own.core, FLOAT64) <= 1:
-                return None
-            near.append((excess(core, own.core, FLOAT32), number, core))
-    apart, number, core = min(near, key=lambda each: each[0], default=(math.inf, 0, own.core))
-    return (number, core) if apart <= 1 else None
+    """The table whose rounding may have made another one, with its numbers in the same layout; None if it is equal."""
+    near = [
+        (-fit.share, apart, number, fit.core)
+        for number, table in enumerate(tables)
+        for fit in table.fits(own)
+        if (apart := excess(fit.core, own.core, FLOAT32)) <= 1
+    ]
+    if not near:
+        return None
+    _, _, number, core = min(near, key=lambda each: each[:3])
+    return None if excess(core, own.core, FLOAT64) <= 1 else (number, core)
 
 
 def _describe(place: Place, table: Table, node: fx.Node, own: Table, core: Array) -> RoundedConstant:
@@ -185,4 +187,5 @@ def _torch_place(node: fx.Node) -> Place:
         return Place(path)
     computing = [each for each in (node, *node.users) if each.meta.get("nn_module_stack")]
     module = computing[0].meta["nn_module_stack"][-1][0] if computing else ""
-    return Place(module, "constant" if node.op == "get_attr" else bare_name(node.target))
+    kind = "constant" if node.op == "get_attr" else bare_name(node.target)
+    return Place(module, kind) if module else Place(kind)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,22 @@ ROUNDINGS = 8
 LARGEST_SINE = 2.0
 # Tables of more dimensions that are no copies are not turned.
 MOST_AXES = 4
+
+# So many numbers along each axis are looked at first; with more than this between them, in units of the largest number,
+# two are not alike.
+CORNER, ALIKE = 16, 0.01
+
+
+class Fit(NamedTuple):
+    """The numbers of one table, laid out as another one.
+
+    Attributes:
+        core: the numbers; where there are none, those of the other table.
+        share: how many of the other table's numbers they are, at most 1.
+    """
+
+    core: Array
+    share: float
 
 
 @dataclass(frozen=True)
@@ -42,7 +58,7 @@ class Table:
     @cached_property
     def _kept(self) -> Array:
         """The numbers without copies."""
-        return self.array[np.ix_(*map(np.unique, self._slices))]
+        return np.array(self.array[np.ix_(*map(np.unique, self._slices))])
 
     @cached_property
     def core(self) -> Array:
@@ -57,25 +73,31 @@ class Table:
     def with_core(self, core: Array) -> Array:
         """The array with other numbers, laid out in the same way."""
         places = (np.unique(slices, return_inverse=True)[1] for slices in self._slices)
-        return core.reshape(self._kept.shape)[np.ix_(*places)]
+        return np.array(core.reshape(self._kept.shape)[np.ix_(*places)])
 
-    def fits(self, other: Table) -> Iterator[Array]:
+    def fits(self, other: Table) -> Iterator[Fit]:
         """The core of another table with the numbers of this one, for every way to lay them out.
 
-        Where a table of more axes has more rows than the other, the rows that both have are taken.
+        Of two tables with rows, one may have more of them: those that both have are taken.
         """
         if self.core.ndim != other.core.ndim or self.core.ndim > MOST_AXES:
             return
         for order in itertools.permutations(range(self.core.ndim)):
             turned, like = self.core.transpose(order), other.core
-            longer = [axis for axis in range(like.ndim) if turned.shape[axis] != like.shape[axis]]
-            if not longer:
-                yield turned
-            elif len(longer) == 1 < like.ndim:
-                rows = (slice(None),) * longer[0] + (slice(min(turned.shape[longer[0]], like.shape[longer[0]])),)
+            common = [min(sizes) for sizes in zip(turned.shape, like.shape, strict=True)]
+            longer = sum(a != b for a, b in zip(turned.shape, like.shape, strict=True))
+            rows = tuple(map(slice, common))
+            if (longer == 0 or longer == 1 < like.ndim) and _near(turned[rows], like[rows]):
                 filled = like.copy()
                 filled[rows] = turned[rows]
-                yield filled
+                yield Fit(filled, math.prod(common) / like.size)
+
+
+def _near(expected: Array, actual: Array) -> bool:
+    """Whether the first numbers are alike, which is soon told: most tables are no partners."""
+    corner = (slice(CORNER),) * expected.ndim
+    with np.errstate(invalid="ignore"):
+        return not (np.abs(expected[corner] - actual[corner]) > ALIKE * np.abs(expected).max()).any()
 
 
 def _first_copies(array: Array, axis: int) -> Indices:
