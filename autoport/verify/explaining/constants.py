@@ -1,10 +1,10 @@
 """Constants that differ by rounding: a table that one side rounded to float32 when it was made.
 
 Models make tables of sines, of frequencies and of slopes, some in float32 and some not. Run in float64, such a model
-differs from its twin by what float32 rounded, everywhere behind the table. The proof that nothing else differs is a run of
+differs from its twin behind every table, by what float32 rounded. That nothing else differs is proved by a run of
 PyTorch with the numbers of the Keras graph. Which tables belong together is told by their numbers: they differ by no
-more than rounding. PyTorch's are taken in the order of the computation, each computed from those that were
-replaced before, so the table that was rounded is named and not those that are made from it.
+more than rounding. PyTorch's are taken in the order of the computation, each computed from those that were replaced
+before. So the table that was rounded is named, and not those that are made from it.
 """
 
 from __future__ import annotations
