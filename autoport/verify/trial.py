@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from tensorflow import as_dtype
+from torch import fx
 
 from autoport.facts.framework import Framework
 from autoport.facts.places import Matched
@@ -23,6 +24,7 @@ from autoport.verify.comparing.outputs import Results, Returned, moves_of, pair_
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.spelling import Spelling, spelled
 from autoport.verify.comparing.taps import NODE, OUTPUT, Tap, find_taps
+from autoport.verify.explaining.constants import Replacements, rounded_constants
 from autoport.verify.explaining.weights import WeightComparison, WrongTensor, compare_weights
 from autoport.verify.running.draws import Draw
 from autoport.verify.running.feed import input_orders, inputs_apart, torch_feed
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 # Errors of outputs up to this are rounding in float64, however deep a model is. Larger ones are measured against it.
 CERTAINLY_ROUNDING = 1e-12
+# An error that is no more than this times another one is as small.
+NEARLY = 2.0
 
 
 @dataclass
@@ -115,7 +119,8 @@ class Trial:
     def look(self) -> Seen:
         """Runs both: teacher-forced, end to end, and again where something differs."""
         forced, kept = self.lockstep.teacher_forced(self.taps, keep=self._names)
-        computed, ours = [kept[name] for name in self._names], self.lockstep.alone()
+        self._computed = computed = [kept[name] for name in self._names]
+        ours = self.lockstep.alone()
         seen = Seen(forced, self._pair(computed, ours, self.rtol))
         elsewhere = self._taps_of_other_outputs(seen.returned)
         failing = {tap: gap for tap, gap in forced.items() if not gap.agrees and tap not in elsewhere}
@@ -125,6 +130,23 @@ class Trial:
         if failing:
             self._sort(seen, failing, elsewhere)
         return seen
+
+    def rounded_constants(self) -> Replacements:
+        """The tables that both sides rounded otherwise, as far as the agreement of the outputs needs them."""
+        tf, torch_reading = self._readings
+        carried = self._analysis.transfer(Framework.TORCH).entries
+        found = rounded_constants(
+            tf.trace, self.lockstep.tf, self.lockstep.arrays, torch_reading.recorded, carried.keys()
+        )
+        if not found.constants:
+            return found
+        reached = max(CERTAINLY_ROUNDING, NEARLY * self._error(found.nodes))
+        return found.needed(lambda nodes: self._error(nodes) <= reached)
+
+    def _error(self, results: Mapping[fx.Node, torch.Tensor]) -> float:
+        """The largest error of an output, with other results of PyTorch nodes."""
+        returned = self._pair(self._computed, self.lockstep.alone(results=results), self.rtol)
+        return max((each.gap.relative for each in returned), default=0.0)
 
     def _floor(self, seen: Seen, failing: Collection[Tap]) -> float | None:
         """The error up to which outputs agree whatever rounding does; None if it need not be measured.
