@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autoport.comparison.functions import same_function
@@ -36,6 +36,8 @@ class Difference:
         values: the value in either model: numbers, texts, booleans, tuples of them, or types of
             `autoport.facts.values`; None for a side that lacks it.
         training_only: True if inference does not depend on it.
+        provable: whether two models that agree in a run can be said to only spell it differently. Not so for what acts
+            on some inputs only, for what numbers show to be two functions, and for what callers see.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Difference:
     torch: Place
     values: tuple[Any, Any]
     training_only: bool = False
+    provable: bool = field(default=True, compare=False)
 
     @property
     def tf_value(self) -> str:
@@ -61,7 +64,7 @@ class Difference:
 
 def find_differences(matching: Matching) -> list[Difference]:
     """Every disagreement, in the order of the Keras model."""
-    differences = list(_ports(matching))
+    differences = [replace(difference, provable=False) for difference in _ports(matching)]
     for node in matching.left.nodes:
         if node in matching.partner:
             differences += [*edge_differences(matching, node), *node_differences(matching, node)]
@@ -154,7 +157,8 @@ def attribute_differences(a: Op, b: Op) -> Iterator[Difference]:
             tf_value, torch_value = (None if value is NOTHING else freeze(value) for value in values)
             if name == "momentum":
                 tf_value = Momentum(a.attrs[name])
-            yield Difference(name, a.place, b.place, (tf_value, torch_value), declared[0].training_only)
+            provable = not declared[0].on_some_inputs
+            yield Difference(name, a.place, b.place, (tf_value, torch_value), declared[0].training_only, provable)
     if not windows:
         yield from _roles(a, b)
 
@@ -229,8 +233,9 @@ def _edges(places: tuple[Place, Place], a: Edge, b: Edge) -> Iterator[Difference
         layer = Preprocessing(op.type, op.attrs.get("detail", ""))
         yield Difference("preprocessing", op.place, places[1], (layer, None))
     differences = list(_operation_differences(places, a.expression, b.expression))
-    if differences and not same_function(a.expression, b.expression, alike):
-        yield from differences
+    same = same_function(a.expression, b.expression, alike) if differences else None
+    for difference in differences if not same else ():
+        yield replace(difference, provable=difference.provable and same is None)
 
 
 def _operation_differences(places: tuple[Place, Place], a: Expression, b: Expression) -> Iterator[Difference]:

@@ -31,7 +31,7 @@ def is_fake(value: Any) -> bool:
 
 
 def known_value(tensor: torch.Tensor) -> torch.Tensor:
-    """The tensor itself; of a fake one that was computed from numbers alone, the real one that PyTorch keeps beside it."""
+    """The tensor itself; of a fake one that was computed from numbers alone, the real one beside it."""
     known = getattr(tensor, "constant", None) if is_fake(tensor) else None
     return tensor if known is None else known
 

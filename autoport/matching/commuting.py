@@ -10,19 +10,15 @@ The function goes in front, so that both orders are one expression.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
 
 from autoport.graph import Op
 from autoport.graph.vocabulary.functions import compute
 
-if TYPE_CHECKING:
-    from autoport.matching.evidence import Expression
-
 PICKING = {"slice", "flip", "roll", "channel_shuffle", "pixel_shuffle", "pixel_unshuffle"}
-PICKING |= {"depth_to_space", "space_to_depth"}
-BY_INDEX = {"gather", "lookup"}
+PICKING |= {"depth_to_space", "space_to_depth", "gather", "lookup"}
 LARGEST = {"max_pool", "global_max_pool", "adaptive_max_pool", "reduce_max"}
 SMALLEST = {"reduce_min"}
 # From -300 to 300, dense near zero: dips and bounds of activations show.
@@ -31,34 +27,27 @@ SAMPLE = np.concatenate([-_SIDE[::-1], [0.0], _SIDE])
 ROUNDING = 1e-12
 
 
-def in_front(outer: Expression) -> Expression:
-    """An expression with its outermost function in front of all that it changes places with."""
-    op, passed = outer.op, []
-    if op is None or not op.kind.is_pointwise or len(outer.operands) != 1:
-        return outer
-    inner = outer.operands[0]
-    while inner.op is not None and _change_places(op, inner):
-        passed.append(inner)
-        inner = inner.operands[0]
-    result = outer.over(inner)
-    for picking in reversed(passed):
-        result = picking.over(result)
-    return result
+def change_places(function: Op, picking: Op) -> bool:
+    """Whether a function of single elements may as well be computed in front of an operation that it reads.
 
-
-def _change_places(function: Op, inner: Expression) -> bool:
-    op = inner.op
-    if op is None or not inner.operands:
-        return False
-    if op.kind in PICKING or (op.kind == "resize" and op.attrs.get("mode") == "nearest"):
+    Args:
+        function: an operation of one operand.
+        picking: the operation in front; further operands, as an index, do not depend on the data.
+    """
+    if picking.kind in PICKING or (picking.kind == "resize" and picking.attrs.get("mode") == "nearest"):
         return True
-    if op.kind in BY_INDEX:
-        return inner.operands[1].is_constant and not inner.operands[0].is_constant
-    if op.kind == "pad":
-        return op.attrs["mode"] != "constant" or _keeps(function, op.attrs["value"])
-    if op.kind in LARGEST:
-        return _never_falls(function) and _keeps(function, op.attrs.get("pad_value", -math.inf))
-    return op.kind in SMALLEST and _never_falls(function)
+    if picking.kind == "pad":
+        return picking.attrs["mode"] != "constant" or _keeps(function, picking.attrs["value"])
+    if picking.kind in LARGEST:
+        return _never_falls(function) and _keeps(function, picking.attrs.get("pad_value", -math.inf))
+    return picking.kind in SMALLEST and _never_falls(function)
+
+
+def behind(function: Op, picking: Op) -> Op:
+    """What picks elements, behind a function: zeros around what is not negative are never the largest alone."""
+    if picking.attrs.get("pad_value") != 0 or not function.kind.is_non_negative:
+        return picking
+    return replace(picking, attrs=picking.attrs | {"pad_value": -math.inf})
 
 
 def _keeps(function: Op, padding: float) -> bool:

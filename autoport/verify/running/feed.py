@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import fx
 
 from autoport.internals.pytorch import tree_leaves
 from autoport.pytorch.inputs import ORDERS, axes_of
@@ -32,6 +33,13 @@ def input_orders(reading: TorchReading, arrays: Sequence[Array]) -> list[tuple[i
             likely = ORDERS.get(array.ndim, ())
             orders += [order for order in likely if array.transpose(order).shape == tuple(leaf.shape)]
     return orders
+
+
+def inputs_apart(reading: TorchReading) -> dict[fx.Node, int]:
+    """The placeholders whose values are no input of the Keras model, each with its number: users gave them apart."""
+    placeholders = [node for node in reading.recorded.graph.nodes if node.op == "placeholder"]
+    named = enumerate(zip(placeholders, reading.names, strict=True))
+    return {node: number for number, (node, (place, _)) in named if place is None}
 
 
 def torch_feed(reading: TorchReading, arrays: Sequence[Array]) -> list[torch.Tensor]:

@@ -33,17 +33,21 @@ def fold_lookups(graph: Graph) -> None:
 
 def _drop_wrapping(graph: Graph, op: Op, place: int) -> None:
     """Reads the index itself where numbers below zero are first counted from the end of what is indexed."""
-    choice = graph.op(op.inputs[place].op)
-    if choice.kind != "where" or len(choice.inputs) != 3:
-        return
-    condition, wrapped, index = choice.inputs
-    below, shifted = graph.op(condition.op), graph.op(wrapped.op)
-    negative = below.kind == "lt" and below.attrs.get("constant") == 0 and not below.attrs["constant_first"]
-    added = shifted.kind == "add" and shifted.attrs.get("constant") == _rows(graph, op)
-    if negative and added and below.inputs == shifted.inputs == (index,):
+    while (index := _wrapped(graph, graph.op(op.inputs[place].op), _rows(graph, op))) is not None:
         inputs = list(op.inputs)
         inputs[place] = index
         graph.rewire(op, tuple(inputs))
+
+
+def _wrapped(graph: Graph, choice: Op, rows: int) -> Value | None:
+    """The index of which an operation counts numbers below zero from the end; None if it does anything else."""
+    if choice.kind != "where" or len(choice.inputs) != 3:
+        return None
+    condition, shifted, index = choice.inputs
+    below, above = graph.op(condition.op), graph.op(shifted.op)
+    negative = below.kind == "lt" and below.attrs.get("constant") == 0 and not below.attrs["constant_first"]
+    added = above.kind == "add" and above.attrs.get("constant") == rows
+    return index if negative and added and below.inputs == above.inputs == (index,) else None
 
 
 def _rows(graph: Graph, op: Op) -> int:
@@ -51,7 +55,8 @@ def _rows(graph: Graph, op: Op) -> int:
     if op.kind == "embedding":
         (table,) = op.weights["embedding"].pieces
         return table.sizes["v"]
-    return graph.shape(op.inputs[0])[op.attrs["axis"]]
+    axis: int = op.attrs["axis"]
+    return graph.shape(op.inputs[0])[axis]
 
 
 def _is_one_hot(rows: Op) -> bool:
