@@ -93,7 +93,7 @@ def _close(first: torch.Tensor, second: torch.Tensor, values: Values) -> bool:
 
 def _limit(values: Values) -> float:
     """How far numbers for one position may be apart; what they suggest is computed afterwards."""
-    return max(values.tolerance, torch.finfo(torch.float32).eps)
+    return max(values.tolerance, float(torch.finfo(torch.float32).eps))
 
 
 def _motions(before: torch.Tensor, after: torch.Tensor, axis: int, values: Values) -> Iterator[Motion]:
