@@ -102,7 +102,7 @@ class _Work:
             change.apply()
             self.result.changes.append(change)
         elif earlier.new == change.new:
-            earlier.differences += change.differences
+            earlier.differences = [*earlier.differences, *change.differences]
         elif not change.guessed:
             self.result.leave(change.differences, SHARED)
             site.open = [difference for difference in site.open if difference not in change.differences]
@@ -138,7 +138,7 @@ class _Work:
             elif change.idle:  # another change at the same module did it, as it runs several times
                 twin = next((other for other in kept if other.place[0] == change.place[0]), None)
                 if twin is not None:
-                    twin.differences += gone
+                    twin.differences = [*twin.differences, *gone]
             else:
                 change.differences = gone
                 kept.append(change)
@@ -151,13 +151,19 @@ class _Work:
             return
         judge = Judge(self._before)
         objection = judge.objection(self._now)
+        if objection:
+            self._take_back_until(lambda: not judge.objection(self._reread()), objection)
+
+    def _take_back_until(self, good: Callable[[], bool], reason: str) -> None:
+        """Takes kinds of changes back, one or more, until the models are as they should be."""
         everything = list(self.result.changes)
-        for names in _trials(everything) if objection else ():
+        for names in _trials(everything):
             self.result.keep([change for change in everything if not change.names & names])
-            if not judge.objection(self._reread()):
-                for change in everything:
-                    self.result.leave(change.differences if change.names & names else (), objection)
-                return
+            if good():
+                break
+        for change in everything:
+            if change not in self.result.changes:
+                self.result.leave(change.differences, reason)
 
 
 def _trials(changes: Sequence[Change]) -> list[set[str]]:
