@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from torch import nn
 
@@ -26,6 +27,8 @@ Location = tuple[str, Place, Place]
 SHARED = "the module is called elsewhere, too, where it needs another value"
 # Hyper-parameters that change the shape of the result.
 SIZES = {"stride", "dilation", "padding"}
+# What objects raise that do not let themselves be changed.
+IMMUTABLE = (AttributeError, TypeError, ValueError)
 # What a failure is put down to, in this order.
 SUSPECTS: tuple[Callable[[Change], bool], ...] = (
     lambda change: change.guessed,
@@ -99,8 +102,9 @@ class _Work:
         """Makes a change, unless the same place has been changed already."""
         earlier = next((other for other in self.result.changes if other.place == change.place), None)
         if earlier is None:
-            change.apply()
-            self.result.changes.append(change)
+            with suppress(*IMMUTABLE):
+                change.apply()
+                self.result.changes.append(change)
         elif earlier.new == change.new:
             earlier.differences = [*earlier.differences, *change.differences]
         elif not change.guessed:
