@@ -197,7 +197,9 @@ class Match:
             plan, source.read, read_unwritten(plan.target, plan.entries, target), place, shard_size=shard_size
         )
 
-    def verify(self, inputs: Any = None, *, dtype: str = "float64", rtol: float = 1e-9, seed: int = 0) -> Verification:
+    def verify(
+        self, inputs: Any = None, to: str = "torch", *, dtype: str = "float64", rtol: float = 1e-9, seed: int = 0
+    ) -> Verification:
         """Runs both models side by side and says whether, where and why they differ.
 
         Every matched operation of the PyTorch model is fed what its Keras twin was really fed, so
@@ -208,6 +210,7 @@ class Match:
 
         Args:
             inputs: what the Keras model takes, of the shapes it was matched on; random when left out.
+            to: which model was ported to, `torch` or `tf`: it may return more than the other, not less.
             dtype: what to compute in. In `float32` every place is held to what rounding does to the
                 Keras value there, so that small differences, of an epsilon for example, do not show.
             rtol: the largest difference, in standard deviations, that counts as rounding; where the
@@ -227,7 +230,7 @@ class Match:
         if dtype not in ("float64", "float32"):
             raise ValueError(f"dtype must be 'float64' or 'float32', not {dtype!r}")
         current = self.current()
-        return verify(current.analysis, current.readings, inputs, dtype, rtol, seed)
+        return verify(current.analysis, current.readings, inputs, direction(to), dtype, rtol, seed)
 
     def certificate(self, verification: Verification | None = None) -> dict[str, Any]:
         """What was verified, on what, with what result, as JSON takes it.

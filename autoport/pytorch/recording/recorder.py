@@ -12,7 +12,7 @@ from torch import fx
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
-from autoport.internals.pytorch import in_transform, is_fake, memory_of, tree_leaves, tree_map
+from autoport.internals.pytorch import in_transform, is_fake, known_value, memory_of, tree_leaves, tree_map
 from autoport.pytorch.recording.where import caller
 
 
@@ -27,8 +27,10 @@ def after_write(x: torch.Tensor, written: torch.Tensor) -> torch.Tensor:
     return x
 
 
-def _writes(func: Callable[..., Any], kwargs: Mapping[str, Any]) -> bool:
-    """Whether a function changes its first argument."""
+def writes(func: Callable[..., Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a function changes its first argument, and returns it."""
+    if func is assign_item:
+        return True
     name = str(getattr(func, "__name__", ""))
     in_place = (name.endswith("_") and not name.endswith("__")) or name.startswith("__i") or name == "__setitem__"
     return in_place or bool(kwargs.get("inplace"))
@@ -80,7 +82,7 @@ class Recorder(TorchFunctionMode):
         node = self.graph.create_node("call_function", func, node_args, node_kwargs)
         node.meta.update(nn_module_stack=tuple(self.modules), where=caller())
         self._bind(node, result)
-        if isinstance(result, torch.Tensor) and args and (func is assign_item or _writes(func, kwargs)):
+        if isinstance(result, torch.Tensor) and args and writes(func, kwargs):
             self._rebind_views(node, result)
 
     def _rebind_views(self, node: fx.Node, written: torch.Tensor) -> None:
@@ -131,7 +133,7 @@ class Recorder(TorchFunctionMode):
         path = self._stored.get(id(value))
         plain = path is not None and re.fullmatch(r"[\w.]+", path)
         target = path if path is not None and plain else f"_tensor{len(self.attributes)}"
-        self.attributes[target] = value
+        self.attributes[target] = value if path is not None else known_value(value)
         node = self.graph.create_node("get_attr", target, (), {})
         node.meta.update(tensor_meta=_describe(value), path=path)
         return node
