@@ -212,7 +212,9 @@ class Trial:
             self._returned(side, {path: array + sign * (1 + np.abs(array).max()) for path, array in tensors.items()})
             for sign in (1, -1)
         ]
-        return max((gap(a, b).relative for other in results[1:] for a, b in zip(results[0], other, strict=True)), default=0.0)
+        return max(
+            (gap(a, b).relative for other in results[1:] for a, b in zip(results[0], other, strict=True)), default=0.0
+        )
 
     def _returned(self, side: Framework, stored: Mapping[str, Array]) -> list[torch.Tensor]:
         if side is Framework.TORCH:
@@ -245,8 +247,8 @@ class Trial:
         returned = pair_outputs(Results(values, ours, tolerances), self._structure, self._moves)
         if valid is None or all(each.agrees for each in returned):
             return returned
-        read = [[without_padding(value, valid) for value in side] for side in (values, ours)]
-        return pair_outputs(Results(*read, tolerances), self._structure, self._moves)
+        ours_read, theirs_read = ([without_padding(value, valid) for value in side] for side in (values, ours))
+        return pair_outputs(Results(ours_read, theirs_read, tolerances), self._structure, self._moves)
 
     @cached_property
     def _structure(self) -> dict[int, int]:

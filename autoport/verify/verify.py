@@ -15,15 +15,23 @@ from autoport.facts.reasons import Code, Reason, Several
 from autoport.verify.comparing.outputs import Returned
 from autoport.verify.comparing.taps import Tap
 from autoport.verify.explaining.causes import Causes
-from autoport.verify.explaining.constants import RoundedConstant
-from autoport.verify.explaining.unseen import find_unseen
 from autoport.verify.running.draws import Draw, first_draw, more_draws
 from autoport.verify.running.lockstep import TapGap
 from autoport.verify.running.readings import Readings
 from autoport.verify.running.replay import computing_in
 from autoport.verify.running.rounding import MULTIPLE
 from autoport.verify.trial import Seen, Trial
-from autoport.verify.verification import MOST_SHOWN, UNKNOWN, Answer, Cause, Divergence, NodeError, Verification
+from autoport.verify.unseen import find_unseen
+from autoport.verify.verification import (
+    MOST_SHOWN,
+    UNKNOWN,
+    Answer,
+    Cause,
+    Divergence,
+    NodeError,
+    RoundedConstant,
+    Verification,
+)
 
 if TYPE_CHECKING:
     from autoport.analysis import Analysis
@@ -128,7 +136,7 @@ class _Verifier:
         )
 
     def _of_outputs(self, seen: Seen, *, located: bool) -> Iterator[Divergence]:
-        """What a caller does not get: outputs that are missing, exchanged, invalid; or different for no known reason."""
+        """Outputs that a caller does not get: missing, exchanged, invalid, or different for no known reason."""
         left, right = self._analysis.graphs
         for returned in seen.returned:
             if returned.partner is None and self._to is Framework.TORCH:
@@ -141,7 +149,9 @@ class _Verifier:
         pairs = [(r.number, r.partner) for r in seen.returned if r.partner is not None]
         if self._to is Framework.TF:
             for number in sorted(set(range(len(right.outputs))) - {partner for _, partner in pairs}):
-                yield _output_divergence(Returned(number, None), Cause("outputs", reasons=(Reason(Code.OUTPUT_MISSING),)))
+                yield _output_divergence(
+                    Returned(number, None), Cause("outputs", reasons=(Reason(Code.OUTPUT_MISSING),))
+                )
         for first, second in exchanged(pairs, left, right):
             at = Place(port=Port("output", first)), Place(port=Port("output", second))
             reason = Reason(Code.OUTPUTS_EXCHANGED)
@@ -184,7 +194,9 @@ class _Verifier:
             return
         largest = max(gap.tolerance for gap in calibrated.values())
         yield Reason.of(Code.ROUNDING_ALLOWED, number=len(calibrated), multiple=MULTIPLE, largest=largest)
-        needing = [t for t in self._in_order(calibrated) if self._rtol < calibrated[t].relative and calibrated[t].agrees]
+        needing = [
+            t for t in self._in_order(calibrated) if self._rtol < calibrated[t].relative and calibrated[t].agrees
+        ]
         if needing:
             first = Several(Matched(*tap.places) for tap in needing[:MOST_SHOWN])
             yield Reason.of(Code.ROUNDING_NEEDED, number=len(needing), first=first)

@@ -201,7 +201,9 @@ class Lockstep:
                 found[node] = result
             return result
 
-        self._run(Replay(self.recorded, watch, self._stored(stored), patches, results={**self.results, **(results or {})}))
+        self._run(
+            Replay(self.recorded, watch, self._stored(stored), patches, results={**self.results, **(results or {})})
+        )
         return [found[node] for node in nodes]
 
     def on(self, arrays: Sequence[Any], args: Sequence[torch.Tensor], recorded: fx.GraphModule) -> Lockstep:

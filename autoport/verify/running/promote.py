@@ -77,7 +77,9 @@ class PromotedGraph:
         """
         fill(self.graph.variables)
         types = {id(variable.handle): variable.dtype for variable in self.graph.variables}
-        others = {id(handle): tf.Variable(array, dtype=types[id(handle)]) for handle, array in values if id(handle) in types}
+        others = {
+            id(handle): tf.Variable(array, dtype=types[id(handle)]) for handle, array in values if id(handle) in types
+        }
         return replace(self, others=others)
 
     def run(

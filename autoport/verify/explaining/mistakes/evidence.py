@@ -45,7 +45,9 @@ def recognise_all(
     return found
 
 
-def _values(tap: Tap, kept: BothValues, tolerance: float, sequences: Sequence[torch.Tensor], reads_input: bool) -> Values:
+def _values(
+    tap: Tap, kept: BothValues, tolerance: float, sequences: Sequence[torch.Tensor], reads_input: bool
+) -> Values:
     arranged, actual, own = kept
     as_it_is = torch.from_numpy(own.copy()).double()
     expected = as_it_is if arranged is None else arranged.double()
