@@ -1,0 +1,104 @@
+"""Mutations by the thousand: `python -m tests.verify.campaign [-n PORTS] [--seed S] [--only CASE]`.
+
+Prints what was not as it should be with the case that runs it again, and at the end the counts by kind.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+import traceback
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from tests.verify.campaign.subjects import Random, random_subjects
+from tests.verify.campaign.trials import UNMUTATED, Outcome, of_functions, of_weights, unmutated
+
+# `told` are those of which all weights were carried over, so that the values can tell what was done.
+COLUMNS = ("run", "change outputs", "caught", "refused", "told", "place", "only there", "cause", "false alarms")
+
+
+def outcomes(subject: Random, given: argparse.Namespace) -> Iterator[Outcome]:
+    """All trials of one port."""
+    if given.only is None or f"/{UNMUTATED}/" in given.only:
+        yield from unmutated(subject, given.spellings)
+    if given.only is None or given.only.count("/") == 2:
+        yield from of_weights(subject, given.weights, given.only)
+    if given.only is None or given.only.count("/") == 1:
+        yield from of_functions(subject, given.functions, given.only)
+
+
+def complaint(outcome: Outcome) -> str:
+    """What is not as it should be; empty if nothing."""
+    if outcome.false_alarm:
+        return "FALSE ALARM"
+    if outcome.must_differ and not outcome.caught:
+        return "NOT CAUGHT"
+    if outcome.kind == UNMUTATED or not outcome.caught or outcome.refused:
+        return ""
+    if not outcome.place_right:
+        return "PLACE"
+    return "" if outcome.cause_right else "CAUSE"
+
+
+def count(tally: dict[tuple[str, str], Counter[str]], outcome: Outcome) -> None:
+    """Adds an outcome to the counts of its kind and of its name."""
+    judged = outcome.kind != UNMUTATED and outcome.must_differ
+    told = judged and outcome.caught and not outcome.refused
+    found = {
+        "run": True,
+        "change outputs": judged,
+        "caught": judged and outcome.caught,
+        "refused": outcome.refused,
+        "told": told,
+        "place": told and outcome.place_right,
+        "only there": told and outcome.only_there,
+        "cause": told and outcome.cause_right,
+        "false alarms": outcome.false_alarm,
+    }
+    for key in ((outcome.kind, ""), (outcome.kind, outcome.name)):
+        tally[key].update({name: int(value) for name, value in found.items()})
+
+
+def table(tally: dict[tuple[str, str], Counter[str]]) -> str:
+    """The counts as a Markdown table."""
+    lines = [f"| kind | mutation | {' | '.join(COLUMNS)} |", f"|{' --- |' * (len(COLUMNS) + 2)}"]
+    for (kind, name), row in sorted(tally.items()):
+        lines.append(f"| {kind} | {name} | {' | '.join(str(row[column]) for column in COLUMNS)} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-n", type=int, default=100, help="random ports")
+    parser.add_argument("--seed", type=int, default=0, help="of the first batch of ports")
+    parser.add_argument("--weights", type=int, default=10, help="mutations of weights for each port")
+    parser.add_argument("--functions", type=int, default=5, help="other functions for each port")
+    parser.add_argument("--spellings", type=int, default=3, help="unmutated spellings of each port")
+    parser.add_argument("--only", help="a case, as printed")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="start nothing new after that time")
+    given = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    tally: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    end = time.monotonic() + given.seconds
+    for subject in random_subjects(given.seed, given.n):
+        if time.monotonic() > end:
+            break
+        if given.only is not None and not given.only.startswith(f"{subject.name}/"):
+            continue
+        try:
+            for outcome in outcomes(subject, given):
+                count(tally, outcome)
+                if said := complaint(outcome):
+                    print(f"\n{said} {outcome}", flush=True)
+                elif given.only is not None:
+                    print(outcome, flush=True)
+        except Exception:
+            tally["crashes", ""].update(run=1)
+            print(f"\nCRASH {subject.name}\n{traceback.format_exc()}", flush=True)
+    print(table(tally))
+
+
+if __name__ == "__main__":
+    main()
