@@ -118,7 +118,7 @@ class _Verifier:
             if not (seen.outputs_agree and trial.is_harmless(tap))
         ]
         divergences += unseen.divergences
-        divergences += self._of_outputs(seen, located=bool(divergences))
+        divergences += self._of_outputs(trial, seen, located=bool(divergences))
         return Verification(
             answer=answer if seen.returned and not divergences else Answer.DIFFERENT,
             rtol=self._rtol,
@@ -135,7 +135,7 @@ class _Verifier:
             notes=tuple(self._notes(trial, seen)),
         )
 
-    def _of_outputs(self, seen: Seen, *, located: bool) -> Iterator[Divergence]:
+    def _of_outputs(self, trial: Trial, seen: Seen, *, located: bool) -> Iterator[Divergence]:
         """Outputs that a caller does not get: missing, exchanged, invalid, or different for no known reason."""
         left, right = self._analysis.graphs
         for returned in seen.returned:
@@ -145,7 +145,8 @@ class _Verifier:
                 tf, torch = returned.invalid
                 yield _output_divergence(returned, Cause("NaN", reasons=(Reason.of(Code.INVALID, tf=tf, torch=torch),)))
             elif not returned.agrees and returned.partner is not None and not located:
-                yield _output_divergence(returned, *UNLOCATED)
+                mistake = trial.mistake_in(returned)
+                yield _output_divergence(returned, *(UNLOCATED if mistake is None else (mistake,)))
         pairs = [(r.number, r.partner) for r in seen.returned if r.partner is not None]
         if self._to is Framework.TF:
             for number in sorted(set(range(len(right.outputs))) - {partner for _, partner in pairs}):

@@ -12,10 +12,12 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+from tests.verify.campaign import real
 from tests.verify.campaign.subjects import Random, random_subjects
 from tests.verify.campaign.trials import UNMUTATED, Outcome, of_functions, of_weights, unmutated
 
 # `told` are those of which all weights were carried over, so that the values can tell what was done.
+Tally = dict[tuple[str, str], Counter[str]]
 COLUMNS = ("run", "change outputs", "caught", "refused", "told", "place", "only there", "cause", "false alarms")
 
 
@@ -42,7 +44,7 @@ def complaint(outcome: Outcome) -> str:
     return "" if outcome.cause_right else "CAUSE"
 
 
-def count(tally: dict[tuple[str, str], Counter[str]], outcome: Outcome) -> None:
+def count(tally: Tally, outcome: Outcome) -> None:
     """Adds an outcome to the counts of its kind and of its name."""
     judged = outcome.kind != UNMUTATED and outcome.must_differ
     told = judged and outcome.caught and not outcome.refused
@@ -61,12 +63,39 @@ def count(tally: dict[tuple[str, str], Counter[str]], outcome: Outcome) -> None:
         tally[key].update({name: int(value) for name, value in found.items()})
 
 
-def table(tally: dict[tuple[str, str], Counter[str]]) -> str:
+def table(tally: Tally) -> str:
     """The counts as a Markdown table."""
     lines = [f"| kind | mutation | {' | '.join(COLUMNS)} |", f"|{' --- |' * (len(COLUMNS) + 2)}"]
     for (kind, name), row in sorted(tally.items()):
         lines.append(f"| {kind} | {name} | {' | '.join(str(row[column]) for column in COLUMNS)} |")
     return "\n".join(lines)
+
+
+def random_outcomes(given: argparse.Namespace) -> Iterator[Iterator[Outcome]]:
+    """Trials of random ports, port by port."""
+    for subject in random_subjects(given.seed, given.n):
+        if given.only is None or given.only.startswith(f"{subject.name}/"):
+            yield outcomes(subject, given)
+
+
+def real_outcomes(given: argparse.Namespace) -> Iterator[Iterator[Outcome]]:
+    """Trials of real pairs, pair by pair."""
+    for name in real.MAKERS:
+        if given.only is None or given.only.startswith(f"{name}/"):
+            yield real.outcomes(name, given.weights, given.functions, given.only)
+
+
+def judged(found: Iterator[Outcome], tally: Tally, *, all_of_them: bool) -> None:
+    """Counts outcomes and prints those that are not as they should be."""
+    try:
+        for outcome in found:
+            count(tally, outcome)
+            said = complaint(outcome)
+            if said or all_of_them:
+                print(f"\n{said} {outcome}", flush=True)
+    except Exception:
+        tally["crashes", ""].update(run=1)
+        print(f"\nCRASH\n{traceback.format_exc()}", flush=True)
 
 
 def main() -> None:
@@ -76,27 +105,17 @@ def main() -> None:
     parser.add_argument("--weights", type=int, default=10, help="mutations of weights for each port")
     parser.add_argument("--functions", type=int, default=5, help="other functions for each port")
     parser.add_argument("--spellings", type=int, default=3, help="unmutated spellings of each port")
+    parser.add_argument("--real", action="store_true", help="real pairs instead of random ports")
     parser.add_argument("--only", help="a case, as printed")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start nothing new after that time")
     given = parser.parse_args()
     warnings.filterwarnings("ignore")
-    tally: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    tally: Tally = defaultdict(Counter)
     end = time.monotonic() + given.seconds
-    for subject in random_subjects(given.seed, given.n):
+    for found in real_outcomes(given) if given.real else random_outcomes(given):
         if time.monotonic() > end:
             break
-        if given.only is not None and not given.only.startswith(f"{subject.name}/"):
-            continue
-        try:
-            for outcome in outcomes(subject, given):
-                count(tally, outcome)
-                if said := complaint(outcome):
-                    print(f"\n{said} {outcome}", flush=True)
-                elif given.only is not None:
-                    print(outcome, flush=True)
-        except Exception:
-            tally["crashes", ""].update(run=1)
-            print(f"\nCRASH {subject.name}\n{traceback.format_exc()}", flush=True)
+        judged(found, tally, all_of_them=given.only is not None)
     print(table(tally))
 
 

@@ -16,7 +16,8 @@ from tests.properties.architecture import Node, Shape
 Forward = Callable[..., Any]
 Change = Callable[[Forward, Node, "Axes", Random], "Forward | None"]
 NORMS = {"batch_norm", "layer_norm", "rms_norm", "group_norm"}
-MOVED = frozenset({"flip", "roll", "channel order", "order", "shuffle groups", "axes exchanged", "shift"})
+# `operation:NAME` is right where the operations that are told to differ are called so.
+MOVED = frozenset({"operation:flip", "operation:roll", "flip", "roll", "channel order", "order", "shuffle groups", "axes exchanged", "shift"})
 OTHER = frozenset({"operation", "activation"})
 
 
@@ -229,7 +230,7 @@ MISTAKES: dict[str, Mistake] = {
     "through float16": Mistake(CASTS, always(lambda y: y.half().double())),
     "through bfloat16": Mistake(CASTS, always(lambda y: y.bfloat16().double())),
     "through float32": Mistake(CASTS, always(lambda y: y.float().double())),
-    "rounded": Mistake(CASTS, always(lambda y: y.round())),
+    "rounded": Mistake(CASTS | {"operation"}, always(lambda y: y.round())),
     "an activation more": Mistake(OTHER, always(torch.tanh)),
     "a softmax more": Mistake(OTHER | {"softmax"}, behind(lambda node, axes, random: lambda y: y.softmax(axes.channel))),
     "a sigmoid more": Mistake(OTHER, always(torch.sigmoid)),

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import autoport
-from autoport.verify.verification import Divergence, Verification
+from autoport.verify.verification import Cause, Divergence, Verification
 from tests.verify.campaign import edited, functions, weights
 from tests.verify.campaign.functions import MISTAKES
 from tests.verify.campaign.subjects import Random
@@ -79,13 +79,21 @@ class Outcome:
     @property
     def cause_right(self) -> bool:
         """Whether a divergence there has the right cause."""
-        return any(cause.name in self.causes for d in self.here for cause in d.causes)
+        return any(self._is_right(cause) for divergence in self.here for cause in divergence.causes)
+
+    def _is_right(self, cause: Cause) -> bool:
+        named = {each.partition(":")[2] for each in self.causes if each.startswith(f"{cause.name}:")}
+        return cause.name in self.causes or any(each in str(cause) for each in named)
 
     def _is_here(self, divergence: Divergence) -> bool:
         if divergence.kind == "output" and "outputs" in self.causes:
             return True
-        paths = {place.path for place in (divergence.tf, divergence.torch)}
-        return any(path == name or path.startswith(f"{name}.") or path.startswith(f"{name}/") for path in paths for name in self.places)
+        paths = {f"{path}." for path in (divergence.tf.path, divergence.torch.path) if path}
+        names = {f"{name}." for name in self.places}
+        # What a module computes by itself around its children is told as the module.
+        if any(path.startswith(name) or name.startswith(path) for path in paths for name in names):
+            return True
+        return any(path.startswith(name) for path in paths for name in self.places if name.endswith(":"))
 
     def __str__(self) -> str:
         said = "\n    ".join(str(self.verification).splitlines())

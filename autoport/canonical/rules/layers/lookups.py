@@ -54,7 +54,7 @@ def _rows(graph: Graph, op: Op) -> int:
     """The number of positions that an index counts."""
     if op.kind == "embedding":
         (table,) = op.weights["embedding"].pieces
-        return table.sizes["v"]
+        return table.sizes.get("v", 1)
     axis: int = op.attrs["axis"]
     return graph.shape(op.inputs[0])[axis]
 
