@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 
 from autoport.graph import axes as ax
 from autoport.graph.axes import Axis
 from autoport.verify.comparing.regions import Regions
-from autoport.verify.comparing.taps import Tap
+from autoport.verify.comparing.taps import NODE, Tap
 from autoport.verify.explaining.mistakes.recognise import other_shape, recognise
 from autoport.verify.explaining.mistakes.values import Values
 from autoport.verify.running.lockstep import Lockstep, TapGap
@@ -39,10 +40,26 @@ def recognise_all(
         if tap in kept and not kept[tap].actual.is_complex():
             sequences = [kept[parent].actual for parent in regions.parents(tap) if parent in kept]
             values = _values(tap, kept[tap], diverging[tap].tolerance, sequences, reads_input(tap))
-            cause = recognise(values) or other_shape(values)
+            cause = recognise(values) or (_in_an_operand(values) if _sums(tap) else None) or other_shape(values)
             if cause is not None:
                 found[tap] = cause
     return found
+
+
+def _sums(tap: Tap) -> bool:
+    """Whether a tap shows a sum, of which the operands cannot be told apart."""
+    return tap.kind == NODE and tap.places[0].operation == "add"
+
+
+def _in_an_operand(values: Values) -> Cause | None:
+    """The mistake in one operand of a sum: both values without the other operand."""
+    for other in values.sequences:
+        if other.shape == values.actual.shape == values.expected.shape:
+            apart = values.expected - other.double(), values.actual - other.double()
+            cause = recognise(replace(values, expected=apart[0], actual=apart[1], own=None))
+            if cause is not None:
+                return cause
+    return None
 
 
 def _values(
