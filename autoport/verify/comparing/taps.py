@@ -108,9 +108,7 @@ def _value_with_origin(graph: Graph, value: Value) -> Value:
     return value
 
 
-def _tap(
-    matching: Matching, kind: str, node: str, first: Value, second: Value, position: int = 0
-) -> Iterator[Tap]:
+def _tap(matching: Matching, kind: str, node: str, first: Value, second: Value, position: int = 0) -> Iterator[Tap]:
     tf, torch = matching.left.graph, matching.right.graph
     values = first, second
     first, second = (

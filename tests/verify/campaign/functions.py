@@ -17,7 +17,19 @@ Forward = Callable[..., Any]
 Change = Callable[[Forward, Node, "Axes", Random], "Forward | None"]
 NORMS = {"batch_norm", "layer_norm", "rms_norm", "group_norm"}
 # `operation:NAME` is right where the operations that are told to differ are called so.
-MOVED = frozenset({"operation:flip", "operation:roll", "flip", "roll", "channel order", "order", "shuffle groups", "axes exchanged", "shift"})
+MOVED = frozenset(
+    {
+        "operation:flip",
+        "operation:roll",
+        "flip",
+        "roll",
+        "channel order",
+        "order",
+        "shuffle groups",
+        "axes exchanged",
+        "shift",
+    }
+)
 OTHER = frozenset({"operation", "activation"})
 
 
@@ -229,17 +241,20 @@ MISTAKES: dict[str, Mistake] = {
     "shifted": Mistake(_named("shift", "operation"), always(lambda y: y + 0.1)),
     "through float16": Mistake(CASTS, always(lambda y: y.half().double())),
     "through bfloat16": Mistake(CASTS, always(lambda y: y.bfloat16().double())),
-    "through float32": Mistake(CASTS, always(lambda y: y.float().double())),
     "rounded": Mistake(CASTS | {"operation"}, always(lambda y: y.round())),
     "an activation more": Mistake(OTHER, always(torch.tanh)),
-    "a softmax more": Mistake(OTHER | {"softmax"}, behind(lambda node, axes, random: lambda y: y.softmax(axes.channel))),
+    "a softmax more": Mistake(
+        OTHER | {"softmax"}, behind(lambda node, axes, random: lambda y: y.softmax(axes.channel))
+    ),
     "a sigmoid more": Mistake(OTHER, always(torch.sigmoid)),
     "a norm left out": Mistake(OTHER | {"scale", "shift", "weights"}, instead(NORMS, _left_out)),
     "an activation left out": Mistake(OTHER | {"softmax"}, instead({"activation", "prelu"}, _left_out)),
     "a scale left out": Mistake(_named("scale", "operation"), instead({"scale"}, _left_out)),
     "another slope": Mistake(_named("negative_slope"), instead({"activation"}, _slope)),
     "another GELU": Mistake(_named("approximate", "activation"), instead({"activation"}, _gelu)),
-    "softmax along another axis": Mistake(_named("softmax", "axis", "axes exchanged"), instead({"activation"}, _softmax)),
+    "softmax along another axis": Mistake(
+        _named("softmax", "axis", "axes exchanged"), instead({"activation"}, _softmax)
+    ),
     "log_softmax for softmax": Mistake(OTHER | {"softmax"}, instead({"activation"}, _log_softmax)),
     "bilinear for nearest": Mistake(OTHER | {"interpolation", "mode"}, instead({"upsample"}, _resized)),
     "another pooling": Mistake(OTHER, instead({"max_pool", "avg_pool"}, _other_pool)),

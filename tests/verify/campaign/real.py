@@ -31,6 +31,7 @@ ZOO = (
 CACHING = {"gpt2", "t5", "bart"}
 # A mistake shows where its value is read: in the calls behind it, or in a function between modules.
 NEAR, FUNCTION = 4, "model:"
+PASSING = (nn.Identity, nn.Dropout)
 TRANSFORMERS = ("bert", "gpt2", "t5", "vit", "albert", "bart", "electra", "roberta")
 
 
@@ -206,7 +207,9 @@ def outcomes(name: str, count_weights: int, count_functions: int, only: str | No
     real = MAKERS[name]()
     right = real.outputs()
     if only is None or only == f"{name}/{UNMUTATED}":
-        yield Outcome(f"{name}/{UNMUTATED}", UNMUTATED, UNMUTATED, 0.0, real.match.verify(), refused=not real.match.complete)
+        yield Outcome(
+            f"{name}/{UNMUTATED}", UNMUTATED, UNMUTATED, 0.0, real.match.verify(), refused=not real.match.complete
+        )
     for number in range(count_weights):
         case = f"{name}/weights/{number}"
         if only in (None, case):
@@ -253,8 +256,9 @@ def _of_functions(real: Real, right: Sequence[Any], case: str) -> Iterator[Outco
             continue
         changed, verification = outcome
         at = order.index(leaf)
-        places = frozenset(order[at : at + NEAR]) | {FUNCTION}
-        causes = (BEHIND | EDITS)[name][1] | ({"outputs"} if at + NEAR > len(order) else frozenset())
+        doing = [each for each in order[at:] if not isinstance(real.module.get_submodule(each), PASSING)]
+        places = frozenset({leaf, FUNCTION, *doing[:NEAR]})
+        causes = (BEHIND | EDITS)[name][1] | ({"outputs"} if len(doing) < NEAR else frozenset())
         yield Outcome(case, FUNCTIONS, name, changed, verification, places, causes)
         return
 

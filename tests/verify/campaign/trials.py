@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random as Chance
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import nn
 
 import autoport
 from autoport.verify.verification import Cause, Divergence, Verification
+from tests.properties.architecture import Architecture, Node
 from tests.verify.campaign import edited, functions, weights
 from tests.verify.campaign.functions import MISTAKES
 from tests.verify.campaign.subjects import Random
@@ -106,7 +107,14 @@ def unmutated(subject: Random, spellings: int) -> Iterator[Outcome]:
         module = subject.module() if not number else subject.case.twins(subject.spelling + 1000 * number)[1]
         match = ported(subject, module)
         changed = subject.distance(module)
-        yield Outcome(f"{subject.name}/unmutated/{number}", UNMUTATED, UNMUTATED, changed, match.verify(), refused=not match.complete)
+        yield Outcome(
+            f"{subject.name}/unmutated/{number}",
+            UNMUTATED,
+            UNMUTATED,
+            changed,
+            match.verify(),
+            refused=not match.complete,
+        )
 
 
 def ported(subject: Random, module: nn.Module) -> autoport.Match:
@@ -133,7 +141,9 @@ def of_weights(subject: Random, count: int, only: str | None = None) -> Iterator
             yield _of_weights(subject, module, match, broken, case)
 
 
-def _of_weights(subject: Random, module: nn.Module, match: autoport.Match, broken: weights.Broken, case: str) -> Outcome:
+def _of_weights(
+    subject: Random, module: nn.Module, match: autoport.Match, broken: weights.Broken, case: str
+) -> Outcome:
     state = module.state_dict()
     kept = {path: state[path].clone() for path in broken.paths}
     with torch.no_grad():
@@ -149,7 +159,9 @@ def _of_weights(subject: Random, module: nn.Module, match: autoport.Match, broke
 def of_functions(subject: Random, count: int, only: str | None = None) -> Iterator[Outcome]:
     """Classic mistakes in one right port, drawn at random."""
     chance = Chance(subject.name)
-    names = chance.sample([*MISTAKES, *edited.EDITS, *INPUTS, *OUTPUTS], len(MISTAKES) + len(edited.EDITS) + len(INPUTS) + len(OUTPUTS))
+    names = chance.sample(
+        [*MISTAKES, *edited.EDITS, *INPUTS, *OUTPUTS], len(MISTAKES) + len(edited.EDITS) + len(INPUTS) + len(OUTPUTS)
+    )
     found = 0
     for name in names:
         case = f"{subject.name}/{name}"
@@ -185,10 +197,16 @@ def _in_part(subject: Random, name: str, chance: Chance) -> Mutant | None:
     for node in chance.sample(nodes, len(nodes)):
         module = subject.module()
         if functions.applied(module.parts[node.id], node, node.shape, name, chance):
-            ends = {node.id} & set(subject.architecture.outputs)
-            causes = MISTAKES[name].causes | ({"outputs"} if ends else set())
+            causes = MISTAKES[name].causes | _at_an_end(subject.architecture, node)
             return module, subject.around(module, {node.id}), causes
     return None
+
+
+def _at_an_end(architecture: Architecture, node: Node) -> set[str]:
+    """Further names that are right where what a node reads or makes is an input or an output of the model."""
+    reads_input = any(architecture[source].kind == "input" for source in node.sources)
+    returned = node.id in architecture.outputs
+    return {name for name, fits in (("preprocessing", reads_input), ("outputs", returned)) if fits}
 
 
 INPUTS = {
