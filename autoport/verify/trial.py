@@ -20,7 +20,7 @@ from autoport.facts.framework import Framework
 from autoport.facts.places import Matched
 from autoport.pytorch.inputs import SAME_INPUT
 from autoport.verify.comparing.compare import gap
-from autoport.verify.comparing.outputs import Results, Returned, moves_of, pair_outputs, without_padding
+from autoport.verify.comparing.outputs import Results, Returned, as_returned, moves_of, pair_outputs, without_padding
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.spelling import Spelling, spelled
 from autoport.verify.comparing.taps import NODE, OUTPUT, Tap, find_taps
@@ -141,7 +141,10 @@ class Trial:
         expected, actual = _tensor(self._computed[returned.number]), self._ours[returned.partner]
         if expected.is_complex() or actual.is_complex():
             return None
-        return recognise(Values(expected.double(), actual.double(), max(returned.tolerance, self.rtol)))
+        tolerance = max(returned.tolerance, self.rtol)
+        candidates = [each for each, _ in as_returned(expected, actual.shape, self._moves)] or [expected]
+        found = (recognise(Values(each.double(), actual.double(), tolerance)) for each in candidates)
+        return next((cause for cause in found if cause is not None), None)
 
     def rounded_constants(self) -> Replacements:
         """The tables that both sides rounded otherwise, as far as the agreement of the outputs needs them."""

@@ -149,7 +149,7 @@ def _compared(results: Results, number: int, partner: int, moves: Collection[Mov
     if expected.numel() != actual.numel():
         return Returned(number, partner, tolerance=tolerance)
     best, layout = APART, None
-    for candidate, reason in _as_returned(expected, actual.shape, moves):
+    for candidate, reason in as_returned(expected, actual.shape, moves):
         apart = gap(candidate, actual)
         if apart.relative < best.relative or layout is None:
             best, layout = apart, reason
@@ -159,7 +159,7 @@ def _compared(results: Results, number: int, partner: int, moves: Collection[Mov
     return Returned(number, partner, best, tolerance, layout, invalid)
 
 
-def _as_returned(
+def as_returned(
     expected: torch.Tensor, shape: Sequence[int], moves: Collection[Move]
 ) -> Iterator[tuple[torch.Tensor, Reason | None]]:
     """The Keras value as it is, and in every convention that a caller can tell."""

@@ -103,9 +103,10 @@ class Hypotheses:
         """What may differ in the region of a tap although neither structure nor value shows it."""
         graph = self._analysis.graphs.torch
         partners = [self._matching.partner.get(node, "") for node in self._regions.of(tap).nodes]
-        layers = [op for op in map(self._matching.right.op, partners) if op is not None and op.kind.is_layer]
-        calls = [node for op in layers for node in nodes_of(graph, op)]
-        states = dict.fromkeys(path for node in calls for path in stored_states(node))
+        ops = [op for op in map(self._matching.right.op, partners) if op is not None]
+        calls = [node for op in ops if op.kind.is_layer for node in nodes_of(graph, op)]
+        # One call may be several operations (directions, a stack), of which only the last one is where it ends.
+        states = dict.fromkeys(path for op in ops for node in nodes_of(graph, op) for path in stored_states(node))
         for path in states:
             zeros = torch.zeros(graph.tensors[path].shape, dtype=torch.float64)
             agrees = Reason.of(Code.AGREES_WITHOUT_STATE, tensor=path)

@@ -211,6 +211,21 @@ def _backwards(forward: Forward, node: Node, axes: Axes, random: Random) -> Forw
     return lambda x: forward(x.flip(1))
 
 
+def _last_step(forward: Forward, node: Node, axes: Axes, random: Random) -> Forward | None:
+    """Both directions are taken at the last step."""
+    part = getattr(forward, "__self__", None)
+    if node.kind != "rnn" or part is None or not node["bidirectional"] or node["sequences"]:
+        return None
+    stack = [layer for _, layer in sorted(part.named_children())]
+
+    def run(x: Tensor) -> Tensor:
+        for layer in stack:
+            x = layer(x)[0] if layer.batch_first else layer(x.transpose(0, 1))[0].transpose(0, 1)
+        return x[:, -1]
+
+    return run
+
+
 def _with_state(forward: Forward, node: Node, axes: Axes, random: Random) -> Forward | None:
     """A recurrent layer starts from a state that a module has stored."""
     part = getattr(forward, "__self__", None)
@@ -235,7 +250,7 @@ MISTAKES: dict[str, Mistake] = {
     "rolled": Mistake(MOVED, behind(_roll)),
     "axes exchanged": Mistake(_named("axes exchanged", "view without permute"), behind(_transpose)),
     "view without permute": Mistake(_named("view without permute", "axes exchanged"), behind(_view)),
-    "a pixel further": Mistake(_named("shift", "padding"), behind(_pixel)),
+    "a pixel further": Mistake(_named("shift", "padding", "operation:pad"), behind(_pixel)),
     "scaled": Mistake(_named("scale", "operation"), always(lambda y: y * 1.1)),
     "another sign": Mistake(_named("sign", "scale", "operation"), always(lambda y: -y)),
     "shifted": Mistake(_named("shift", "operation"), always(lambda y: y + 0.1)),
@@ -247,6 +262,7 @@ MISTAKES: dict[str, Mistake] = {
         OTHER | {"softmax"}, behind(lambda node, axes, random: lambda y: y.softmax(axes.channel))
     ),
     "a sigmoid more": Mistake(OTHER, always(torch.sigmoid)),
+    "dropout kept on": Mistake(_named("dropout", "operation"), always(lambda y: F.dropout(y, 0.5, training=True))),
     "a norm left out": Mistake(OTHER | {"scale", "shift", "weights"}, instead(NORMS, _left_out)),
     "an activation left out": Mistake(OTHER | {"softmax"}, instead({"activation", "prelu"}, _left_out)),
     "a scale left out": Mistake(_named("scale", "operation"), instead({"scale"}, _left_out)),
@@ -263,8 +279,11 @@ MISTAKES: dict[str, Mistake] = {
     "a residual dropped": Mistake(OTHER, _one_operand),
     "statistics of the batch": Mistake(OTHER | {"training"}, _in_training),
     "steps backwards": Mistake(_named("flip", "operation"), _backwards),
+    "both at the last step": Mistake(_named("last step"), _last_step),
     "a kept state": Mistake(_named("kept state"), _with_state),
 }
+# Those that need no layer of a certain kind.
+EVERYWHERE = frozenset(list(MISTAKES)[: list(MISTAKES).index("a norm left out")])
 
 
 def applied(part: nn.Module, node: Node, shape: Shape, name: str, random: Random) -> bool:

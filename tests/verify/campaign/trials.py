@@ -14,7 +14,7 @@ import autoport
 from autoport.verify.verification import Cause, Divergence, Verification
 from tests.properties.architecture import Architecture, Node
 from tests.verify.campaign import edited, functions, weights
-from tests.verify.campaign.functions import MISTAKES
+from tests.verify.campaign.functions import EVERYWHERE, MISTAKES
 from tests.verify.campaign.subjects import Random
 
 # A relative difference of outputs in float64: below the first it is rounding, above the second a proof must see it.
@@ -158,10 +158,7 @@ def _of_weights(
 
 def of_functions(subject: Random, count: int, only: str | None = None) -> Iterator[Outcome]:
     """Classic mistakes in one right port, drawn at random."""
-    chance = Chance(subject.name)
-    names = chance.sample(
-        [*MISTAKES, *edited.EDITS, *INPUTS, *OUTPUTS], len(MISTAKES) + len(edited.EDITS) + len(INPUTS) + len(OUTPUTS)
-    )
+    names = _drawn_names(Chance(subject.name))
     found = 0
     for name in names:
         case = f"{subject.name}/{name}"
@@ -175,6 +172,13 @@ def of_functions(subject: Random, count: int, only: str | None = None) -> Iterat
         found += 1
         if found == count:
             return
+
+
+def _drawn_names(chance: Chance) -> list[str]:
+    """Names of mistakes in a random order; most of those that apply everywhere stand behind the others."""
+    names = [*MISTAKES, *edited.EDITS, *INPUTS, *OUTPUTS]
+    rank = {name: chance.random() + (name in EVERYWHERE) * chance.choice((0, 1, 1)) for name in names}
+    return sorted(names, key=rank.__getitem__)
 
 
 Mutant = tuple[Any, set[str], frozenset[str]]
