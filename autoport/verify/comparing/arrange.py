@@ -94,7 +94,8 @@ def arrange(array: Array, layouts: Layouts, like: torch.Tensor | None, limit: fl
 def _permute(array: Array, layouts: Layouts) -> Array:
     """Positions along permuted axes in PyTorch's order."""
     for dim, places in layouts.places() if layouts.moved else ():
-        array = array.take(places, axis=dim)
+        if array.shape[dim : dim + 1] == places.shape:  # values that differ may have other sizes
+            array = array.take(places, axis=dim)
     return array
 
 

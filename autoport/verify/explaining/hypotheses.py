@@ -119,7 +119,8 @@ class Hypotheses:
 
     def _without_partner(self, region: Region) -> list[str]:
         """The inputs of the PyTorch operations of a region that have no partner."""
-        partners = [self._matching.partner[node] for node in region.nodes if node in self._matching.partner]
+        read = dict.fromkeys((*region.nodes, *region.edges))
+        partners = [self._matching.partner[node] for node in read if node in self._matching.partner]
         sources = [source for node in partners for source, _ in self._matching.right.preds.get(node, ())]
         return [source for source in dict.fromkeys(sources) if source not in self._matching.matched_right]
 

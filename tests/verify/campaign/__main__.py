@@ -16,9 +16,8 @@ from tests.verify.campaign import real
 from tests.verify.campaign.subjects import Random, random_subjects
 from tests.verify.campaign.trials import UNMUTATED, Outcome, of_functions, of_weights, unmutated
 
-# `told` are those of which all weights were carried over, so that the values can tell what was done.
 Tally = dict[tuple[str, str], Counter[str]]
-COLUMNS = ("run", "change outputs", "caught", "refused", "told", "place", "only there", "cause", "false alarms")
+COLUMNS = ("run", "change outputs", "caught", "place", "nowhere else", "cause", "refused", "false alarms")
 
 
 def outcomes(subject: Random, given: argparse.Namespace) -> Iterator[Outcome]:
@@ -37,7 +36,7 @@ def complaint(outcome: Outcome) -> str:
         return "FALSE ALARM"
     if outcome.must_differ and not outcome.caught:
         return "NOT CAUGHT"
-    if outcome.kind == UNMUTATED or not outcome.caught or outcome.refused:
+    if outcome.kind == UNMUTATED or not outcome.caught or not outcome.must_differ:
         return ""
     if not outcome.place_right:
         return "PLACE"
@@ -46,17 +45,15 @@ def complaint(outcome: Outcome) -> str:
 
 def count(tally: Tally, outcome: Outcome) -> None:
     """Adds an outcome to the counts of its kind and of its name."""
-    judged = outcome.kind != UNMUTATED and outcome.must_differ
-    told = judged and outcome.caught and not outcome.refused
+    judged = outcome.must_differ and outcome.caught
     found = {
         "run": True,
-        "change outputs": judged,
-        "caught": judged and outcome.caught,
+        "change outputs": outcome.must_differ,
+        "caught": judged,
+        "place": judged and outcome.place_right,
+        "nowhere else": judged and outcome.only_there,
+        "cause": judged and outcome.cause_right,
         "refused": outcome.refused,
-        "told": told,
-        "place": told and outcome.place_right,
-        "only there": told and outcome.only_there,
-        "cause": told and outcome.cause_right,
         "false alarms": outcome.false_alarm,
     }
     for key in ((outcome.kind, ""), (outcome.kind, outcome.name)):

@@ -17,6 +17,7 @@ from autoport.verify.verification import Verification
 from tests.support import randomise_keras, randomise_torch
 from tests.verify.campaign import weights
 from tests.verify.campaign.functions import CASTS, MOVED, OTHER
+from tests.verify.campaign.subjects import OUTPUT
 from tests.verify.campaign.trials import FUNCTIONS, UNMUTATED, WEIGHTS, Outcome
 from tests.verify.models import PAIRS as TWINS
 from tests.verify.models import ported
@@ -257,9 +258,8 @@ def _of_functions(real: Real, right: Sequence[Any], case: str) -> Iterator[Outco
         changed, verification = outcome
         at = order.index(leaf)
         doing = [each for each in order[at:] if not isinstance(real.module.get_submodule(each), PASSING)]
-        places = frozenset({leaf, FUNCTION, *doing[:NEAR]})
-        causes = (BEHIND | EDITS)[name][1] | ({"outputs"} if len(doing) < NEAR else frozenset())
-        yield Outcome(case, FUNCTIONS, name, changed, verification, places, causes)
+        places = frozenset({leaf, FUNCTION, *doing[:NEAR], *([OUTPUT] if len(doing) < NEAR else [])})
+        yield Outcome(case, FUNCTIONS, name, changed, verification, places, (BEHIND | EDITS)[name][1])
         return
 
 

@@ -19,6 +19,8 @@ from tests.properties.torch_side import TorchTwin
 BATCH = 20
 # Seeds of the inputs that the oracle runs both models on, each also 8 times as large.
 ORACLE = (5, 6, 7)
+# The place of what is returned.
+OUTPUT = "output"
 
 
 class Random:
@@ -56,12 +58,13 @@ class Random:
         return distance(ours, keras_side.run(self.case.keras, arrays))
 
     def around(self, module: TorchTwin, ids: set[int], *others: Architecture) -> set[str]:
-        """Names of the layers and modules of some nodes, and of those next to them."""
+        """Names of the layers and modules of some nodes, and of those next to them; `OUTPUT` if one is returned."""
         known = [self.architecture, *others]
         near = set().union(*(around(each, ids) for each in known))
         nodes = [node for each in known for node in each.nodes if node.id in near]
         names = {name for node in nodes for name in self.case.keras.names(node)}
-        return names | {module.names[node.owner] for node in nodes if node.owner in module.names}
+        ends = {OUTPUT} if near & {id for each in known for id in each.outputs} else set()
+        return names | ends | {module.names[node.owner] for node in nodes if node.owner in module.names}
 
 
 def squared(architecture: Architecture) -> Architecture:

@@ -15,7 +15,7 @@ from autoport.verify.verification import Cause, Divergence, Verification
 from tests.properties.architecture import Architecture, Node
 from tests.verify.campaign import edited, functions, weights
 from tests.verify.campaign.functions import EVERYWHERE, MISTAKES
-from tests.verify.campaign.subjects import Random
+from tests.verify.campaign.subjects import OUTPUT, Random
 
 # A relative difference of outputs in float64: below the first it is rounding, above the second a proof must see it.
 NONE, CERTAIN = 1e-12, 1e-8
@@ -83,11 +83,13 @@ class Outcome:
         return any(self._is_right(cause) for divergence in self.here for cause in divergence.causes)
 
     def _is_right(self, cause: Cause) -> bool:
+        if self.refused and cause.name == "weights":  # it says which one was left alone, and why
+            return True
         named = {each.partition(":")[2] for each in self.causes if each.startswith(f"{cause.name}:")}
         return cause.name in self.causes or any(each in str(cause) for each in named)
 
     def _is_here(self, divergence: Divergence) -> bool:
-        if divergence.kind == "output" and "outputs" in self.causes:
+        if divergence.kind == "output" and OUTPUT in self.places:
             return True
         paths = {f"{path}." for path in (divergence.tf.path, divergence.torch.path) if path}
         names = {f"{name}." for name in self.places}
@@ -207,10 +209,8 @@ def _in_part(subject: Random, name: str, chance: Chance) -> Mutant | None:
 
 
 def _at_an_end(architecture: Architecture, node: Node) -> set[str]:
-    """Further names that are right where what a node reads or makes is an input or an output of the model."""
-    reads_input = any(architecture[source].kind == "input" for source in node.sources)
-    returned = node.id in architecture.outputs
-    return {name for name, fits in (("preprocessing", reads_input), ("outputs", returned)) if fits}
+    """A further name that is right where a node reads an input of the model."""
+    return {"preprocessing"} if any(architecture[source].kind == "input" for source in node.sources) else set()
 
 
 INPUTS = {
