@@ -14,8 +14,11 @@ from typing import Any
 
 from autoport.graph import Graph, Op, Value
 from autoport.graph.vocabulary import kind_of
+from autoport.matching.commuting import behind, change_places
 
 SOURCE = "input"
+# A pooling over all of space is a reduction; one that runs along axes without names has only the latter's name.
+LABELS = {"global_avg_pool": "reduce_mean", "global_max_pool": "reduce_max"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,10 @@ class Expression:
     def ops(self) -> Iterator[Op]:
         """Operations from the input on, in an order that equal expressions share."""
         return (expression.op for expression in self.parts() if expression.op is not None)
+
+    def over(self, operand: Expression) -> Expression:
+        """The same operation over another first operand."""
+        return replace(self, operands=(operand, *self.operands[1:]))
 
     def parts(self) -> Iterator[Expression]:
         """It and all its operands, in that order."""
@@ -120,7 +127,7 @@ def _expression(op: Op, value: Value, is_node: bool, operands: tuple[Expression,
     plain = _as_shift_or_scale(op)
     if plain.kind.is_commutative:
         operands = tuple(sorted(operands, key=lambda o: o.structure))
-    return _commute(Expression(plain.kind, operands, plain))
+    return _in_order(Expression(LABELS.get(plain.kind, plain.kind), operands, plain))
 
 
 def _as_shift_or_scale(op: Op) -> Op:
@@ -133,9 +140,31 @@ def _as_shift_or_scale(op: Op) -> Op:
     return replace(op, kind=kind, attrs={"constant": constant})
 
 
-def _commute(outer: Expression) -> Expression:
-    """max_pool(relu(x)) for relu(max_pool(x)), which is the same."""
-    if outer.label != "relu" or outer.operands[0].label != "max_pool":
+def _in_order(outer: Expression) -> Expression:
+    """An expression with functions of single elements behind all that they change places with, where they show."""
+    if not outer.operands:
         return outer
-    inner = outer.operands[0]
-    return replace(inner, operands=(replace(outer, operands=inner.operands),))
+    functions, inner = [], outer.operands[0]
+    if all(operand.is_constant for operand in outer.operands[1:]):
+        while _change_places(inner, outer):
+            functions.append(inner)
+            inner = inner.operands[0]
+    result = _over(outer, inner)
+    for function in reversed(functions):
+        result = _over(function, result)
+    return result
+
+
+def _change_places(function: Expression, picking: Expression) -> bool:
+    """Whether an expression is a function of single elements that may as well stand behind another one."""
+    first, second = function.op, picking.op
+    if first is None or second is None or not first.kind.is_pointwise or len(function.operands) != 1:
+        return False
+    return not function.operands[0].is_constant and change_places(first, second)
+
+
+def _over(function: Expression, operand: Expression) -> Expression:
+    """An operation over an operand; what a padding holds is left out where the function does not show it."""
+    if operand.op is not None and _change_places(function, operand):
+        operand = replace(operand, op=behind(function.op, operand.op) if function.op else operand.op)
+    return function.over(operand)

@@ -27,31 +27,12 @@ from autoport.verify.explaining.tables import FLOAT32, FLOAT64, Array, Table, ex
 from autoport.verify.running.fixed import fixed_nodes, fixed_tensors
 from autoport.verify.running.promote import PromotedGraph
 from autoport.verify.running.replay import Replay, put_instead
+from autoport.verify.verification import RoundedConstant
 
 # Larger tables are not compared.
 MOST_ELEMENTS = 10**7
 # What a table is that was made before the graph: TensorFlow keeps small ones in the graph, and feeds others.
 MADE_OUTSIDE = {"Placeholder": "constant", "Const": "constant"}
-
-
-@dataclass(frozen=True)
-class RoundedConstant:
-    """A table that one side rounded to float32 when it was made.
-
-    Attributes:
-        tf: where the Keras graph makes it.
-        torch: where the PyTorch graph makes it; the first place, if it makes it several times.
-        rounded: the side whose numbers float32 holds exactly; None if it holds those of both, or of neither because
-            they were computed from rounded ones.
-        shape: of the PyTorch table.
-        difference: the largest difference, in units of the largest number.
-    """
-
-    tf: Place
-    torch: Place
-    rounded: Framework | None
-    shape: tuple[int, ...]
-    difference: float
 
 
 @dataclass(frozen=True)
@@ -121,7 +102,7 @@ def rounded_constants(
         number, core = closest
         place, table = tables[number]
         constant = first.setdefault(number, _describe(place, table, node, own, core))
-        values = torch.from_numpy(own.with_core(core)).to(result.dtype)
+        values = torch.from_numpy(np.ascontiguousarray(own.with_core(core))).to(result.dtype)
         found.setdefault(constant, {})[node] = values
         return put_instead(node, result, values)
 
