@@ -133,15 +133,14 @@ class Trial:
 
     def rounded_constants(self) -> Replacements:
         """The tables that both sides rounded otherwise, as far as the agreement of the outputs needs them."""
-        found = self._rounded_constants(self.lockstep)
+        found = self._constants(self.lockstep)
         if not found.constants:
             return found
         reached = max(CERTAINLY_ROUNDING, NEARLY * self._error(found.nodes))
         return found.needed(lambda nodes: self._error(nodes) <= reached)
 
-    def _rounded_constants(self, lockstep: Lockstep) -> Replacements:
-        carried = self._analysis.transfer(Framework.TORCH).entries
-        trace = self._readings.tf.trace
+    def _constants(self, lockstep: Lockstep) -> Replacements:
+        trace, carried = self._readings.tf.trace, self._analysis.transfer(Framework.TORCH).entries
         return rounded_constants(trace, lockstep.tf, lockstep.arrays, lockstep.recorded, carried.keys())
 
     def _error(self, results: Mapping[fx.Node, torch.Tensor]) -> float:
@@ -174,7 +173,7 @@ class Trial:
             return returned
         again = lockstep.on(draw.arrays, feed, recorded_on(reading, feed))
         if self.lockstep.results:
-            again.results = self._rounded_constants(again).nodes
+            again.results = self._constants(again).nodes
         computed = lockstep.keras_outputs(self._names, through=True)
         return self._pair(computed, again.alone(), self.rtol, draw.valid)
 
