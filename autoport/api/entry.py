@@ -29,8 +29,8 @@ def match(
     Args:
         tf_model: a Keras model of Keras 3 (TensorFlow backend) or tf_keras, or a callable on tensors.
         torch_model: an `nn.Module`.
-        inputs: example inputs as the Keras model takes them (array, list or dict of arrays);
-            derived from its input specs when left out.
+        inputs: example inputs as the Keras model takes them (array, or list or dict of arrays, nested or not; tensors
+            of either framework will do); derived from its input specs when left out.
         torch_inputs: the same data as the PyTorch model takes it (tensor or array, tuple of
             positional inputs, dict of keyword inputs); derived from `inputs` when left out.
         hints: pairs of a Keras path and a PyTorch path, only for what is reported as ambiguous.
@@ -71,11 +71,12 @@ def match(
 def _read_both(tf_model: Any, torch_model: Any, inputs: Any, torch_inputs: Any) -> Readings:
     from autoport.keras import inputs as keras_inputs
     from autoport.keras import read as keras
+    from autoport.keras.given import plain_inputs
     from autoport.pytorch import read as pytorch
     from autoport.verify.running.readings import Readings
 
     failure: Exception | None = None
-    for example in [inputs] if inputs is not None else keras_inputs.examples(tf_model):
+    for example in [plain_inputs(inputs)] if inputs is not None else keras_inputs.examples(tf_model):
         try:
             with stage("reading the PyTorch model"):
                 torch = pytorch.read(torch_model, keras.flat_inputs(example), torch_inputs)

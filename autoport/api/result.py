@@ -24,7 +24,7 @@ from autoport.transfer.into_model import carry_out, check, produce, require_comp
 if TYPE_CHECKING:
     import torch
 
-    from autoport.verify.reconcile import Reconciliation
+    from autoport.verify.reconciling.changes import Reconciliation
     from autoport.verify.running.readings import Readings
     from autoport.verify.verification import Verification
 
@@ -44,6 +44,7 @@ class Match:
         self.readings, self._hints = readings, hints
         self.reconciled: list[Reconciliation] = []
         self._latest: Match | None = None
+        self._settled = False
         self.analysis: Analysis = analyse(
             Both(readings.tf.graph, readings.torch.graph),
             hints,
@@ -208,7 +209,8 @@ class Match:
         weights that it has now.
 
         Args:
-            inputs: what the Keras model takes, of the shapes it was matched on; random when left out.
+            inputs: what the Keras model takes, in any form that `match` takes and of the shapes it was matched on;
+                random when left out.
             to: which model was ported to, `torch` or `tf`: it may return more than the other, not less.
             dtype: what to compute in. In `float32` every place is held to what rounding does to the
                 Keras value there, so that small differences, of an epsilon for example, do not show.
@@ -217,6 +219,7 @@ class Match:
             seed: of the random inputs.
 
         Raises:
+            InputError: `inputs` are not what the Keras model was matched on, or PyTorch's cannot be derived from them.
             VerificationError: the models could not be run side by side.
             ValueError: there is no such dtype.
 
@@ -256,7 +259,8 @@ class Match:
         same. What proves right belongs to the match from then on; nothing else changes.
 
         Args:
-            inputs: what the Keras model takes, of the shapes it was matched on; random when left out.
+            inputs: what the Keras model takes, in any form that `match` takes and of the shapes it was matched on;
+                random when left out.
             rtol: the largest difference, in standard deviations, that counts as rounding.
             seed: of the random inputs.
 
@@ -274,10 +278,19 @@ class Match:
 
         before = self._transfer("torch").entries.keys()
         self.analysis = settle(self.analysis, self.readings, inputs, rtol, seed)
+        self._settled = True
         return [path for path in self._transfer("torch").entries if path not in before]
 
-    def reconcile(self) -> Reconciliation:
-        """Sets hyper-parameters of the PyTorch model to what the Keras model has, where that is possible.
+    def reconcile(self, *, logits: bool = False) -> Reconciliation:
+        """Changes the PyTorch model so that it computes what the Keras model computes, where that is possible.
+
+        Attributes of modules are set; what none holds is done by computing one call otherwise. The keys of the state
+        dict stay. Only what removes a difference and brings the models closer as a whole is kept.
+
+        Args:
+            logits: also where one model returns logits and the other one probabilities. The PyTorch model returns then
+                what the Keras model returns: a softmax or a sigmoid at an output is added, or left out. Otherwise it
+                is listed as left: which of the two is right is for whoever uses the model to say.
 
         Returns:
             What was set and what is left; `undo()` takes it back, `patch` is Python that does the same.
@@ -286,10 +299,19 @@ class Match:
             >>> print(match.reconcile())  # doctest: +SKIP
             set: bn1.eps = 0.001 (was 1e-05)
         """
-        from autoport.verify.reconcile import reconcile
+        from autoport.verify.reconciling.measure import State
+        from autoport.verify.reconciling.reconcile import reconcile
 
         current = self.current()
-        result = reconcile(current.analysis, self.readings.torch.model, lambda: current.current().differences)
+
+        def reread() -> State:
+            latest = current.current()
+            if latest is not current and self._settled:
+                latest.settle()
+            return State(latest.analysis, latest.readings)
+
+        before = State(current.analysis, current.readings)
+        result = reconcile(before, self.readings.torch.model, reread, logits=logits)
         self.reconciled.append(result)
         return result
 

@@ -9,21 +9,25 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from tensorflow import as_dtype
+from torch import fx
 
 from autoport.facts.framework import Framework
+from autoport.facts.places import Matched
+from autoport.pytorch.inputs import SAME_INPUT
 from autoport.verify.comparing.compare import gap
 from autoport.verify.comparing.outputs import Results, Returned, moves_of, pair_outputs, without_padding
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.spelling import Spelling, spelled
-from autoport.verify.comparing.taps import OUTPUT, Tap, find_taps
+from autoport.verify.comparing.taps import NODE, OUTPUT, Tap, find_taps
+from autoport.verify.explaining.constants import Replacements, rounded_constants
 from autoport.verify.explaining.weights import WeightComparison, WrongTensor, compare_weights
 from autoport.verify.running.draws import Draw
-from autoport.verify.running.feed import input_orders, torch_feed
+from autoport.verify.running.feed import input_orders, inputs_apart, torch_feed
 from autoport.verify.running.lockstep import Lockstep, TapGap
 from autoport.verify.running.promote import Computed, PromotedGraph
 from autoport.verify.running.readings import Readings, recorded_on
@@ -35,6 +39,8 @@ if TYPE_CHECKING:
 
 # Errors of outputs up to this are rounding in float64, however deep a model is. Larger ones are measured against it.
 CERTAINLY_ROUNDING = 1e-12
+# An error that is no more than this times another one is as small.
+NEARLY = 2.0
 
 
 @dataclass
@@ -79,12 +85,15 @@ class Trial:
         regions: what lies between taps.
         weights: the tensors of the PyTorch model against the plan.
         lockstep: both graphs, with their inputs.
+        prepared: where Keras computes what PyTorch was given as an input.
     """
 
     def __init__(self, analysis: Analysis, readings: Readings, draw: Draw, dtype: str, rtol: float) -> None:
         tf, torch_reading = readings
         self._analysis, self._readings, self.rtol = analysis, readings, rtol
-        self.taps = find_taps(analysis.matching, analysis.shifted(Framework.TORCH))
+        apart = inputs_apart(torch_reading)
+        taps = find_taps(analysis.matching, analysis.shifted(Framework.TORCH))
+        self.taps = [tap for tap in taps if tap.kind != NODE or tap.torch[0] not in apart]
         self.regions = Regions(analysis.matching, self.taps)
         self.weights: WeightComparison = compare_weights(analysis)
         promoted = PromotedGraph(tf.trace.graph, tf.trace.inputs, as_dtype(dtype))
@@ -92,11 +101,26 @@ class Trial:
         self.lockstep = Lockstep(promoted, draw.arrays, torch_reading.recorded, feed, self.weights.exact, rtol)
         self._moves = moves_of(input_orders(torch_reading, draw.arrays))
         self._names = [tensor.name for tensor in tf.trace.outputs]
+        self.prepared = self._exact_inputs(apart)
+
+    def _exact_inputs(self, apart: Mapping[Any, int]) -> list[Matched]:
+        """Feeds PyTorch what Keras makes of its inputs, where users gave the same, rounded; returns those places."""
+        taps = [tap for tap in self.taps if tap.torch[0] in apart]
+        if not taps:
+            return []
+        args, places = list(self.lockstep.args), []
+        for tap, values in self.lockstep.values_at(taps, taps).items():
+            if values.arranged is not None and gap(values.arranged, values.actual).relative <= SAME_INPUT:
+                args[apart[tap.torch[0]]] = values.arranged
+                places.append(Matched(*tap.places))
+        self.lockstep.args = args
+        return places
 
     def look(self) -> Seen:
         """Runs both: teacher-forced, end to end, and again where something differs."""
         forced, kept = self.lockstep.teacher_forced(self.taps, keep=self._names)
-        computed, ours = [kept[name] for name in self._names], self.lockstep.alone()
+        self._computed = computed = [kept[name] for name in self._names]
+        ours = self.lockstep.alone()
         seen = Seen(forced, self._pair(computed, ours, self.rtol))
         elsewhere = self._taps_of_other_outputs(seen.returned)
         failing = {tap: gap for tap, gap in forced.items() if not gap.agrees and tap not in elsewhere}
@@ -106,6 +130,23 @@ class Trial:
         if failing:
             self._sort(seen, failing, elsewhere)
         return seen
+
+    def rounded_constants(self) -> Replacements:
+        """The tables that both sides rounded otherwise, as far as the agreement of the outputs needs them."""
+        found = self._constants(self.lockstep)
+        if not found.constants:
+            return found
+        reached = max(CERTAINLY_ROUNDING, NEARLY * self._error(found.nodes))
+        return found.needed(lambda nodes: self._error(nodes) <= reached)
+
+    def _constants(self, lockstep: Lockstep) -> Replacements:
+        trace, carried = self._readings.tf.trace, self._analysis.transfer(Framework.TORCH).entries
+        return rounded_constants(trace, lockstep.tf, lockstep.arrays, lockstep.recorded, carried.keys())
+
+    def _error(self, results: Mapping[fx.Node, torch.Tensor]) -> float:
+        """The largest error of an output, with other results of PyTorch nodes."""
+        returned = self._pair(self._computed, self.lockstep.alone(results=results), self.rtol)
+        return max((each.gap.relative for each in returned), default=0.0)
 
     def _floor(self, seen: Seen, failing: Collection[Tap]) -> float | None:
         """The error up to which outputs agree whatever rounding does; None if it need not be measured.
@@ -119,16 +160,35 @@ class Trial:
         return CERTAINLY_ROUNDING if failing and largest > CERTAINLY_ROUNDING else None
 
     def on(self, draw: Draw) -> list[Returned]:
-        """Runs both end to end on other inputs; PyTorch as it runs on those, if that depends on them."""
+        """Runs both end to end on other inputs.
+
+        Where they differ, PyTorch is recorded on those inputs, because the calls that run may depend on them, and the
+        roundings of all places together are measured.
+        """
         reading = self._readings.torch
         feed = torch_feed(reading, draw.arrays)
         lockstep = self.lockstep.on(draw.arrays, feed, reading.recorded)
-        computed = lockstep.keras_outputs(self._names)
-        returned = self._pair(computed, lockstep.alone(), self.rtol, draw.valid)
+        returned = self._pair(lockstep.keras_outputs(self._names), lockstep.alone(), self.rtol, draw.valid)
         if all(each.agrees for each in returned):
             return returned
         again = lockstep.on(draw.arrays, feed, recorded_on(reading, feed))
+        if self.lockstep.results:
+            again.results = self._constants(again).nodes
+        computed = lockstep.keras_outputs(self._names, through=True)
         return self._pair(computed, again.alone(), self.rtol, draw.valid)
+
+    def with_the_plan(self, computed: Sequence[Computed]) -> list[Returned]:
+        """Runs PyTorch by itself, with the weights that the plan makes.
+
+        Args:
+            computed: what Keras returns.
+        """
+        expected = {path: wrong.expected for path, wrong in self.weights.wrong.items()}
+        return self._pair(computed, self.lockstep.alone(stored=expected), self.rtol)
+
+    def keras_outputs(self) -> list[Computed]:
+        """What Keras returns."""
+        return self.lockstep.keras_outputs(self._names)
 
     def wrong_tensors(self, tap: Tap) -> list[tuple[WrongTensor, str]]:
         """Wrong tensors in the region of a tap, with the role of each wrong weight."""
@@ -154,7 +214,9 @@ class Trial:
             self._returned(side, {path: array + sign * (1 + np.abs(array).max()) for path, array in tensors.items()})
             for sign in (1, -1)
         ]
-        return max((gap(a, b).relative for other in results[1:] for a, b in zip(results[0], other, strict=True)), default=0.0)
+        return max(
+            (gap(a, b).relative for other in results[1:] for a, b in zip(results[0], other, strict=True)), default=0.0
+        )
 
     def _returned(self, side: Framework, stored: Mapping[str, Array]) -> list[torch.Tensor]:
         if side is Framework.TORCH:
@@ -187,8 +249,8 @@ class Trial:
         returned = pair_outputs(Results(values, ours, tolerances), self._structure, self._moves)
         if valid is None or all(each.agrees for each in returned):
             return returned
-        read = [[without_padding(value, valid) for value in side] for side in (values, ours)]
-        return pair_outputs(Results(*read, tolerances), self._structure, self._moves)
+        ours_read, theirs_read = ([without_padding(value, valid) for value in side] for side in (values, ours))
+        return pair_outputs(Results(ours_read, theirs_read, tolerances), self._structure, self._moves)
 
     @cached_property
     def _structure(self) -> dict[int, int]:
