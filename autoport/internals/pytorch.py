@@ -7,7 +7,8 @@ Every function imports what it needs when it is called, so a move breaks only wh
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -104,3 +105,21 @@ def parameters_of(operator: Any) -> list[str] | None:
     """
     schema = getattr(operator, "_schema", None)
     return None if schema is None else [argument.name for argument in schema.arguments]
+
+
+def archive_members(path: Path) -> Iterator[tuple[str, bytes]]:
+    """The members of an archive as PyTorch's own reader finds them, and as `zipfile` does; contents of `.json` only.
+
+    The public API loads what is in them. Both readers are used to load, and may find different members in one file.
+    """
+    import torch
+
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            yield info.filename, archive.read(info) if info.filename.endswith(".json") else b""
+    try:
+        reader = torch._C.PyTorchFileReader(str(path))
+    except RuntimeError:  # which is then not used to load it
+        return
+    for name in reader.get_all_records():
+        yield name, reader.get_record(name) if name.endswith(".json") else b""

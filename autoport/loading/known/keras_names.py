@@ -114,6 +114,10 @@ KINDS: tuple[Kind, ...] = (
         "keras.layers.core.tf_op_layer keras.src.layers.core.tf_op_layer tf_keras.src.layers.core.tf_op_layer",
         _OP_LAYERS,
     ),
+    _kind(
+        "keras.src.applications.inception_resnet_v2 tf_keras.src.applications.inception_resnet_v2", "CustomScaleLayer"
+    ),
+    _kind("keras.src.applications.convnext tf_keras.src.applications.convnext", "LayerScale StochasticDepth"),
     _kind("", "TensorShape __bytes__ __ellipsis__ __keras_tensor__ __numpy__ __slice__ __tensor__ __tuple__"),
 )
 # Layers that are functions of TensorFlow, which their configurations name.
