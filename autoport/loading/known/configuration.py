@@ -74,7 +74,7 @@ def _findings(config: Any) -> Iterator[Finding]:
 
 def _layer_name(node: Mapping[str, Any]) -> str:
     kind, inner = node.get("class_name"), node.get("config")
-    is_layer = isinstance(kind, str) and not kind.endswith("Policy")
+    is_layer = "class_name" in node and not str(kind).endswith("Policy")
     name = inner.get("name") if is_layer and isinstance(inner, dict) else None
     return name if isinstance(name, str) else ""
 
@@ -107,7 +107,8 @@ def _of_node(node: Mapping[str, Any], layer: str) -> Iterator[Finding]:
 
 def _of_function(node: Mapping[str, Any], layer: str) -> Iterator[Finding]:
     name, module, registered = node.get("config"), node.get("module"), node.get("registered_name")
-    if name not in FUNCTIONS or module not in (None, *FUNCTION_MODULES) or registered not in (None, name):
+    plain = name if isinstance(name, str) else None
+    if plain not in FUNCTIONS or module not in (None, *FUNCTION_MODULES) or registered not in (None, name):
         yield Finding(Act.FUNCTION, _full_name(name, module), layer)
 
 
