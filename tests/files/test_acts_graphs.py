@@ -318,8 +318,8 @@ def a_file(members: Members, baits: Path) -> None:
 PROGRAMS: dict[str, tuple[Callable[[Members, Path], None], str]] = {
     "a compiled library": (a_library, "data/aotinductor/model/model.so"),
     "an object": (an_object, "opaque_obj_0"),
-    "a size": (a_size, "the size '__import__("),
-    "a condition": (a_condition, "the condition '__import__("),
+    "a size": (a_size, "the size \"__import__("),
+    "a condition": (a_condition, "the condition \"__import__("),
     "a structure": (a_structure, "the structure collections.defaultdict"),
     "a function": (calls("torch.hub.load"), "the function torch.hub.load"),
     "a function of Python": (calls("_operator.call"), "the function _operator.call"),
