@@ -52,7 +52,7 @@ FOREIGN = {
     "verify/comparing/compare.py": "splits arrays, not texts",
     "verify/explaining/mends.py": "names of functions of PyTorch",
     "verify/running/kernels.py": "names of TensorFlow's operations",
-    "verify/reconcile.py": "an error of PyTorch, of which the first line is shown",
+    "verify/reconciling/reconcile.py": "an error of PyTorch, of which the first line is shown",
 }
 
 

@@ -71,11 +71,12 @@ def match(
 def _read_both(tf_model: Any, torch_model: Any, inputs: Any, torch_inputs: Any) -> Readings:
     from autoport.keras import inputs as keras_inputs
     from autoport.keras import read as keras
+    from autoport.keras.given import plain_inputs
     from autoport.pytorch import read as pytorch
     from autoport.verify.running.readings import Readings
 
     failure: Exception | None = None
-    for example in [inputs] if inputs is not None else keras_inputs.examples(tf_model):
+    for example in [plain_inputs(inputs)] if inputs is not None else keras_inputs.examples(tf_model):
         try:
             with stage("reading the PyTorch model"):
                 torch = pytorch.read(torch_model, keras.flat_inputs(example), torch_inputs)

@@ -24,7 +24,7 @@ from autoport.transfer.into_model import carry_out, check, produce, require_comp
 if TYPE_CHECKING:
     import torch
 
-    from autoport.verify.reconcile import Reconciliation
+    from autoport.verify.reconciling.changes import Reconciliation
     from autoport.verify.running.readings import Readings
     from autoport.verify.verification import Verification
 
@@ -44,6 +44,7 @@ class Match:
         self.readings, self._hints = readings, hints
         self.reconciled: list[Reconciliation] = []
         self._latest: Match | None = None
+        self._settled = False
         self.analysis: Analysis = analyse(
             Both(readings.tf.graph, readings.torch.graph),
             hints,
@@ -196,7 +197,9 @@ class Match:
             plan, source.read, read_unwritten(plan.target, plan.entries, target), place, shard_size=shard_size
         )
 
-    def verify(self, inputs: Any = None, *, dtype: str = "float64", rtol: float = 1e-9, seed: int = 0) -> Verification:
+    def verify(
+        self, inputs: Any = None, to: str = "torch", *, dtype: str = "float64", rtol: float = 1e-9, seed: int = 0
+    ) -> Verification:
         """Runs both models side by side and says whether, where and why they differ.
 
         Every matched operation of the PyTorch model is fed what its Keras twin was really fed, so
@@ -207,6 +210,7 @@ class Match:
 
         Args:
             inputs: what the Keras model takes, of the shapes it was matched on; random when left out.
+            to: which model was ported to, `torch` or `tf`: it may return more than the other, not less.
             dtype: what to compute in. In `float32` every place is held to what rounding does to the
                 Keras value there, so that small differences, of an epsilon for example, do not show.
             rtol: the largest difference, in standard deviations, that counts as rounding; where the
@@ -226,7 +230,7 @@ class Match:
         if dtype not in ("float64", "float32"):
             raise ValueError(f"dtype must be 'float64' or 'float32', not {dtype!r}")
         current = self.current()
-        return verify(current.analysis, current.readings, inputs, dtype, rtol, seed)
+        return verify(current.analysis, current.readings, inputs, direction(to), dtype, rtol, seed)
 
     def certificate(self, verification: Verification | None = None) -> dict[str, Any]:
         """What was verified, on what, with what result, as JSON takes it.
@@ -271,10 +275,19 @@ class Match:
 
         before = self._transfer("torch").entries.keys()
         self.analysis = settle(self.analysis, self.readings, inputs, rtol, seed)
+        self._settled = True
         return [path for path in self._transfer("torch").entries if path not in before]
 
-    def reconcile(self) -> Reconciliation:
-        """Sets hyper-parameters of the PyTorch model to what the Keras model has, where that is possible.
+    def reconcile(self, *, logits: bool = False) -> Reconciliation:
+        """Changes the PyTorch model so that it computes what the Keras model computes, where that is possible.
+
+        Attributes of modules are set; what none holds is done by computing one call otherwise. The keys of the state
+        dict stay. Only what removes a difference and brings the models closer as a whole is kept.
+
+        Args:
+            logits: also where one model returns logits and the other one probabilities. The PyTorch model returns then
+                what the Keras model returns: a softmax or a sigmoid at an output is added, or left out. Otherwise it
+                is listed as left: which of the two is right is for whoever uses the model to say.
 
         Returns:
             What was set and what is left; `undo()` takes it back, `patch` is Python that does the same.
@@ -283,10 +296,19 @@ class Match:
             >>> print(match.reconcile())  # doctest: +SKIP
             set: bn1.eps = 0.001 (was 1e-05)
         """
-        from autoport.verify.reconcile import reconcile
+        from autoport.verify.reconciling.measure import State
+        from autoport.verify.reconciling.reconcile import reconcile
 
         current = self.current()
-        result = reconcile(current.analysis, self.readings.torch.model, lambda: current.current().differences)
+
+        def reread() -> State:
+            latest = current.current()
+            if latest is not current and self._settled:
+                latest.settle()
+            return State(latest.analysis, latest.readings)
+
+        before = State(current.analysis, current.readings)
+        result = reconcile(before, self.readings.torch.model, reread, logits=logits)
         self.reconciled.append(result)
         return result
 

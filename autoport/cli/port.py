@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autoport.cli.options import Debug, Direction, Hinted, Shapes, ShardSize, Source, Target, TrustCode
-from autoport.cli.running import leave, load_match, plain, settle, trouble
+from autoport.cli.running import DIFFERENT, SAME, load_match, plain, settle, trouble
 from autoport.errors import TransferError, VerificationError
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ def port(
     Exit code 1: written, but the models differ in what is listed; 2: nothing was written.
     """
     from autoport.files.write import check_destination, parse_size
+    from autoport.report import build_report
+    from autoport.report.views.lines import quantity
 
     with trouble(debug):
         limit = parse_size(shard_size) if shard_size else None
@@ -49,10 +51,13 @@ def port(
             settle(match)
             match.save_weights(output, to, shard_size=limit)
         typer.echo(f"wrote {plain(str(output))}: {len(match.plan(to).entries)} tensors", err=True)
-        for difference in match.differences:
-            typer.echo(plain(f"difference: {difference}"), err=True)
         verification = _verify(match, to) if verify else None
-    leave(match, verification is None or verification.ok)
+        result = build_report(match.analysis, verification)
+        for difference in result.differences:
+            typer.echo(plain(f"difference: {difference}"), err=True)
+        if result.spellings:
+            typer.echo(f"{quantity(len(result.spellings), 'difference')} of spelling only, proved equal", err=True)
+    raise typer.Exit(SAME if result.same else DIFFERENT)
 
 
 def _verify(match: Match, to: str) -> Verification | None:

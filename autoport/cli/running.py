@@ -129,10 +129,3 @@ def _silent_stderr() -> Iterator[None]:
         os.dup2(stderr, 2)
         os.close(stderr)
         os.close(nowhere)
-
-
-def leave(match: Match, verified: bool = True) -> None:
-    """Ends a command with the exit code that says whether anything differs."""
-    from autoport.report import build_report
-
-    raise typer.Exit(SAME if build_report(match.analysis).same and verified else DIFFERENT)

@@ -23,6 +23,12 @@ def verify(
     reconcile: Annotated[
         bool, typer.Option("--reconcile", help="First set on the PyTorch model what makes it equal; prints a patch.")
     ] = False,
+    logits: Annotated[
+        bool,
+        typer.Option(
+            "--logits", help="With --reconcile: return probabilities or logits, whichever the Keras model returns."
+        ),
+    ] = False,
     shapes: Shapes = None,
     hints: Hinted = None,
     trust_code: TrustCode = False,
@@ -34,12 +40,14 @@ def verify(
     """
     from autoport.base.whole_files import write_text
 
+    if logits and not reconcile:
+        raise typer.BadParameter("--logits goes with --reconcile")
     with trouble(debug):
         match = load_match(source, target, shapes, hints, debug, trust_code)
         with contextlib.redirect_stdout(sys.stderr):
             settle(match)
             match.assign()
-            reconciliation = match.reconcile() if reconcile else None
+            reconciliation = match.reconcile(logits=logits) if reconcile else None
             verification = match.verify()
         if reconciliation is not None:
             typer.echo(plain(f"{reconciliation}\n\n{reconciliation.patch}"))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from autoport.comparison.functions import same_function
+from autoport.comparison.outputs import exchanged, lacking, matched_outputs
+from autoport.comparison.windows import SIZES, same_windows
 from autoport.facts.places import WHOLE, Place, Port
 from autoport.facts.values import Along, Momentum, OperandPlaces, Operations, Preprocessing, freeze, text
 from autoport.graph import Graph, Op, Value
@@ -34,6 +36,8 @@ class Difference:
         values: the value in either model: numbers, texts, booleans, tuples of them, or types of
             `autoport.facts.values`; None for a side that lacks it.
         training_only: True if inference does not depend on it.
+        provable: whether two models that agree in a run can be said to only spell it differently. Not so for what acts
+            on some inputs only, for what numbers show to be two functions, and for what callers see.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Difference:
     torch: Place
     values: tuple[Any, Any]
     training_only: bool = False
+    provable: bool = field(default=True, compare=False)
 
     @property
     def tf_value(self) -> str:
@@ -59,7 +64,7 @@ class Difference:
 
 def find_differences(matching: Matching) -> list[Difference]:
     """Every disagreement, in the order of the Keras model."""
-    differences = list(_outputs(matching))
+    differences = [replace(difference, provable=False) for difference in _ports(matching)]
     for node in matching.left.nodes:
         if node in matching.partner:
             differences += [*edge_differences(matching, node), *node_differences(matching, node)]
@@ -106,17 +111,16 @@ def node_differences(matching: Matching, node: str) -> Iterator[Difference]:
         yield from here or _shapes(matching, a, b)
 
 
-def _outputs(matching: Matching) -> Iterator[Difference]:
-    """Inputs and outputs that one side has in another number or order."""
+def _ports(matching: Matching) -> Iterator[Difference]:
+    """Inputs and outputs that the PyTorch model lacks, has in another order or along other axes."""
     left, right = matching.left, matching.right
-    counts = [len(graph.graph.outputs) for graph in (left, right)]
-    if counts[0] != counts[1]:
-        yield Difference("outputs", *WHOLE, (counts[0], counts[1]))
+    for place in lacking(matching):
+        yield Difference("outputs", *WHOLE, (Port("output", place), None))
+    for first, second in exchanged(matched_outputs(matching), left.graph, right.graph):
+        yield Difference("outputs", *WHOLE, (Port("output", first), Port("output", second)))
     for a, b in matching.partner.items():
         if a in left.output_position:
             numbers = left.output_position[a], right.output_position[b]
-            if numbers[0] != numbers[1]:
-                yield Difference("outputs", *WHOLE, (Port("output", numbers[0]), Port("output", numbers[1])))
             values = left.graph.outputs[numbers[0]], right.graph.outputs[numbers[1]]
             yield from _composite_axes(left.graph, right.graph, *values, what="output")
         places = [op.attrs.get("position") for op in (left.op(a), right.op(b)) if op is not None and op.kind.is_input]
@@ -143,17 +147,20 @@ def _composite_axes(left: Graph, right: Graph, first: Value, second: Value, *, w
 
 def attribute_differences(a: Op, b: Op) -> Iterator[Difference]:
     """Hyper-parameters of two operations that disagree."""
+    windows = SIZES if same_windows(a, b) else ()
     for name in dict.fromkeys((*a.attrs, *b.attrs)):
         declared = [op.kind.attribute(name) for op in (a, b)]
-        if any(attribute.use is not Use.COMPARED for attribute in declared):
+        if name in windows or any(attribute.use is not Use.COMPARED for attribute in declared):
             continue
         values = [op.attrs.get(name, attribute.default) for op, attribute in zip((a, b), declared, strict=True)]
         if None not in values and not _equal(*values):
             tf_value, torch_value = (None if value is NOTHING else freeze(value) for value in values)
             if name == "momentum":
                 tf_value = Momentum(a.attrs[name])
-            yield Difference(name, a.place, b.place, (tf_value, torch_value), declared[0].training_only)
-    yield from _roles(a, b)
+            provable = not declared[0].on_some_inputs
+            yield Difference(name, a.place, b.place, (tf_value, torch_value), declared[0].training_only, provable)
+    if not windows:
+        yield from _roles(a, b)
 
 
 def _roles(a: Op, b: Op) -> Iterator[Difference]:
@@ -226,8 +233,9 @@ def _edges(places: tuple[Place, Place], a: Edge, b: Edge) -> Iterator[Difference
         layer = Preprocessing(op.type, op.attrs.get("detail", ""))
         yield Difference("preprocessing", op.place, places[1], (layer, None))
     differences = list(_operation_differences(places, a.expression, b.expression))
-    if differences and not same_function(a.expression, b.expression, alike):
-        yield from differences
+    same = same_function(a.expression, b.expression, alike) if differences else None
+    for difference in differences if not same else ():
+        yield replace(difference, provable=difference.provable and same is None)
 
 
 def _operation_differences(places: tuple[Place, Place], a: Expression, b: Expression) -> Iterator[Difference]:

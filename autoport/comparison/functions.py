@@ -25,8 +25,8 @@ LEAST_DEFINED = SIZE // 8
 Alike = Callable[[Expression, Expression], bool]
 
 
-def same_function(a: Expression, b: Expression, alike: Alike) -> bool:
-    """Whether two expressions are the same function of the same input; False also if nobody knows.
+def same_function(a: Expression, b: Expression, alike: Alike) -> bool | None:
+    """Whether two expressions are the same function of the same input; None if nobody knows.
 
     Args:
         a: an expression.
@@ -35,11 +35,19 @@ def same_function(a: Expression, b: Expression, alike: Alike) -> bool:
     """
     values = _Values(alike)
     first, second = values.of(a), values.of(b)
-    return _equal(first, second) and int(np.isfinite(first).sum()) >= LEAST_DEFINED
+    if _equal(first, second) and int(np.isfinite(first).sum()) >= LEAST_DEFINED:
+        return True
+    return None if values.guessed else False
 
 
 class _Values:
-    """Computes expressions on random elements."""
+    """Computes expressions on random elements.
+
+    Attributes:
+        guessed: whether any operation counted as an unknown function.
+    """
+
+    guessed = False
 
     def __init__(self, alike: Alike) -> None:
         self._alike = alike
@@ -73,6 +81,7 @@ class _Values:
         return self._opaque_value(expression, op, operands) if result is None else result
 
     def _opaque_value(self, expression: Expression, op: Op, operands: list[Floats]) -> Floats:
+        self.guessed = True
         comparable = operands or op.attrs.get("values") is not None
         for other, others, value in self._opaque if comparable else ():
             same = other.label == expression.label and len(others) == len(operands)

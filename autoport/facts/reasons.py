@@ -76,6 +76,25 @@ class Code(str, Enum):
     HOLDS_ANOTHER = "holds_another"
     AXES_EXCHANGED = "axes_exchanged"
     UNSEEN = "unseen"
+    # What makes one of two values the other.
+    VIEWED = "viewed"
+    TRANSPOSED = "transposed"
+    FLIPPED = "flipped"
+    ROLLED = "rolled"
+    SHIFTED = "shifted"
+    SHUFFLED = "shuffled"
+    REORDERED = "reordered"
+    TAKEN_AT_STEPS = "taken_at_steps"
+    MULTIPLE = "multiple"
+    MULTIPLE_AND_MORE = "multiple_and_more"
+    MULTIPLE_BY_CHANNEL = "multiple_by_channel"
+    FUNCTION_OF = "function_of"
+    NOT_FINITE = "not_finite"
+    SIZES_DIFFER = "sizes_differ"
+    AGREES_WITH_CAST = "agrees_with_cast"
+    AGREES_WITHOUT_CAST = "agrees_without_cast"
+    AGREES_WITHOUT_STATE = "agrees_without_state"
+    AGREES_EXCHANGED = "agrees_exchanged"
     # Why a weight cannot show.
     CANNOT_SHOW = "cannot_show"
     KEY_BIAS = "key_bias"
@@ -86,7 +105,15 @@ class Code(str, Enum):
     ROUNDING_ALLOWED = "rounding_allowed"
     ROUNDING_NEEDED = "rounding_needed"
     TRAINING_DIFFERS = "training_differs"
-    OUTPUTS_UNCOMPARED = "outputs_uncompared"
+    GIVEN_APART = "given_apart"
+    # What a caller sees of outputs.
+    OTHER_LAYOUT = "other_layout"
+    OTHER_SHAPE = "other_shape"
+    OUTPUT_LAYOUT = "output_layout"
+    OUTPUT_MISSING = "output_missing"
+    OUTPUTS_EXCHANGED = "outputs_exchanged"
+    MORE_OUTPUTS = "more_outputs"
+    INVALID = "invalid"
     # Why a tensor of a plan belongs where it does, and what a file of a plan says itself.
     BELONGS = "belongs"
     QUOTED = "quoted"
@@ -154,6 +181,25 @@ SENTENCES: dict[Code, str] = {
     Code.HOLDS_ANOTHER: "it holds what belongs to {tensor}",
     Code.AXES_EXCHANGED: "its axes {first} and {second} are exchanged",
     Code.UNSEEN: "it does not show on these inputs",
+    Code.VIEWED: "seen as axes of {sizes}, and read with them in the order {order}, Keras' value is PyTorch's",
+    Code.TRANSPOSED: "with its axes in the order {order}, Keras' value is PyTorch's",
+    Code.FLIPPED: "along axis {axis}, PyTorch's value is Keras' from the end",
+    Code.ROLLED: "along axis {axis}, PyTorch's value is Keras' rolled by {steps}",
+    Code.SHIFTED: "along axis {axis}, PyTorch's value is Keras' moved by {steps}; the border is another one",
+    Code.SHUFFLED: "along axis {axis}, the channels are shuffled by these numbers of groups",
+    Code.REORDERED: "along axis {axis}, PyTorch's value is Keras' at the positions {places}",
+    Code.TAKEN_AT_STEPS: "the features are those of the sequence at these steps",
+    Code.MULTIPLE: "PyTorch's value is {factor:.6g} times Keras'",
+    Code.MULTIPLE_AND_MORE: "PyTorch's value is {factor:.6g} times Keras' plus {offset:.6g}",
+    Code.MULTIPLE_BY_CHANNEL: "along axis {axis}, PyTorch's value is Keras' times one number plus another at each "
+    "position",
+    Code.FUNCTION_OF: "{side}'s value is {other}'s, {function}",
+    Code.NOT_FINITE: "{number} of {total} numbers are NaN or infinite in {side} only",
+    Code.SIZES_DIFFER: "no order of its axes makes one value fit the other",
+    Code.AGREES_WITH_CAST: "cut to whole numbers first, PyTorch agrees",
+    Code.AGREES_WITHOUT_CAST: "without its cast to whole numbers, PyTorch agrees",
+    Code.AGREES_WITHOUT_STATE: "with zeros in place of the state in {tensor}, PyTorch agrees",
+    Code.AGREES_EXCHANGED: "with {first} and {second} of its input exchanged, PyTorch agrees",
     Code.CANNOT_SHOW: "{wrong} ({reason})",
     Code.KEY_BIAS: "the bias of a key adds the same to every score that a softmax compares",
     Code.REMOVED_BIAS: "the norm behind it works on each channel by itself and removes a bias",
@@ -163,7 +209,14 @@ SENTENCES: dict[Code, str] = {
     "value there, at most {largest:.2g}",
     Code.ROUNDING_NEEDED: "{number} places agree only within what rounding does; the first: {first}",
     Code.TRAINING_DIFFERS: "what differs in training only: {number}; the first is {first}",
-    Code.OUTPUTS_UNCOMPARED: "{number} outputs of the Keras model have no partner and were not compared",
+    Code.GIVEN_APART: "the input that {reader} reads was given apart, and is what Keras computes for {place}",
+    Code.OTHER_LAYOUT: "{tf} in Keras, {torch} in PyTorch",
+    Code.OTHER_SHAPE: "shape {tf} in Keras, {torch} in PyTorch",
+    Code.OUTPUT_LAYOUT: "{output} hold the same in another layout: {reason}",
+    Code.OUTPUT_MISSING: "the other model does not return it",
+    Code.OUTPUTS_EXCHANGED: "they hold the same, but a caller finds another output at this place",
+    Code.MORE_OUTPUTS: "{number} further outputs of {model} have no counterpart",
+    Code.INVALID: "{tf} numbers are NaN in Keras and {torch} in PyTorch, so they prove nothing",
     Code.BELONGS: "{roles} of {tf} and {torch}: {reason}",
     Code.QUOTED: "{text}",
 }

@@ -213,7 +213,7 @@ class Emitter:
         stored: dict[str, Any] = {} if tensor is None else {"stored": tensor}
         if array is None or array.size > LARGEST_CONSTANT:
             return self.emit("constant", [], shape, values=None, **stored)
-        uniform = array.dtype.kind in "fiu" and array.size > 0 and bool((array == array.flat[0]).all())
+        uniform = array.dtype.kind in "fiub" and array.size > 0 and bool((array == array.flat[0]).all())
         facts: dict[str, Any] = {
             "values": digest(array),
             "run": consecutive_range(array),

@@ -8,7 +8,7 @@ from typing import Any
 import networkx as nx
 
 from autoport.graph.axes import Axes
-from autoport.graph.op import Op, Tensor, Value
+from autoport.graph.op import Op, OutputPath, Tensor, Value
 
 
 class Graph(nx.DiGraph):
@@ -20,6 +20,7 @@ class Graph(nx.DiGraph):
     Attributes:
         tensors: every tensor the model stores, by path, used or not.
         outputs: the values the model returns, in order.
+        output_paths: for each of them the keys and places that lead to it in what the model returns.
         aliases: further paths of tied tensors, each with the path it is registered under.
         ignored: paths of stored tensors that belong to preprocessing, with the reason.
         axes: names of the data axes of every value, once `canonical.axes.layout` has named them.
@@ -32,6 +33,7 @@ class Graph(nx.DiGraph):
         super().__init__(incoming, **attrs)
         self.tensors: dict[str, Tensor] = {}
         self.outputs: list[Value] = []
+        self.output_paths: list[OutputPath] = []
         self.aliases: dict[str, str] = {}
         self.ignored: dict[str, str] = {}
         self.axes: dict[Value, Axes] = {}
@@ -144,6 +146,10 @@ class Graph(nx.DiGraph):
         """Shape of a value; empty when unknown."""
         shapes = self.op(value.op).shapes
         return shapes[value.output] if value.output < len(shapes) else ()
+
+    def output_path(self, number: int) -> OutputPath:
+        """The way to an output in what the model returns; a graph that was made by hand returns one tuple."""
+        return self.output_paths[number] if self.output_paths else (number,)
 
     def read_tensors(self) -> KeysView[str]:
         """Paths of the tensors that an output depends on, in the order they are read."""

@@ -13,6 +13,8 @@ from autoport.graph.vocabulary import NOTHING, Kind, kind_of
 from autoport.weights.piece import Weight
 
 Shape = tuple[int, ...]
+# Keys of dictionaries and attributes, and places in tuples, from what a model returns to one of its tensors.
+OutputPath = tuple[str | int, ...]
 # Types that numpy lacks; arrays hold their values as float32.
 NARROW = {"bfloat16", "float8_e4m3fn", "float8_e5m2"}
 

@@ -31,6 +31,12 @@ def is_fake(value: Any) -> bool:
     return isinstance(value, _fake_tensor())
 
 
+def known_value(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor itself; of a fake one that was computed from numbers alone, the real one beside it."""
+    known = getattr(tensor, "constant", None) if is_fake(tensor) else None
+    return tensor if known is None else known
+
+
 @cache
 def _fake_tensor() -> Any:
     from torch._subclasses.fake_tensor import FakeTensor

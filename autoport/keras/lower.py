@@ -103,6 +103,7 @@ class KerasLowering:
                 self._op(operations[index], index)
                 index += 1
         self.builder.graph.outputs = [self.value(t) for t in self.trace.outputs]
+        self.builder.graph.output_paths = self.trace.output_paths
         self._note_origins()
         return self.builder.graph
 

@@ -46,6 +46,10 @@ class KerasStore:
         variable = self._variables[path]
         return variable if hasattr(variable, "read_value") else variable.value
 
+    def handle(self, path: str) -> Any:
+        """What a graph that reads a variable captures."""
+        return self._holder(path).handle
+
     def holds(self, path: str) -> bool:
         """Whether there is such a variable; every variable has values, or a file has them."""
         return path in self._variables

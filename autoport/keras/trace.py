@@ -20,6 +20,7 @@ import tensorflow as tf
 
 from autoport.base.exclusive import exclusive
 from autoport.errors import TraceError, UnbuiltModelError
+from autoport.graph.op import OutputPath
 from autoport.internals.keras import autograph
 from autoport.keras.unfilled import fill
 
@@ -57,6 +58,7 @@ class Trace:
         graph: the TensorFlow graph.
         inputs: its symbolic inputs, in order.
         outputs: its symbolic outputs, in order.
+        output_paths: for each output the keys and places that lead to it in what the model returns.
         calls: calls of known layers, in order.
         scopes: path of the innermost composite layer, for the operations from an index on.
         ran: by tensor, what one run told and tracing leaves open: a shape, or the value of a condition.
@@ -65,6 +67,7 @@ class Trace:
     graph: Any
     inputs: list[Any]
     outputs: list[Any]
+    output_paths: list[OutputPath] = field(default_factory=list)
     calls: list[LayerCall] = field(default_factory=list)
     scopes: list[tuple[int, str]] = field(default_factory=list)
     ran: dict[str, Any] = field(default_factory=dict)
@@ -184,7 +187,7 @@ def _trace_once(model: Any, inputs: Any, watcher: _Watcher, translated: bool, tr
         captured["inputs"] = list(flat)
         with autograph(translated):
             result = _call(model, tf.nest.pack_sequence_as(inputs, list(flat)), training)
-        captured["outputs"] = _tensors(result)
+        captured["paths"], captured["outputs"] = _tensors(result)
         captured["open"] = _open_tensors(watcher.root, captured["outputs"])
         sizes = [tf.shape(t) if t.dtype != tf.bool else t for t in captured["open"]]
         return captured["outputs"], sizes
@@ -192,7 +195,8 @@ def _trace_once(model: Any, inputs: Any, watcher: _Watcher, translated: bool, tr
     arrays = tf.nest.flatten(inputs)
     with _watch(watcher):
         function = tf.function(forward, autograph=False).get_concrete_function(*map(_spec, arrays))
-    trace = Trace(function.graph, captured["inputs"], captured["outputs"], watcher.calls, watcher.scopes)
+    returned = captured["outputs"], captured["paths"]
+    trace = Trace(function.graph, captured["inputs"], *returned, watcher.calls, watcher.scopes)
     if captured["open"] and not training:  # a run would change statistics
         fill(function.graph.variables)
         _, found = function(*map(tf.convert_to_tensor, arrays))
@@ -225,14 +229,21 @@ def _call(model: Any, inputs: Any, training: bool) -> Any:
     return model(inputs, training=training) if accepts else model(inputs)
 
 
-def _tensors(result: Any) -> list[Any]:
+def _tensors(result: Any) -> tuple[list[OutputPath], list[Any]]:
+    """The tensors that a model returned, in order, each with its path."""
+    pairs = list(_walk(result, ()))
+    return [path for path, _ in pairs], [tensor for _, tensor in pairs]
+
+
+def _walk(result: Any, path: OutputPath) -> Iterator[tuple[OutputPath, Any]]:
     if isinstance(result, tf.Tensor):
-        return [result]
-    if isinstance(result, Mapping):
-        return [t for value in result.values() for t in _tensors(value)]
-    if isinstance(result, Sequence) and not isinstance(result, str):
-        return [t for value in result for t in _tensors(value)]
-    return []
+        yield path, result
+    elif isinstance(result, Mapping):
+        for key, value in result.items():
+            yield from _walk(value, (*path, str(key)))
+    elif isinstance(result, Sequence) and not isinstance(result, str):
+        for place, value in enumerate(result):
+            yield from _walk(value, (*path, place))
 
 
 def _name(model: Any) -> str:

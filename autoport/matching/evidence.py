@@ -14,8 +14,11 @@ from typing import Any
 
 from autoport.graph import Graph, Op, Value
 from autoport.graph.vocabulary import kind_of
+from autoport.matching.commuting import behind, change_places
 
 SOURCE = "input"
+# A pooling over all of space is a reduction; one that runs along axes without names has only the latter's name.
+LABELS = {"global_avg_pool": "reduce_mean", "global_max_pool": "reduce_max"}
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,10 @@ class Expression:
     def ops(self) -> Iterator[Op]:
         """Operations from the input on, in an order that equal expressions share."""
         return (expression.op for expression in self.parts() if expression.op is not None)
+
+    def over(self, operand: Expression) -> Expression:
+        """The same operation over another first operand."""
+        return replace(self, operands=(operand, *self.operands[1:]))
 
     def parts(self) -> Iterator[Expression]:
         """It and all its operands, in that order."""
@@ -120,7 +127,7 @@ def _expression(op: Op, value: Value, is_node: bool, operands: tuple[Expression,
     plain = _as_shift_or_scale(op)
     if plain.kind.is_commutative:
         operands = tuple(sorted(operands, key=lambda o: o.structure))
-    return _commute(Expression(plain.kind, operands, plain))
+    return _in_front(Expression(LABELS.get(plain.kind, plain.kind), operands, plain))
 
 
 def _as_shift_or_scale(op: Op) -> Op:
@@ -133,9 +140,24 @@ def _as_shift_or_scale(op: Op) -> Op:
     return replace(op, kind=kind, attrs={"constant": constant})
 
 
-def _commute(outer: Expression) -> Expression:
-    """max_pool(relu(x)) for relu(max_pool(x)), which is the same."""
-    if outer.label != "relu" or outer.operands[0].label != "max_pool":
+def _in_front(outer: Expression) -> Expression:
+    """An expression with its outermost function in front of all that it changes places with."""
+    function, passed, inner = outer.op, [], outer
+    if function is None or not function.kind.is_pointwise or len(outer.operands) != 1:
         return outer
-    inner = outer.operands[0]
-    return replace(inner, operands=(replace(outer, operands=inner.operands),))
+    while (picking := _picking(function, inner.operands[0])) is not None:
+        passed.append(picking)
+        inner = picking
+    result = outer.over(inner.operands[0])
+    for picking in reversed(passed):
+        result = picking.over(result)
+    return result
+
+
+def _picking(function: Op, inner: Expression) -> Expression | None:
+    """An expression whose outermost operation picks elements, for behind a function; None if the order counts."""
+    data, *others = inner.operands or (CONSTANT,)
+    plain = not data.is_constant and all(operand.is_constant for operand in others)
+    if inner.op is None or not plain or not change_places(function, inner.op):
+        return None
+    return replace(inner, op=behind(function, inner.op))

@@ -40,12 +40,15 @@ def as_model_input(
         model: the model that takes it.
         array: numpy array or tensor.
         order: order of axes to permute to.
-        as_integers: turn floats into integers, for a model that looks them up.
+        as_integers: turn floats into integers, for a model that looks them up; noise becomes ones, which every table
+            has, and which mean no padding.
     """
     tensor = array if isinstance(array, torch.Tensor) else torch.from_numpy(np.array(array, copy=True))
     if order is not None:
         tensor = tensor.permute(order)
     example = next((p for p in model.parameters() if p.is_floating_point()), None)
+    if as_integers and tensor.is_floating_point() and not torch.equal(tensor, tensor.round()):
+        tensor = torch.ones_like(tensor)
     if as_integers or not tensor.is_floating_point():
         tensor = tensor.long() if tensor.dtype != torch.bool else tensor
     elif example is not None:
@@ -78,15 +81,34 @@ def axes_of(array: Any) -> tuple[str, ...]:
     return input_axes(np.ndim(array), whole=np.asarray(array).dtype.kind in "iub")
 
 
-def named_axes(array: Any, tensors: Sequence[Any]) -> Named:
-    """The Keras input of which a user's tensor is a permutation, and the names of its axes."""
-    values = array.detach().cpu().numpy() if isinstance(array, torch.Tensor) else np.asarray(array)
-    for place, other in enumerate(map(np.asarray, tensors)):
-        if sorted(other.shape) != sorted(values.shape):
-            continue
-        for order in ORDERS.get(other.ndim, (tuple(range(other.ndim)),)):
-            turned = other.transpose(order)
-            if turned.shape == values.shape and np.allclose(turned, values, atol=SAME_INPUT):
-                names = axes_of(other)
-                return place, tuple(names[d] for d in order)
-    return None, ("?",) * values.ndim
+def named_axes(arrays: Sequence[Any], tensors: Sequence[Any]) -> list[Named]:
+    """The Keras inputs of which a user's tensors are permutations, and the names of the tensors' axes.
+
+    Args:
+        arrays: the user's tensors, in order.
+        tensors: the Keras inputs. Of those with equal values, one that is not taken yet comes first.
+    """
+    found: list[Named] = []
+    for array in arrays:
+        taken = [place for place, _ in found if place is not None]
+        places = [*(place for place in range(len(tensors)) if place not in taken), *taken]
+        matches = (named for place in places if (named := _named(array, place, np.asarray(tensors[place]))))
+        found.append(next(matches, (None, ("?",) * np.ndim(_values(array)))))
+    return found
+
+
+def _values(array: Any) -> Any:
+    return array.detach().cpu().numpy() if isinstance(array, torch.Tensor) else np.asarray(array)
+
+
+def _named(array: Any, place: int, other: Any) -> Named | None:
+    """The place of a Keras input and the names of a tensor's axes, if the tensor is a permutation of it."""
+    values = _values(array)
+    if sorted(other.shape) != sorted(values.shape):
+        return None
+    for order in ORDERS.get(other.ndim, (tuple(range(other.ndim)),)):
+        turned = other.transpose(order)
+        if turned.shape == values.shape and np.allclose(turned, values, atol=SAME_INPUT):
+            names = axes_of(other)
+            return place, tuple(names[d] for d in order)
+    return None

@@ -59,6 +59,7 @@ class TorchLowering:
             else:
                 values = [self._env[arg] for arg in node.args[0]]
                 self.builder.graph.outputs = [self.data(value) for value in values]
+                self.builder.graph.output_paths = node.meta["paths"]
         self._note_origins()
         return self.builder.graph
 

@@ -95,7 +95,7 @@ def read(model: nn.Module, arrays: Sequence[Any], torch_inputs: Any = None) -> T
 
 def _read_on_inputs(model: nn.Module, arrays: Sequence[Any], inputs: Any) -> TorchReading:
     args, kwargs = split_inputs(inputs)
-    names = [named_axes(leaf, arrays) for leaf in tree_leaves((args, kwargs)) if hasattr(leaf, "shape")]
+    names = named_axes([leaf for leaf in tree_leaves((args, kwargs)) if hasattr(leaf, "shape")], arrays)
 
     def to_model(leaf: Any) -> Any:
         return as_model_input(model, leaf) if hasattr(leaf, "shape") else leaf

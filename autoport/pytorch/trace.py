@@ -19,6 +19,7 @@ from torch.nn.modules.module import register_module_forward_hook, register_modul
 
 from autoport.base.exclusive import exclusive
 from autoport.errors import TraceError
+from autoport.graph.op import OutputPath
 from autoport.internals.pytorch import fake_tensor_log, is_fake, tree_leaves, tree_map
 from autoport.pytorch.recording.recorder import Recorder
 from autoport.pytorch.recording.untouched import FakeMode, attributes_kept, buffers_kept
@@ -152,21 +153,22 @@ def _record_once(
     return _finish(model, recorder, outputs)
 
 
-def output_tensors(outputs: Any) -> list[torch.Tensor]:
-    """The tensors a model returned, in order; looks into lists, dicts and dataclasses."""
+def output_tensors(outputs: Any, path: OutputPath = ()) -> Iterator[tuple[OutputPath, torch.Tensor]]:
+    """The tensors a model returned, in order, each with its path; looks into lists, dicts and dataclasses."""
     if isinstance(outputs, torch.Tensor):
-        return [outputs]
-    if isinstance(outputs, Mapping):
-        return [t for value in outputs.values() for t in output_tensors(value)]
-    if isinstance(outputs, (list, tuple)):
-        return [t for value in outputs for t in output_tensors(value)]
-    if hasattr(outputs, "__dict__"):
-        return [t for value in vars(outputs).values() for t in output_tensors(value)]
-    return []
+        yield path, outputs
+    elif isinstance(outputs, (list, tuple)):
+        for place, value in enumerate(outputs):
+            yield from output_tensors(value, (*path, place))
+    elif isinstance(outputs, Mapping) or hasattr(outputs, "__dict__"):
+        for key, value in (outputs if isinstance(outputs, Mapping) else vars(outputs)).items():
+            yield from output_tensors(value, (*path, str(key)))
 
 
 def _finish(model: nn.Module, recorder: Recorder, outputs: Any) -> fx.GraphModule:
-    recorder.graph.output(tuple(recorder.node_of(t) for t in output_tensors(outputs)))
+    returned = list(output_tensors(outputs))
+    node = recorder.graph.output(tuple(recorder.node_of(tensor) for _, tensor in returned))
+    node.meta["paths"] = [path for path, _ in returned]
     return fx.GraphModule(recorder.attributes, recorder.graph, class_name=type(model).__name__)
 
 

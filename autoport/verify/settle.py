@@ -15,11 +15,11 @@ import torch
 
 from autoport.facts.framework import Framework
 from autoport.facts.reasons import Code, Reason
-from autoport.keras.read import flat_inputs
 from autoport.matching import Matching, extend, tied_groups
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.taps import Tap, find_taps
-from autoport.verify.running.feed import draw, torch_feed
+from autoport.verify.running.draws import first_draw
+from autoport.verify.running.feed import torch_feed
 from autoport.verify.running.lockstep import Lockstep
 from autoport.verify.running.promote import PromotedGraph
 from autoport.verify.running.readings import Readings
@@ -141,7 +141,7 @@ def _sound_taps(taps: list[Tap], failing: set[Tap], regions: Regions) -> set[Tap
 def _lockstep(analysis: Analysis, readings: Readings, inputs: Any, rtol: float, seed: int) -> Lockstep:
     """Both graphs, the PyTorch one with all the weights that the plan makes."""
     tf, recorded = readings
-    arrays = draw(analysis.graphs.tf, tf, recorded, seed) if inputs is None else flat_inputs(inputs)
+    arrays = first_draw(analysis.graphs.tf, tf, recorded, seed, inputs).arrays
     read = analysis.open_store(Framework.TF).read
 
     def wide(path: str) -> Array:

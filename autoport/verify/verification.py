@@ -3,14 +3,38 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
 from typing import Any
 
-from autoport.facts.places import Place
+from autoport.facts.places import Matched, Place
 from autoport.facts.reasons import Reason
 from autoport.facts.values import text
+from autoport.verify.comparing.spelling import Spelling
+from autoport.verify.explaining.constants import RoundedConstant
 
 UNKNOWN = "unknown"
+# Places to list by name where many have one cause.
+MOST_SHOWN = 3
+
+
+class Answer(str, Enum):
+    """What a verification says."""
+
+    SAME = "same"
+    ROUNDED = "same_but_for_rounded_constants"
+    DIFFERENT = "different"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+SENTENCES = {
+    Answer.SAME: "verified",
+    Answer.ROUNDED: "verified but for constants that were rounded when they were made",
+    Answer.DIFFERENT: "not the same function",
+}
 
 
 @dataclass(frozen=True)
@@ -96,11 +120,19 @@ class Divergence(NodeError):
         """Name of the first cause."""
         return self.causes[0].name if self.causes else UNKNOWN
 
+    @property
+    def places(self) -> str:
+        """Both places, in words."""
+        both = f"{self.tf} and {self.torch}"
+        return f"what {both} read" if self.kind == "edge" else both
+
+    @property
+    def why(self) -> str:
+        """The causes, in words."""
+        return "; ".join(str(cause) for cause in self.causes or (Cause(UNKNOWN),))
+
     def __str__(self) -> str:
-        where = {"edge": f"what {self.tf} and {self.torch} read", "output": f"{self.tf} and {self.torch}"}
-        size = "the shapes differ" if math.isinf(self.relative) else f"relative error {self.relative:.2g}"
-        place = where.get(self.kind, f"{self.tf} and {self.torch}")
-        return f"{place}: {size}; " + "; ".join(str(cause) for cause in self.causes or (Cause(UNKNOWN),))
+        return f"{self.places}: {_size(self.relative)}; {self.why}"
 
 
 @dataclass(frozen=True)
@@ -108,26 +140,39 @@ class Verification:
     """The numeric proof of a match, or the disproof.
 
     Attributes:
-        ok: the two models compute the same.
+        answer: what it says.
         rtol: the largest relative difference that counts as rounding where rounding was not measured.
         dtype: the float type of both runs.
         seed: of the random inputs; None if inputs were passed.
         outputs: end to end, one for each output.
         nodes: one for each place that was compared, where PyTorch read what its Keras counterpart read.
         divergences: where they differ, in the order of the computation, with causes.
+        constants: tables that one side rounded when it was made, for which `answer` makes an exception.
+        spelled: places whose values part and meet again, so that only the spelling differs.
         unobservable: tensors that differ, but provably change no output.
+        layouts: outputs that hold the same in another layout, as a caller sees.
+        draws: what both models were fed, one text for each end-to-end run.
         notes: limits of this proof.
     """
 
-    ok: bool
+    answer: Answer
     rtol: float
     dtype: str
     seed: int | None
     outputs: tuple[NodeError, ...]
     nodes: tuple[NodeError, ...]
     divergences: tuple[Divergence, ...] = ()
+    constants: tuple[RoundedConstant, ...] = ()
+    spelled: tuple[Spelling, ...] = ()
     unobservable: tuple[Reason, ...] = ()
+    layouts: tuple[Reason, ...] = ()
+    draws: tuple[str, ...] = ()
     notes: tuple[Reason, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the two models compute the same, but for constants that were rounded when they were made."""
+        return self.answer is not Answer.DIFFERENT
 
     @property
     def absolute(self) -> float:
@@ -141,20 +186,47 @@ class Verification:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as JSON takes it: an infinite error is null."""
-        return {**_plain(self), "absolute": _plain(self.absolute), "relative": _plain(self.relative)}
+        summary = {"ok": self.ok, "absolute": self.absolute, "relative": self.relative}
+        return {**_plain(self), **{name: _plain(value) for name, value in summary.items()}}
 
     def __str__(self) -> str:
-        state = "verified" if self.ok else "not the same function"
-        error = "the shapes differ" if math.isinf(self.relative) else f"relative error {self.relative:.2g}"
-        lines = [f"{state}: {error} end to end in {self.dtype}, {len(self.nodes)} places compared"]
-        lines += [f"divergence at {divergence}" for divergence in self.divergences]
-        lines += [f"not observable: {text}" for text in self.unobservable]
-        lines += [f"note: {text}" for text in self.notes]
+        places = f"end to end in {self.dtype}, {len(self.nodes)} places compared"
+        lines = [f"{SENTENCES[self.answer]}: {_size(self.relative)} {places}"]
+        lines += [f"divergence at {text}" for text in _grouped(self.divergences)]
+        lines += [f"constant: {constant}" for constant in self.constants]
+        lines += [f"not observable: {reason}" for reason in self.unobservable]
+        if self.spelled:
+            lines.append(f"spelled differently, and equal again behind: {_listed([str(s.at) for s in self.spelled])}")
+        lines += [f"layout: {reason}" for reason in self.layouts]
+        lines += [f"note: {reason}" for reason in self.notes]
         return "\n".join(lines)
 
 
+def _size(relative: float) -> str:
+    return "the shapes differ" if math.isinf(relative) else f"relative error {relative:.2g}"
+
+
+def _grouped(divergences: Sequence[Divergence]) -> Iterator[str]:
+    """Divergences in words, those of one cause together."""
+    groups: dict[str, list[Divergence]] = {}
+    for divergence in divergences:
+        groups.setdefault(divergence.why, []).append(divergence)
+    for why, group in groups.items():
+        if len(group) <= MOST_SHOWN:
+            yield from map(str, group)
+        else:
+            largest = _size(max(divergence.relative for divergence in group))
+            yield f"{_listed([divergence.places for divergence in group])}: {largest} at most; {why}"
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """The first of many texts, and how many there are."""
+    rest = len(texts) - MOST_SHOWN
+    return ", ".join(texts[:MOST_SHOWN]) + (f" and {rest} more places" if rest > 0 else "")
+
+
 def _plain(value: Any) -> Any:
-    if isinstance(value, (Place, Reason)):
+    if isinstance(value, (Place, Matched, Reason, Answer)):
         return str(value)
     if isinstance(value, Cause):
         return value.to_dict()

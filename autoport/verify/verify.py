@@ -4,184 +4,199 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tensorflow import as_dtype
-
 from autoport.base.progress import stage
-from autoport.facts.framework import Framework
-from autoport.facts.places import Matched, Place
+from autoport.comparison.outputs import exchanged
+from autoport.facts.framework import Both, Framework
+from autoport.facts.places import Matched, Place, Port
 from autoport.facts.reasons import Code, Reason, Several
-from autoport.keras.read import flat_inputs
-from autoport.verify.comparing.regions import Regions
-from autoport.verify.comparing.taps import Tap, find_taps, output_taps
+from autoport.verify.comparing.outputs import Returned
+from autoport.verify.comparing.taps import Tap
 from autoport.verify.explaining.causes import Causes
-from autoport.verify.explaining.unobservable import cannot_show
-from autoport.verify.explaining.weights import WeightComparison, WrongTensor, compare_weights
-from autoport.verify.running.feed import draw, torch_feed
-from autoport.verify.running.lockstep import Lockstep, TapGap
-from autoport.verify.running.promote import PromotedGraph
+from autoport.verify.explaining.constants import RoundedConstant, needed_constants
+from autoport.verify.explaining.unseen import find_unseen
+from autoport.verify.running.draws import Draw, first_draw, more_draws
+from autoport.verify.running.lockstep import TapGap
 from autoport.verify.running.readings import Readings
 from autoport.verify.running.replay import computing_in
 from autoport.verify.running.rounding import MULTIPLE
-from autoport.verify.verification import UNKNOWN, Cause, Divergence, NodeError, Verification
+from autoport.verify.trial import Seen, Trial
+from autoport.verify.verification import MOST_SHOWN, UNKNOWN, Answer, Cause, Divergence, NodeError, Verification
 
 if TYPE_CHECKING:
     from autoport.analysis import Analysis
 
 UNLOCATED = (Cause(UNKNOWN, reasons=(Reason(Code.NOT_LOCATED),)),)
-# Places to list by name.
-MOST_SHOWN = 3
 
 
-def verify(analysis: Analysis, readings: Readings, inputs: Any, dtype: str, rtol: float, seed: int) -> Verification:
+def verify(
+    analysis: Analysis, readings: Readings, inputs: Any, to: Framework, dtype: str, rtol: float, seed: int
+) -> Verification:
     """See `Match.verify`."""
     with computing_in(dtype):
-        return _Run(analysis, readings, inputs, dtype, rtol, seed).verification()
+        return _Verifier(analysis, readings, inputs, to, dtype, rtol, seed).verification()
 
 
-@dataclass
-class _Passes:
-    """How far values are apart: teacher-forced, end to end, and at the taps where the functions differ."""
-
-    forced: dict[Tap, TapGap]
-    outputs: dict[Tap, TapGap]
-    diverging: dict[Tap, TapGap]
-
-
-class _Run:
-    def __init__(self, analysis: Analysis, readings: Readings, inputs: Any, dtype: str, rtol: float, seed: int) -> None:
-        tf, torch_reading = readings
-        arrays = draw(analysis.graphs.tf, tf, torch_reading, seed) if inputs is None else flat_inputs(inputs)
-        self.analysis, self.dtype, self.rtol = analysis, dtype, rtol
-        self.seed = seed if inputs is None else None
-        self.taps = find_taps(analysis.matching, analysis.shifted(Framework.TORCH))
-        self.outputs = output_taps(analysis.matching)
-        self.weights: WeightComparison = compare_weights(analysis)
-        self.regions = Regions(analysis.matching, self.taps)
-        feed = torch_feed(torch_reading, arrays)
-        promoted = PromotedGraph(tf.trace.graph, tf.trace.inputs, as_dtype(dtype))
-        self.lockstep = Lockstep(promoted, arrays, torch_reading.recorded, feed, self.weights.exact, rtol)
+class _Verifier:
+    def __init__(
+        self, analysis: Analysis, readings: Readings, inputs: Any, to: Framework, dtype: str, rtol: float, seed: int
+    ) -> None:
+        self._analysis, self._readings, self._to = analysis, readings, to
+        self._dtype, self._rtol, self._seed, self._given = dtype, rtol, seed, inputs is not None
+        self._draw = first_draw(analysis.graphs.tf, *readings, seed, inputs)
 
     def verification(self) -> Verification:
-        with stage("verifying", len(self.taps)) as self.lockstep.tick:
-            passes = self._run_passes()
-        causes = Causes(self.analysis, self.weights, self.regions, self.lockstep, self.taps).find(passes.diverging)
-        unseen, unobservable = self._tensors_that_show_nowhere(passes)
-        silent = set(filter(self._cannot_show, passes.diverging)) if _all_agree(passes.outputs) else set()
-        reasons = (self._why_harmless(wrong) for tap in silent for wrong, _ in self._wrong_tensors(tap))
-        unobservable += [reason for reason in reasons if reason is not None]
+        trial = Trial(self._analysis, self._readings, self._draw, self._dtype, self._rtol)
+        with stage("verifying", len(trial.taps)) as trial.lockstep.tick:
+            seen, constants = self._seen(trial)
+        draws = [self._draw]
+        for draw in self._further_draws(seen):
+            draws.append(draw)
+            again = trial.on(draw)
+            if not all(each.agrees for each in again):
+                trial, seen = self._explained(trial, draw, again)
+                break
+        return self._result(trial, seen, constants, draws)
+
+    def _seen(self, trial: Trial) -> tuple[Seen, tuple[RoundedConstant, ...]]:
+        """What runs show; where they differ, PyTorch is given the constants of the Keras model if that closes the gap."""
+        seen = trial.look()
+        if not seen.differs:
+            return seen, ()
+        constants = needed_constants(trial)
+        if not constants.nodes:
+            return seen, ()
+        trial.lockstep.results = constants.nodes
+        return trial.look(), constants.constants
+
+    def _further_draws(self, seen: Seen) -> Sequence[Draw]:
+        """Other inputs: none where a difference is known, more where places part and meet again."""
+        if self._given or seen.differs:
+            return ()
+        thorough = bool(seen.spelled or self._analysis.differences)
+        return more_draws(self._analysis.graphs.tf, *self._readings, self._seed, thorough=thorough)
+
+    def _explained(self, trial: Trial, draw: Draw, returned: list[Returned]) -> tuple[Trial, Seen]:
+        """What runs show on inputs on which the outputs differ."""
+        other = Trial(self._analysis, self._readings, draw, self._dtype, self._rtol)
+        other.lockstep.results = trial.lockstep.results
+        seen = other.look()
+        return other, replace(seen, returned=returned)
+
+    def _result(
+        self, trial: Trial, seen: Seen, constants: tuple[RoundedConstant, ...], draws: Sequence[Draw]
+    ) -> Verification:
+        causes = Causes(self._analysis, trial.weights, trial.regions, trial.lockstep, trial.taps).find(seen.diverging)
+        unseen = find_unseen(self._analysis, trial, seen)
         divergences = [
-            _divergence(tap, passes.diverging[tap], causes[tap])
-            for tap in self._in_order_of_computation(passes.diverging)
-            if tap not in silent
-        ] + unseen
-        if not divergences:
-            divergences = [_divergence(tap, gap, UNLOCATED) for tap, gap in passes.outputs.items() if not gap.agrees]
+            _divergence(tap, seen.diverging[tap], causes[tap])
+            for tap in self._in_order(seen.diverging)
+            if not (seen.outputs_agree and trial.is_harmless(tap))
+        ]
+        divergences += unseen.divergences
+        divergences += self._of_outputs(seen, located=bool(divergences))
+        proved = seen.returned and not divergences
         return Verification(
-            ok=not divergences and bool(passes.outputs),
-            rtol=self.rtol,
-            dtype=self.dtype,
-            seed=self.seed,
-            outputs=tuple(_error(tap, gap) for tap, gap in passes.outputs.items()),
-            nodes=tuple(_error(tap, passes.forced[tap]) for tap in self._in_order_of_computation(passes.forced)),
+            answer=(Answer.ROUNDED if constants else Answer.SAME) if proved else Answer.DIFFERENT,
+            rtol=self._rtol,
+            dtype=self._dtype,
+            seed=None if self._given else self._seed,
+            outputs=tuple(map(_output, seen.returned)),
+            nodes=tuple(_error(tap, seen.forced[tap]) for tap in self._in_order(seen.forced)),
             divergences=tuple(divergences),
-            unobservable=tuple(dict.fromkeys(unobservable)),
-            notes=tuple(self._notes(passes)),
+            constants=constants,
+            spelled=tuple(seen.spelled[tap] for tap in self._in_order(seen.spelled)),
+            unobservable=tuple(dict.fromkeys(unseen.unobservable)),
+            layouts=tuple(filter(None, map(_layout, seen.returned))),
+            draws=tuple(str(draw.kind) for draw in draws),
+            notes=tuple(self._notes(trial, seen)),
         )
 
-    def _run_passes(self) -> _Passes:
-        keep = [tap.tf for tap in self.outputs]
-        forced, kept = self.lockstep.teacher_forced(self.taps, keep=keep)
-        outputs = self.lockstep.end_to_end({tap: kept[tap.tf] for tap in self.outputs})
-        failing = {tap: gap for tap, gap in forced.items() if not gap.agrees}
-        diverging = self._diverging_taps(failing) if failing else {}
-        if not _all_agree(outputs) and all(map(self._cannot_show, diverging)):
-            outputs = self.lockstep.accumulate_rounding(outputs)
-        return _Passes(forced, outputs, diverging)
+    def _of_outputs(self, seen: Seen, *, located: bool) -> Iterator[Divergence]:
+        """What a caller does not get: outputs that are missing, exchanged, invalid; or different for no known reason."""
+        left, right = self._analysis.graphs
+        for returned in seen.returned:
+            if returned.partner is None and self._to is Framework.TORCH:
+                yield _output_divergence(returned, Cause("outputs", reasons=(Reason(Code.OUTPUT_MISSING),)))
+            elif any(returned.invalid) and not located:
+                tf, torch = returned.invalid
+                yield _output_divergence(returned, Cause("NaN", reasons=(Reason.of(Code.INVALID, tf=tf, torch=torch),)))
+            elif not returned.agrees and returned.partner is not None and not located:
+                yield _output_divergence(returned, *UNLOCATED)
+        pairs = [(r.number, r.partner) for r in seen.returned if r.partner is not None]
+        if self._to is Framework.TF:
+            for number in sorted(set(range(len(right.outputs))) - {partner for _, partner in pairs}):
+                yield _output_divergence(Returned(number, None), Cause("outputs", reasons=(Reason(Code.OUTPUT_MISSING),)))
+        for first, second in exchanged(pairs, left, right):
+            at = Place(port=Port("output", first)), Place(port=Port("output", second))
+            reason = Reason(Code.OUTPUTS_EXCHANGED)
+            yield Divergence(*at, "output", 0.0, 0.0, 0.0, (Cause("outputs", reasons=(reason,), confirmed=True),))
 
-    def _diverging_taps(self, failing: Mapping[Tap, TapGap]) -> dict[Tap, TapGap]:
-        """Failing taps at which the functions differ, and not only their spelling.
-
-        A scale may stand before a product on one side and behind it on the other. So PyTorch runs once more with its
-        own values at the failing taps. Where everything behind such a tap agrees then, nothing is wrong. Nor is it
-        where the tap itself agrees then: only the values that had replaced its inputs meant something else.
-        """
-        unforced, _ = self.lockstep.teacher_forced(self.taps, kept=failing.keys())
-
-        def agrees(tap: Tap) -> bool:
-            return tap in unforced and unforced[tap].agrees
-
-        def only_spelling(tap: Tap) -> bool:
-            children = self.regions.children(tap)
-            return bool(children) and all(map(agrees, children)) and not self._wrong_tensors(tap)
-
-        return {tap: gap for tap, gap in failing.items() if not agrees(tap) and not only_spelling(tap)}
-
-    def _wrong_tensors(self, tap: Tap) -> list[tuple[WrongTensor, str]]:
-        """Wrong tensors in the region of a tap, with the role of each wrong weight."""
-        partner = self.analysis.matching.partner
-        names = {partner.get(node) for node in self.regions.of(tap).nodes}
-        return [(w, role) for w in self.weights.wrong.values() for name, role in w.places if name in names]
-
-    def _cannot_show(self, tap: Tap) -> bool:
-        """Whether a region has wrong weights, and all of them provably cannot show."""
-        wrong = self._wrong_tensors(tap)
-        return bool(wrong) and None not in [self._why_harmless(tensor) for tensor, _ in wrong]
-
-    def _why_harmless(self, wrong: WrongTensor) -> Reason | None:
-        """Why a wrong tensor cannot show; None if it can."""
-        codes = [cannot_show(self.analysis.graphs.torch, name, role) for name, role in wrong.places]
-        certain = [code for code in codes if code is not None]
-        if not certain or len(certain) < len(codes):
-            return None
-        return Reason.of(Code.CANNOT_SHOW, wrong=wrong.reason, reason=Reason(certain[0]))
-
-    def _tensors_that_show_nowhere(self, passes: _Passes) -> tuple[list[Divergence], list[Reason]]:
-        """Wrong tensors that no divergence shows: rows of a table that were not looked up, say."""
-        visible = {wrong.path for tap in passes.diverging for wrong, _ in self._wrong_tensors(tap)}
-        divergences: list[Divergence] = []
-        unobservable: list[Reason] = []
-        places = {pair.torch.name: (pair.tf.place, pair.torch.place) for pair in self.analysis.pairs}
-        for path, wrong in self.weights.wrong.items():
-            if path in visible:
-                continue
-            reason = self._why_harmless(wrong)
-            if reason is not None:
-                unobservable.append(reason)
-                continue
-            name = min((name for name, _ in wrong.places), default="")
-            cause = Cause("weights", reasons=(wrong.reason, Reason(Code.UNSEEN)))
-            at = places.get(name, (Place(path), Place(path)))
-            divergences.append(Divergence(*at, "node", wrong.difference, 0.0, self.rtol, (cause,)))
-        return divergences, unobservable
-
-    def _in_order_of_computation(self, taps: Mapping[Tap, Any]) -> list[Tap]:
-        order = {node: place for place, node in enumerate(self.analysis.matching.left.nodes)}
+    def _in_order(self, taps: Mapping[Tap, Any]) -> list[Tap]:
+        """Taps in the order of the Keras computation."""
+        order = {node: place for place, node in enumerate(self._analysis.matching.left.nodes)}
         rank = {"edge": 0, "node": 1, "output": 2}
         return sorted(taps, key=lambda tap: (order.get(tap.node, math.inf), rank[tap.kind]))
 
-    def _notes(self, passes: _Passes) -> Iterator[Reason]:
-        promoted = self.lockstep.tf
+    def _notes(self, trial: Trial, seen: Seen) -> Iterator[Reason]:
+        for place in trial.prepared:
+            yield Reason.of(Code.GIVEN_APART, place=place.tf, reader=place.torch)
+        yield from self._notes_on_outputs(seen)
+        promoted = trial.lockstep.tf
         if promoted.in_float32:
             yield Reason.of(Code.IN_FLOAT32, operations=Several(sorted(promoted.in_float32)))
-        if promoted.tables and self.dtype == "float64":
+        if promoted.tables and self._dtype == "float64":
             yield Reason.of(Code.ROUNDED_CONSTANTS, constants=Several(sorted(promoted.tables)))
-        calibrated = {tap: gap for tap, gap in passes.forced.items() if gap.tolerance > self.rtol}
-        if calibrated:
-            needing = [
-                tap
-                for tap in self._in_order_of_computation(calibrated)
-                if calibrated[tap].agrees and calibrated[tap].relative > self.rtol
-            ]
-            yield from _rounding_notes(calibrated, needing)
-        trained = [difference for difference in self.analysis.differences if difference.training_only]
+        yield from self._rounding_notes(seen)
+        trained = [difference for difference in self._analysis.differences if difference.training_only]
         if trained:
             yield Reason.of(Code.TRAINING_DIFFERS, number=len(trained), first=trained[0])
-        unmatched = len(self.analysis.matching.left.output_position) - len(passes.outputs)
-        if unmatched > 0:
-            yield Reason.of(Code.OUTPUTS_UNCOMPARED, number=unmatched)
+
+    def _notes_on_outputs(self, seen: Seen) -> Iterator[Reason]:
+        """Outputs that only the target returns, or that the source lacks."""
+        partners = {returned.partner for returned in seen.returned}
+        more = Both(
+            sum(returned.partner is None for returned in seen.returned),
+            len(set(range(len(self._analysis.graphs.torch.outputs))) - partners),
+        )
+        if more[self._to]:
+            yield Reason.of(Code.MORE_OUTPUTS, number=more[self._to], model=Place(model=self._to))
+
+    def _rounding_notes(self, seen: Seen) -> Iterator[Reason]:
+        """Notes about places at which the Keras value itself is exact up to rounding only."""
+        calibrated = {tap: gap for tap, gap in seen.forced.items() if gap.tolerance > self._rtol}
+        if not calibrated:
+            return
+        largest = max(gap.tolerance for gap in calibrated.values())
+        yield Reason.of(Code.ROUNDING_ALLOWED, number=len(calibrated), multiple=MULTIPLE, largest=largest)
+        needing = [t for t in self._in_order(calibrated) if self._rtol < calibrated[t].relative and calibrated[t].agrees]
+        if needing:
+            first = Several(Matched(*tap.places) for tap in needing[:MOST_SHOWN])
+            yield Reason.of(Code.ROUNDING_NEEDED, number=len(needing), first=first)
+
+
+def _ports(returned: Returned) -> tuple[Place, Place]:
+    numbers = returned.number, returned.number if returned.partner is None else returned.partner
+    first, second = (Place(port=Port("output", number)) for number in numbers)
+    return first, second
+
+
+def _layout(returned: Returned) -> Reason | None:
+    if returned.layout is None or not returned.agrees:
+        return None
+    return Reason.of(Code.OUTPUT_LAYOUT, output=Matched(*_ports(returned)), reason=returned.layout)
+
+
+def _output(returned: Returned) -> NodeError:
+    gap = returned.gap
+    return NodeError(*_ports(returned), "output", gap.absolute, gap.relative, returned.tolerance)
+
+
+def _output_divergence(returned: Returned, *causes: Cause) -> Divergence:
+    gap = returned.gap
+    return Divergence(*_ports(returned), "output", gap.absolute, gap.relative, returned.tolerance, causes)
 
 
 def _error(tap: Tap, gap: TapGap) -> NodeError:
@@ -190,16 +205,3 @@ def _error(tap: Tap, gap: TapGap) -> NodeError:
 
 def _divergence(tap: Tap, gap: TapGap, causes: tuple[Cause, ...]) -> Divergence:
     return Divergence(*tap.places, tap.kind, gap.absolute, gap.relative, gap.tolerance, causes)
-
-
-def _all_agree(gaps: Mapping[Tap, TapGap]) -> bool:
-    return all(gap.agrees for gap in gaps.values())
-
-
-def _rounding_notes(calibrated: Mapping[Tap, TapGap], needing: Sequence[Tap]) -> Iterator[Reason]:
-    """Notes about places at which the Keras value itself is exact up to rounding only."""
-    largest = max(gap.tolerance for gap in calibrated.values())
-    yield Reason.of(Code.ROUNDING_ALLOWED, number=len(calibrated), multiple=MULTIPLE, largest=largest)
-    if needing:
-        first = Several(Matched(*tap.places) for tap in needing[:MOST_SHOWN])
-        yield Reason.of(Code.ROUNDING_NEEDED, number=len(needing), first=first)

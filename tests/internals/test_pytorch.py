@@ -35,6 +35,14 @@ def is_fake() -> None:
     assert not internals.is_fake(torch.empty(2, device="meta"))
 
 
+def known_value() -> None:
+    with internals.fake_tensor_mode()():
+        computed, made = torch.sqrt(torch.tensor(9.0) * 4), torch.empty(())
+    assert internals.known_value(computed).item() == 6
+    assert not internals.is_fake(internals.known_value(computed))
+    assert internals.known_value(made) is made
+
+
 def fake_tensor_log() -> None:
     """A failing operation is logged there."""
     records: list[str] = []
@@ -101,6 +109,7 @@ CHECKS: dict[str, Check] = {
     for check in (
         fake_tensor_mode,
         is_fake,
+        known_value,
         fake_tensor_log,
         tree_map,
         tree_leaves,

@@ -133,6 +133,7 @@ def test_json_is_versioned_and_says_it_all() -> None:
     assert document["differences"] == norm["differences"]
     assert norm["differences"][0] == {
         "name": "epsilon",
+        "status": "differs",
         "tf": {
             "place": "bn (BatchNormalization)",
             "value": "0.001",

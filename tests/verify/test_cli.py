@@ -45,3 +45,14 @@ def test_reconciling_prints_what_it_set_and_a_patch() -> None:
     assert "set: norm.eps = 0.001 (was 1e-05)" in result.stdout
     assert "model.get_submodule('norm').eps = 0.001" in result.stdout
     assert "verified: " in result.stdout
+
+
+def test_logits_are_made_probabilities_on_demand(folder: Path) -> None:
+    (folder / "pair.py").write_text(PAIR.replace('name="head"', 'name="head", activation="softmax"'))
+    result = run("verify", SOURCE, TARGET, "--reconcile")
+    assert result.exit_code == 1
+    assert "equal up to the softmax" in result.stdout
+    result = run("verify", SOURCE, TARGET, "--reconcile", "--logits")
+    assert result.exit_code == 0, result.stdout
+    assert "softmax(x, dim=1) behind it" in result.stdout
+    assert run("verify", SOURCE, TARGET, "--logits").exit_code == 2

@@ -34,6 +34,7 @@ class Attribute:
         tells_apart: whether it tells operations of equal structure apart.
         plain: the number at which an operation may as well not have it.
         by_dim: the attribute that holds the same with names of axes in place of dimensions.
+        on_some_inputs: whether it acts on some inputs only, so that a run on others tells nothing of it.
         argument: what a torch function calls it.
         member: what a torch module calls it.
     """
@@ -45,6 +46,7 @@ class Attribute:
     tells_apart: bool = False
     plain: float | None = None
     by_dim: str | None = None
+    on_some_inputs: bool = False
     argument: str | None = None
     member: str | None = None
 

@@ -17,6 +17,10 @@ def _pointwise(names: str, family: str, attributes: str = "", *own: Attribute, *
     declare(names, family, attribute_list(attributes, *own), **traits)
 
 
+def _bound(name: str) -> Attribute:
+    return Attribute(name, on_some_inputs=True)
+
+
 def _activations(names: str, attributes: str = "", *own: Attribute, **traits: Any) -> None:
     _pointwise(names, "activations", attributes, *own, is_activation=True, **traits)
 
@@ -38,9 +42,9 @@ _activations("gelu", "approximate")
 _activations("leaky_relu", "negative_slope")
 _activations("softplus", "beta threshold")
 _activations("clamp", "low high")
-_activations("hard_shrink soft_shrink", "", Attribute("threshold"))
-_activations("threshold", "value", Attribute("threshold"))
-_activations("relu_general", "negative_slope", Attribute("limit"), Attribute("threshold"))
+_activations("hard_shrink soft_shrink", "", _bound("threshold"))
+_activations("threshold", "value", _bound("threshold"))
+_activations("relu_general", "negative_slope", _bound("limit"), _bound("threshold"))
 
 _functions("abs square", is_non_negative=True)
 _functions("log", on_numbers=np.log)
@@ -67,5 +71,5 @@ _arithmetic("eq ne gt ge lt le and or xor isclose")
 _pointwise("where masked_fill", "choices", arity=(1, 3))
 _arithmetic("div_no_nan complex")
 _pointwise("round", "functions of one tensor", "", Attribute("decimals"))
-_pointwise("nan_to_num", "functions of one tensor", "", Attribute("nan"), Attribute("posinf"), Attribute("neginf"))
+_pointwise("nan_to_num", "functions of one tensor", "", _bound("nan"), _bound("posinf"), _bound("neginf"))
 _pointwise("bitcast", "functions of one tensor", "", Attribute("type"))

@@ -21,10 +21,11 @@ def max_pool(call: Call) -> Any:
     "input kernel_size stride padding ceil_mode count_include_pad divisor_override",
 )
 def avg_pool(call: Call) -> Any:
-    """Average pooling."""
+    """Average pooling; the positions that `ceil_mode` adds at the end are never counted."""
     divisor = call.get("divisor_override")
     extra = {} if divisor is None else {"divisor_override": divisor}
-    return _pool(call, "avg_pool", count_include_pad=call.get("count_include_pad", True), **extra)
+    padded = any(spatial(call.get("padding", 0), int(call.name[-2])))
+    return _pool(call, "avg_pool", count_include_pad=padded and call.get("count_include_pad", True), **extra)
 
 
 def _pool(call: Call, kind: str, **attrs: Any) -> Any:

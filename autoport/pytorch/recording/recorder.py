@@ -12,7 +12,7 @@ from torch import fx
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakIdKeyDictionary
 
-from autoport.internals.pytorch import in_transform, is_fake, memory_of, tree_leaves, tree_map
+from autoport.internals.pytorch import in_transform, is_fake, known_value, memory_of, tree_leaves, tree_map
 from autoport.pytorch.recording.where import caller
 
 
@@ -131,7 +131,7 @@ class Recorder(TorchFunctionMode):
         path = self._stored.get(id(value))
         plain = path is not None and re.fullmatch(r"[\w.]+", path)
         target = path if path is not None and plain else f"_tensor{len(self.attributes)}"
-        self.attributes[target] = value
+        self.attributes[target] = value if path is not None else known_value(value)
         node = self.graph.create_node("get_attr", target, (), {})
         node.meta.update(tensor_meta=_describe(value), path=path)
         return node

@@ -8,18 +8,24 @@ from types import FrameType
 
 import torch
 
-# Frames of PyTorch and of autoport are not the model's.
-INNER = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]))
-
 Where = tuple[str, int]
+TORCH, AUTOPORT = (str(Path(root)) for root in (Path(torch.__file__).parent, Path(__file__).parents[2]))
+# What runs the model; frames above it are not the model's.
+RUNNER = str(Path(__file__).parents[1] / "trace.py")
 
 
 def caller() -> Where:
-    """File and line of the call that is being recorded, in the model's source."""
+    """File and line of the call that is being recorded: in the model's source, or in a module of PyTorch's own."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(INNER):
+    found = ("", 0)
+    while frame is not None and frame.f_code.co_filename != RUNNER:
+        file = frame.f_code.co_filename
+        if not file.startswith((TORCH, AUTOPORT)):
+            return file, frame.f_lineno
+        if frame.f_code.co_name == "forward" and found == ("", 0):
+            found = file, frame.f_lineno
         frame = frame.f_back
-    return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("", 0)
+    return found
 
 
 def describe(where: Where) -> str:

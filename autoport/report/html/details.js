@@ -65,12 +65,18 @@ function section(title, ...children) {
 
 function rowDetails(row) {
   const parts = [];
-  if (row.differences.length) parts.push(section("What differs", differenceTable(row.differences)));
+  const [spelled, differing] = [row.differences.filter(isSpelling), row.differences.filter((d) => !isSpelling(d))];
+  if (differing.length) parts.push(section("What differs", differenceTable(differing)));
+  if (spelled.length) parts.push(section("Spelled differently, proved equal", differenceTable(spelled)));
   if (row.causes.length) parts.push(section("Cause", causeList(row.causes)));
   if (row.advice.length) parts.push(section("How to mend it", textList(row.advice)));
   if (row.tensors.length) parts.push(section("Weights", ...row.tensors.map(tensorPart)));
   if (row.reason) parts.push(section("Reason", element("p", "", row.reason)));
   return parts;
+}
+
+function isSpelling({ status }) {
+  return status === "spelling";
 }
 
 function differenceTable(differences) {
@@ -130,12 +136,14 @@ function findings() {
 
 function headlines(row) {
   if (["-", "+", "?"].includes(row.status)) return [{ symbol: row.status, text: `${statusOf(row.status).text}: ${row.reason}` }];
-  const shown = row.differences.filter((difference) => !difference.training_only);
+  const shown = row.differences.filter(({ status }) => status === "differs");
   const told = shown.map(({ name, tf, torch }) => ({ symbol: "!", text: `${name}: ${tf.value} | ${torch.value}` }));
   const named = new Set(shown.map(({ name }) => name));
   const causes = row.causes.filter(({ name }) => !named.has(name));
   told.push(...causes.map(({ name, tf, torch }) => ({ symbol: "!", text: tf || torch ? `${name}: ${tf} | ${torch}` : name })));
   if (row.status === "!" && !told.length) told.push({ symbol: "!", text: "the two compute different things" });
+  const spelled = row.differences.filter(isSpelling);
+  told.push(...spelled.map(({ name, tf, torch }) => ({ symbol: "=", text: `spelled differently, proved equal: ${name}: ${tf.value} | ${torch.value}` })));
   const moved = row.tensors.filter((tensor) => tensor.status === "~");
   return told.concat(moved.map((tensor) => ({ symbol: "~", text: transform(tensor) })));
 }

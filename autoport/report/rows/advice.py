@@ -24,8 +24,9 @@ ADVICE: Mapping[str, str] = {
     "training": "put both models in evaluation mode",
     "reset_after": "build the Keras GRU with reset_after=True; PyTorch has no other kind",
     "recurrent_activation": "build the Keras layer with recurrent_activation='sigmoid'; PyTorch has no other",
-    "activation": "use {value} in PyTorch where it has {torch_value}",
-    "softmax": "one model returns probabilities, the other logits: add or drop the softmax, or compare the same",
+    "activation": "use {value} in PyTorch where it has {torch_value}; match.reconcile() does it where both have one",
+    "softmax": "one model returns probabilities, the other logits: add or drop the softmax (at the outputs "
+    "match.reconcile(logits=True) does it), or compare the same",
     "dropout": "one model drops out where the other does not; put both in evaluation mode",
     "operation": "compute {value} in PyTorch where it has {torch_value}",
     "operand order": "give {torch} its operands in the order of the Keras model",

@@ -8,13 +8,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autoport.comparison.differences import Difference
+from autoport.comparison.outputs import more_outputs
 from autoport.facts.framework import Both, Framework
 from autoport.facts.places import Place
 from autoport.facts.reasons import Code, Reason
 from autoport.report.rows.blocks import group_nodes
 from autoport.report.rows.drawing import Drawing, DrawnModel, Node, edges_of, nodes_of, pairs_of
 from autoport.report.rows.order import Key, RowOrder
-from autoport.report.rows.rows import Count, Report, Row, label, worst
+from autoport.report.rows.rows import Count, Report, Row, label, split, worst
 from autoport.report.rows.tensors import Status, TensorRow, Tensors, tensor_rows
 from autoport.report.rows.unmatched import SidedPath, lost_rows, lost_tensors, unmatched_rows
 from autoport.verify.verification import Divergence, NodeError, Verification
@@ -60,13 +61,14 @@ def build_report(analysis: Analysis, verification: Verification | None = None) -
     placed += lost_rows(analysis, lost, order)
     placed += _difference_rows(analysis, {row.at for _, row in placed}, order)
     placed.sort(key=lambda entry: entry[0])
-    rows = _add_errors([row for _, row in placed], verification)
+    rows = _add_errors([_with_proof(row, verification) for _, row in placed], verification)
+    differences, spellings = split(analysis.differences, verification)
     unsettled = Counter(side for side, _ in lost)
     totals = analysis.graphs.map(lambda graph: len(graph.read_tensors()))
     counts = Both.of(lambda side: Count(totals[side] - unsettled[side], totals[side]))
     return Report(
         tuple(rows),
-        tuple(analysis.differences),
+        differences,
         transfer.complete,
         counts.tf,
         counts.torch,
@@ -74,7 +76,16 @@ def build_report(analysis: Analysis, verification: Verification | None = None) -
         analysis.names.torch,
         _draw(analysis, partner, rows),
         verification,
+        spellings,
+        more_outputs(analysis.matching),
     )
+
+
+def _with_proof(row: Row, verification: Verification | None) -> Row:
+    """A row with the differences that verification proved to be of spelling apart."""
+    differences, spellings = split(row.differences, verification)
+    status = row.status if row.one_sided or not spellings else _pair_status(row.tensors, differences)
+    return replace(row, differences=differences, spellings=spellings, status=status)
 
 
 def _pair_rows(

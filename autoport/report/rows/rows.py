@@ -7,6 +7,7 @@ there, as in a diff.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from autoport.comparison.differences import Difference
@@ -33,6 +34,7 @@ class Row(TwoSided[str]):
         tensors: its stored tensors.
         reasons: why the two are a pair, or why there is none.
         differences: hyper-parameters that disagree, training-only ones included.
+        spellings: those among them that verification proved to change nothing.
         unread: True for a tensor that no forward pass reads: inference does not depend on it.
         at: the places of its operations, if it has one on both sides.
         tf_nodes: names of its operations in the Keras graph.
@@ -49,6 +51,7 @@ class Row(TwoSided[str]):
     tensors: tuple[TensorRow, ...] = ()
     reasons: tuple[Reason, ...] = ()
     differences: tuple[Difference, ...] = ()
+    spellings: tuple[Difference, ...] = ()
     unread: bool = False
     at: tuple[Place, Place] | None = None
     tf_nodes: tuple[str, ...] = ()
@@ -99,6 +102,8 @@ class Report:
         torch_name: class of the PyTorch model.
         drawing: both graphs as one, with blocks.
         verification: the numeric proof, if there is one.
+        spellings: what is spelled differently, and was proved to be equal by a verification.
+        more_outputs: how many outputs the PyTorch model returns besides those of the Keras model.
     """
 
     rows: tuple[Row, ...]
@@ -110,6 +115,8 @@ class Report:
     torch_name: str = ""
     drawing: Drawing = field(default=Drawing(), repr=False)
     verification: Verification | None = field(default=None, repr=False)
+    spellings: tuple[Difference, ...] = ()
+    more_outputs: int = 0
 
     @property
     def listed(self) -> tuple[Row, ...]:
@@ -132,6 +139,17 @@ class Report:
 def label(place: Place) -> tuple[str, str]:
     """Path and kind of a place as a row shows them; of an edge, those of its consumer."""
     return (place.path, place.kind) if place.path else (str(place.consumer), "")
+
+
+def split(
+    differences: Iterable[Difference], verification: Verification | None
+) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
+    """Differences, and those that a verification proved to be of spelling only; without one nothing is proved."""
+    proved = verification is not None and verification.ok
+    sides: tuple[list[Difference], list[Difference]] = ([], [])
+    for difference in differences:
+        sides[proved and difference.provable and not difference.training_only].append(difference)
+    return tuple(sides[0]), tuple(sides[1])
 
 
 def worst(errors: list[NodeError]) -> NodeError | None:

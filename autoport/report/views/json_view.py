@@ -46,10 +46,11 @@ def as_dict(report: Report) -> dict[str, Any]:
         "complete": report.complete,
         "same": report.same,
         "summary": {title.lower(): sentence for title, sentence in summary(report)},
+        "more_outputs": report.more_outputs,
         "tensors": {"tf": _count(report.tf_tensors), "torch": _count(report.torch_tensors)},
         "verification": _verification(report.verification) if report.verification else None,
         "rows": [_row(row) for row in report.rows],
-        "differences": [_difference(d) for d in report.differences],
+        "differences": _differences(report),
         "graph": _graph(report.drawing),
     }
 
@@ -83,7 +84,7 @@ def _row(row: Row) -> dict[str, Any]:
         "reasons": [as_json(reason) for reason in row.reasons],
         "unread": row.unread,
         "tensors": [_tensor_row(tensor) for tensor in row.tensors],
-        "differences": [_difference(d) for d in row.differences],
+        "differences": _differences(row),
         "error": _error(row.error),
         "causes": [_cause(cause) for cause in row.causes],
         "diverges": bool(row.divergences),
@@ -109,9 +110,16 @@ def _stored(tensors: Iterable[Tensor]) -> list[dict[str, Any]]:
     return [{"path": t.path, "shape": [int(n) for n in t.shape], "dtype": t.dtype} for t in tensors]
 
 
-def _difference(difference: Difference) -> dict[str, Any]:
+def _differences(of: Report | Row) -> list[dict[str, Any]]:
+    """Disagreements of a row or of everything: those that matter, then those of spelling."""
+    matter = [_difference(d, "training" if d.training_only else "differs") for d in of.differences]
+    return matter + [_difference(d, "spelling") for d in of.spellings]
+
+
+def _difference(difference: Difference, status: str) -> dict[str, Any]:
     return {
         "name": difference.name,
+        "status": status,
         "tf": _side_of_difference(difference.tf, difference.tf_value, difference.values[0]),
         "torch": _side_of_difference(difference.torch, difference.torch_value, difference.values[1]),
         "training_only": difference.training_only,

@@ -23,6 +23,8 @@ LEGEND = {
 }
 # Reasons that tables leave out, because the structure alone is the reason.
 EVIDENT = {Code.SAME_AROUND, Code.SAME_ABOVE, Code.SAME_BELOW}
+# What is said of differences that a verification proved to change nothing.
+SPELLED = "Spelled differently, proved equal"
 # Equal differences at more places than this are listed by their first three.
 MOST_PLACES = 6
 

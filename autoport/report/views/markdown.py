@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from autoport.report.rows.rows import Report
 from autoport.report.views.folding import Fold, Heading, Line, fold_rows
-from autoport.report.views.lines import details, difference_lines, legend, printable
+from autoport.report.views.lines import SPELLED, details, difference_lines, legend, printable
 from autoport.report.views.summary import summary
 
 PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
@@ -50,9 +50,10 @@ def _lines(report: Report) -> Iterator[str]:
         yield from ("", "| | Keras | PyTorch | Tensors and differences |", "|---|---|---|---|")
         yield from (f"| {' | '.join(_cells(line))} |" for line in fold_rows(report))
         yield from ("", code(legend(report)))
-    if report.differences:
-        yield from ("", "**Differences** (Keras, PyTorch)", "")
-        for headline, places in difference_lines(report.differences):
+    for title, differences in (("Differences", report.differences), (SPELLED, report.spellings)):
+        if differences:
+            yield from ("", f"**{title}** (Keras, PyTorch)", "")
+        for headline, places in difference_lines(differences):
             yield f"- {code(headline)}"
             yield from (f"  - {code(place)}" for place in places)
 

@@ -25,7 +25,8 @@ def summary(report: Report) -> tuple[tuple[str, str], ...]:
 def _matched(report: Report) -> str:
     tf, torch = report.tf_tensors, report.torch_tensors
     counts = f"{tf.matched} of {tf.total} Keras and {torch.matched} of {torch.total} PyTorch tensors"
-    return f"{counts}, in {quantity(report.pairs, 'layer')}" + _verified(report)
+    more = f"; {quantity(report.more_outputs, 'more output')} in PyTorch" if report.more_outputs else ""
+    return f"{counts}, in {quantity(report.pairs, 'layer')}{more}" + _verified(report)
 
 
 def _verified(report: Report) -> str:
@@ -47,6 +48,7 @@ def _wrong(report: Report) -> str:
     parts = [
         ", ".join(problems) or "nothing",
         *([f"{noted} in training only"] if in_training else []),
+        *([f"{quantity(len(report.spellings), 'difference')} of spelling only"] if report.spellings else []),
         *_diverging(report),
     ]
     return "; ".join(parts)

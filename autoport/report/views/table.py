@@ -9,17 +9,18 @@ from __future__ import annotations
 import io
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rich.box import Box
 from rich.console import Console, ConsoleRenderable
 from rich.table import Table
 from rich.text import Text
 
+from autoport.comparison.differences import Difference
 from autoport.report.rows.rows import Report
 from autoport.report.rows.tensors import Status
 from autoport.report.views.folding import Heading, Line, fold_rows
-from autoport.report.views.lines import difference_lines, legend, printable
+from autoport.report.views.lines import SPELLED, difference_lines, legend, printable
 from autoport.report.views.summary import summary
 
 WIDTH = 80
@@ -81,9 +82,10 @@ def _parts(report: Report, width: int) -> Iterator[ConsoleRenderable]:
         yield _table(report, width)
         yield Text()
         yield Text(legend(report), style="dim")
-    if report.differences:
-        yield Text()
-        yield _differences(report, width)
+    for title, differences in (("Differences", report.differences), (SPELLED, report.spellings)):
+        if differences:
+            yield Text()
+            yield _differences(title, differences, width)
 
 
 def _summary(report: Report) -> Table:
@@ -131,9 +133,9 @@ def _wrap(path: str, width: int) -> Iterator[str]:
     yield line
 
 
-def _differences(report: Report, width: int) -> Text:
-    lines = ["Differences (Keras | PyTorch)"]
-    for headline, places in difference_lines(report.differences):
+def _differences(title: str, differences: Iterable[Difference], width: int) -> Text:
+    lines = [f"{title} (Keras | PyTorch)"]
+    for headline, places in difference_lines(differences):
         lines.append(_hanging(headline, width, "  "))
         lines += [_hanging(place, width, "    ") for place in places]
     return Text("\n".join(lines))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from torch import fx
@@ -37,10 +37,16 @@ class Regions:
             if tap.reader is None:
                 self._at[tap.torch[0]].append(tap)
         self._parents = {tap: self._nearest_taps_above(tap) for tap in taps}
+        order = {node: place for place, node in enumerate(taps[0].torch[0].graph.nodes)} if taps else {}
+        self._position = {tap: order[tap.torch[0] if tap.reader is None else tap.reader] for tap in taps}
         self._children: dict[Tap, list[Tap]] = defaultdict(list)
         for tap, parents in self._parents.items():
             for parent in parents:
                 self._children[parent].append(tap)
+
+    def in_order(self, taps: Iterable[Tap]) -> list[Tap]:
+        """Taps in the order in which PyTorch computes them."""
+        return sorted(taps, key=self._position.__getitem__)
 
     def parents(self, tap: Tap) -> list[Tap]:
         """The taps whose values enter the value of `tap`."""

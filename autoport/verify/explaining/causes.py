@@ -1,38 +1,31 @@
-"""Why two values differ: each structural difference is tested by computing PyTorch the Keras way.
+"""Why two values differ: what may be the cause is tested by computing PyTorch the Keras way.
 
-Every known difference in the region of a divergence (weights, hyper-parameters, operations on an edge) is a
-hypothesis. The testable ones are tested together: PyTorch runs with what Keras has. If the error vanishes, hypotheses
-are taken back one by one, until only those are left that the agreement needs.
+The testable hypotheses are tested together: PyTorch runs with what Keras has. If the error vanishes, those are taken
+back that the agreement does not need. Where it does not, the two values themselves may tell which mistake was made.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import fx
 
-from autoport.comparison.differences import (
-    Difference,
-    attribute_differences,
-    edge_differences,
-    edge_operations,
-    node_differences,
-)
-from autoport.facts.framework import Framework
 from autoport.facts.reasons import Code, Reason
-from autoport.facts.values import LoneOperations
 from autoport.graph import Op
-from autoport.verify.comparing.regions import Region, Regions
-from autoport.verify.comparing.taps import NODE, Tap
-from autoport.verify.explaining.mends import mend, nodes_of
-from autoport.verify.explaining.naming import name_operation
+from autoport.verify.comparing.regions import Regions
+from autoport.verify.comparing.taps import EDGE, NODE, Tap
+from autoport.verify.explaining.hypotheses import Hypotheses, Hypothesis
+from autoport.verify.explaining.mends import mend
+from autoport.verify.explaining.mistakes.evidence import recognise_all
+from autoport.verify.explaining.mistakes.recognise import OTHER_SHAPE
+from autoport.verify.explaining.naming import OPERATION
 from autoport.verify.explaining.weights import WeightComparison
 from autoport.verify.running.lockstep import Lockstep, TapGap
-from autoport.verify.running.patches import OperandOrder, Patch
+from autoport.verify.running.patches import Patch
 from autoport.verify.verification import UNKNOWN, Cause
 
 if TYPE_CHECKING:
@@ -40,34 +33,10 @@ if TYPE_CHECKING:
 
 # A test helps if it at least halves the error: what it changed explains the larger part then.
 HELPFUL = 0.5
-
-
-@dataclass(eq=False)
-class Hypothesis:
-    """One difference, and how to compute PyTorch without it.
-
-    Attributes:
-        cause: the cause to report.
-        stored: tensors to use instead of stored ones, by path.
-        nodes: every `fx.Node` to compute in another way.
-        op: the operation that they compute.
-        values: hyper-parameters to use.
-        patch: how to compute them, if not by other hyper-parameters.
-        confirmed_by: the evidence if the hypothesis holds.
-    """
-
-    cause: Cause
-    stored: dict[str, torch.Tensor] = field(default_factory=dict)
-    nodes: tuple[fx.Node, ...] = ()
-    op: Op | None = None
-    values: dict[str, Any] = field(default_factory=dict)
-    patch: Patch | None = None
-    confirmed_by: Code = Code.AGREES_WITH_VALUE
-
-    @property
-    def testable(self) -> bool:
-        """Whether PyTorch can be computed without the difference."""
-        return bool(self.stored or self.nodes)
+# Runs that may be spent on hypotheses of one kind, one by one.
+MOST_RUNS = 3
+NO_IDEA = (Cause(UNKNOWN),)
+Found = Mapping[Tap, Sequence[Hypothesis]]
 
 
 class Causes:
@@ -76,56 +45,55 @@ class Causes:
     def __init__(
         self, analysis: Analysis, weights: WeightComparison, regions: Regions, lockstep: Lockstep, taps: Sequence[Tap]
     ) -> None:
-        self._analysis, self._weights, self._regions = analysis, weights, regions
-        self._matching, self._lockstep, self._taps = analysis.matching, lockstep, taps
-
-    @cached_property
-    def _missing(self) -> Mapping[str, Reason]:
-        """Tensors that are not carried over; only a divergence asks for them."""
-        return self._analysis.transfer(Framework.TORCH).missing
+        self._regions, self._lockstep, self._taps = regions, lockstep, taps
+        self._hypotheses, self._matching = Hypotheses(analysis, weights, regions), analysis.matching
 
     def find(self, diverging: Mapping[Tap, TapGap]) -> dict[Tap, tuple[Cause, ...]]:
         """The causes of every divergence."""
-        hypotheses = {tap: list(self._hypotheses(tap)) for tap in diverging}
+        hypotheses = {tap: list(self._hypotheses.of(tap)) for tap in diverging}
+        solved, after = self._solve(hypotheses)
+        rest = {tap: hypotheses[tap] for tap in diverging if tap not in solved}
+        structural = {tap: self._unsolved(tap, some, diverging[tap], after) for tap, some in rest.items()}
+        found = solved | structural | self._mistakes(rest, structural, diverging)
+        unexplained = [tap for tap, causes in found.items() if causes == NO_IDEA]
+        found |= self._solve({tap: list(self._hypotheses.unseen(tap)) for tap in unexplained})[0]
+        return {tap: found[tap] for tap in diverging}
+
+    def _solve(self, hypotheses: Found) -> tuple[dict[Tap, tuple[Cause, ...]], dict[Tap, TapGap]]:
+        """Confirmed causes of what agrees without the testable hypotheses, and how far everything is apart then."""
         testable = {tap: [h for h in some if h.testable] for tap, some in hypotheses.items()}
         after = self._try(h for some in testable.values() for h in some)
-        solved = {tap for tap in diverging if testable[tap] and self._agrees(after, tap)}
-        needed = self._minimal({tap: testable[tap] for tap in solved})
-        return {
-            tap: tuple(
-                replace(h.cause, reasons=(*h.cause.reasons, Reason(h.confirmed_by)), confirmed=True)
-                for h in needed[tap]
-            )
-            if tap in solved
-            else self._unsolved(tap, hypotheses[tap], diverging[tap], after)
-            for tap in diverging
-        }
+        needed = self._minimal({tap: some for tap, some in testable.items() if some and _agrees(after, tap)})
+        return {tap: tuple(map(_confirmed, some)) for tap, some in needed.items()}, after
 
-    def _agrees(self, after: Mapping[Tap, TapGap], tap: Tap) -> bool:
-        return tap in after and after[tap].agrees
+    def _minimal(self, solved: Found) -> dict[Tap, list[Hypothesis]]:
+        """Drops hypotheses that the agreement does not need: all of one kind, then some of one kind one by one."""
+        needed = {tap: list(some) for tap, some in solved.items()}
+        self._drop(needed, {tap: _kinds(some) for tap, some in needed.items()})
+        repeated = {tap: [h for kind in _kinds(some) if len(kind) > 1 for h in kind] for tap, some in needed.items()}
+        self._drop(needed, {tap: [[h] for h in reversed(some)][:MOST_RUNS] for tap, some in repeated.items()})
+        return needed
 
-    def _minimal(self, solved: dict[Tap, list[Hypothesis]]) -> dict[Tap, list[Hypothesis]]:
-        """Drops hypotheses that the agreement does not need: each run tests one of every tap."""
-        for place in range(max((len(some) for some in solved.values()), default=0)):
-            dropped = {tap: some[-1 - place] for tap, some in solved.items() if len(some) > 1 and place < len(some)}
-            if not dropped:
-                break
-            left_out = set(dropped.values())
-            after = self._try(h for some in solved.values() for h in some if h not in left_out)
-            for tap, hypothesis in dropped.items():
-                if self._agrees(after, tap):
-                    solved[tap] = [h for h in solved[tap] if h is not hypothesis]
-        return solved
+    def _drop(self, needed: dict[Tap, list[Hypothesis]], parts: Mapping[Tap, Sequence[Sequence[Hypothesis]]]) -> None:
+        """Drops the parts without which a tap still agrees; each run leaves out one part of every tap."""
+        for place in range(max(map(len, parts.values()), default=0)):
+            here = {tap: set(some[place]) for tap, some in parts.items() if place < len(some)}
+            dropped = {tap: some for tap, some in here.items() if some < set(needed[tap])}
+            left_out = {h for some in dropped.values() for h in some}
+            after = self._try(h for some in needed.values() for h in some if h not in left_out) if dropped else {}
+            for tap, some in dropped.items():
+                if _agrees(after, tap):
+                    needed[tap] = [h for h in needed[tap] if h not in some]
 
     def _unsolved(
         self, tap: Tap, hypotheses: Sequence[Hypothesis], before: TapGap, after: Mapping[Tap, TapGap]
     ) -> tuple[Cause, ...]:
         """Causes where the error does not vanish: untestable differences, and those whose test helps."""
-        untestable = [h for h in hypotheses if not h.testable]
+        untestable = sorted((h for h in hypotheses if not h.testable), key=lambda h: h.lost)
         smaller = tap in after and after[tap].relative < HELPFUL * before.relative
         helping = [h for h in hypotheses if h.testable] if smaller else []
         if not untestable and not helping:
-            return tuple(self._suspects(tap, hypotheses)) or (Cause(UNKNOWN),)
+            return tuple(self._suspects(tap, hypotheses)) or NO_IDEA
         located = tap.kind != NODE and len({h.cause.name for h in untestable}) == 1 and not helping
         here, only = (Reason(Code.LOCATED),), (Reason(Code.NOTHING_ELSE),)
         causes = [
@@ -145,6 +113,29 @@ class Causes:
             ops = self._matching.left.op(node), self._matching.right.op(self._matching.partner.get(node, ""))
             if not hypotheses and all(op is not None and op.attrs.get("masked") for op in ops):
                 yield Cause("mask", reasons=(Reason(Code.VALUES_UNCOMPARED),))
+
+    def _mistakes(
+        self, hypotheses: Found, structural: Mapping[Tap, tuple[Cause, ...]], diverging: Mapping[Tap, TapGap]
+    ) -> dict[Tap, tuple[Cause, ...]]:
+        """Mistakes that the values tell, where structure tells nothing for certain, or only that operations differ.
+
+        Where a weight was not carried, the values are those of another weight, and tell nothing.
+        """
+        lost = {tap for tap, some in hypotheses.items() if any(h.lost for h in some)}
+        open_ = [tap for tap, causes in structural.items() if tap not in lost and not _says_enough(causes)]
+        mistakes = recognise_all(self._lockstep, self._taps, self._regions, self._reads_input, open_, diverging)
+        found: dict[Tap, tuple[Cause, ...]] = {}
+        for tap, mistake in mistakes.items():
+            first = structural[tap][0]
+            if mistake.name != OTHER_SHAPE or structural[tap] == NO_IDEA:
+                values = first.values if first.confirmed and mistake.values is None else mistake.values
+                found[tap] = (replace(mistake, values=values),)
+        return found
+
+    def _reads_input(self, tap: Tap) -> bool:
+        """Whether a tap shows what was made of an input of the model, and of nothing else."""
+        ops = [self._matching.left.op(parent.node) for parent in self._regions.parents(tap)]
+        return tap.kind == EDGE and bool(ops) and all(op is not None and op.kind.is_input for op in ops)
 
     def _try(self, hypotheses: Iterable[Hypothesis]) -> dict[Tap, TapGap]:
         """One teacher-forced run without the differences of all these hypotheses."""
@@ -166,75 +157,24 @@ class Causes:
             return {}
         return self._lockstep.teacher_forced(self._taps, stored=stored, patches=patches)[0]
 
-    def _hypotheses(self, tap: Tap) -> Iterator[Hypothesis]:
-        region = self._regions.of(tap)
-        for node in region.nodes:
-            if node in self._matching.partner:
-                yield from self._of_weights(node)
-                yield from self._of_node(node)
-        alone = tuple(self._matching.left.place(n) for n in region.nodes if n not in self._matching.partner)
-        extra = tuple(map(self._matching.right.place, self._without_partner(region)))
-        if alone or extra:
-            yield Hypothesis(Cause("operation", (LoneOperations(alone), LoneOperations(extra))))
-        for node in region.edges:
-            yield from self._of_edges(node)
 
-    def _without_partner(self, region: Region) -> list[str]:
-        """The inputs of the PyTorch operations of a region that have no partner."""
-        partners = [self._matching.partner[node] for node in region.nodes if node in self._matching.partner]
-        sources = [source for node in partners for source, _ in self._matching.right.preds.get(node, ())]
-        return [source for source in dict.fromkeys(sources) if source not in self._matching.matched_right]
-
-    def _of_weights(self, node: str) -> Iterator[Hypothesis]:
-        op = self._matching.right.op(self._matching.partner[node])
-        if op is None:
-            return
-        for path, wrong in self._weights.wrong.items():
-            if any(name == op.name for name, _ in wrong.places):
-                cause = Cause("weights", reasons=(wrong.reason,))
-                yield Hypothesis(cause, stored={path: wrong.expected}, confirmed_by=Code.AGREES_WITH_TENSOR)
-        for path in op.tensors:
-            if path in self._missing:
-                lost = Reason.of(Code.NOT_CARRIED, tensor=path, reason=self._missing[path])
-                yield Hypothesis(Cause("weights", reasons=(lost,)))
-
-    def _of_node(self, node: str) -> Iterator[Hypothesis]:
-        a, b = self._matching.left.op(node), self._matching.right.op(self._matching.partner[node])
-        for difference in node_differences(self._matching, node):
-            if difference.training_only or a is None or b is None:
-                continue
-            if difference.name == "operand order" and b.kind.is_join:
-                yield self._hypothesis_of_order(node, b, difference)
-            else:
-                yield self._hypothesis_of_attribute(a, b, difference)
-
-    def _of_edges(self, node: str) -> Iterator[Hypothesis]:
-        attributes = set()
-        for first, second in edge_operations(self._matching, node):
-            for difference in attribute_differences(first, second):
-                attributes.add(difference)
-                yield self._hypothesis_of_attribute(first, second, difference)
-        for difference in edge_differences(self._matching, node):
-            if difference not in attributes:
-                yield Hypothesis(_cause(difference))
-
-    def _hypothesis_of_attribute(self, a: Op, b: Op, difference: Difference) -> Hypothesis:
-        nodes = nodes_of(self._analysis.graphs.torch, b)
-        value = a.parameter(difference.name)
-        if value is None or not nodes or any(mend(node, b, {difference.name: value}) is None for node in nodes):
-            return Hypothesis(_cause(difference))
-        return Hypothesis(_cause(difference), nodes=nodes, op=b, values={difference.name: value})
-
-    def _hypothesis_of_order(self, node: str, b: Op, difference: Difference) -> Hypothesis:
-        """The operands of a concatenation in the order of the Keras side."""
-        expected = {place: self._matching.partner.get(source) for source, place in self._matching.left.preds[node]}
-        actual = dict(self._matching.right.preds[b.name])
-        order = [actual.get(str(expected[place]), -1) for place in sorted(expected)]
-        nodes = nodes_of(self._analysis.graphs.torch, b)
-        if sorted(order) != list(range(len(order))):
-            return Hypothesis(_cause(difference))
-        return Hypothesis(_cause(difference), nodes=nodes, op=b, patch=OperandOrder(order))
+def _agrees(after: Mapping[Tap, TapGap], tap: Tap) -> bool:
+    return tap in after and after[tap].agrees
 
 
-def _cause(difference: Difference) -> Cause:
-    return Cause(name_operation(difference), difference.values)
+def _confirmed(hypothesis: Hypothesis) -> Cause:
+    cause = hypothesis.cause
+    return replace(cause, reasons=(*cause.reasons, hypothesis.confirmed_by), confirmed=True)
+
+
+def _kinds(hypotheses: Sequence[Hypothesis]) -> list[list[Hypothesis]]:
+    """Hypotheses of one name each."""
+    kinds: dict[str, list[Hypothesis]] = defaultdict(list)
+    for hypothesis in hypotheses:
+        kinds[hypothesis.cause.name].append(hypothesis)
+    return list(kinds.values())
+
+
+def _says_enough(causes: Sequence[Cause]) -> bool:
+    """Whether causes are certain, and say more than that operations differ."""
+    return all(cause.confirmed and cause.name != OPERATION for cause in causes)

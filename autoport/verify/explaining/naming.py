@@ -7,6 +7,8 @@ from autoport.facts.places import Place
 from autoport.facts.values import Operations
 from autoport.graph.vocabulary import KINDS, Kind
 
+# Operations that one side has and the other has not.
+OPERATION = "operation"
 # Names for attributes whose own name says too little.
 ATTRIBUTES = {"masked": "mask"}
 

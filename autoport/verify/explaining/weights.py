@@ -11,7 +11,9 @@ import torch
 
 from autoport.facts.framework import Both, Framework
 from autoport.facts.reasons import Code, Reason
+from autoport.graph import Graph
 from autoport.plan.entry import Entry
+from autoport.verify.explaining.unobservable import cannot_show
 from autoport.weights.algebra import Array, Term, assemble, view
 from autoport.weights.pair import WeightPair
 from autoport.weights.piece import Weight
@@ -49,6 +51,14 @@ class WrongTensor:
         """What is wrong with it."""
         wrong = Reason.of(Code.WRONG_TENSOR, tensor=self.path, difference=self.difference)
         return wrong if self.instead is None else Reason.of(Code.WRONG_BECAUSE, wrong=wrong, reason=self.instead)
+
+    def why_harmless(self, graph: Graph) -> Reason | None:
+        """Why it cannot show in what a PyTorch graph computes; None if it can."""
+        codes = [cannot_show(graph, name, role) for name, role in self.places]
+        certain = [code for code in codes if code is not None]
+        if not certain or len(certain) < len(codes):
+            return None
+        return Reason.of(Code.CANNOT_SHOW, wrong=self.reason, reason=Reason(certain[0]))
 
     def __str__(self) -> str:
         return str(self.reason)

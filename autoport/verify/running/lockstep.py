@@ -17,6 +17,7 @@ import torch
 from torch import fx
 
 from autoport.errors import VerificationError
+from autoport.internals.pytorch import tree_leaves
 from autoport.verify.comparing.arrange import arrange
 from autoport.verify.comparing.compare import Gap
 from autoport.verify.comparing.taps import Tap
@@ -55,6 +56,7 @@ class Lockstep:
         recorded: the PyTorch graph.
         args: its inputs.
         stored: tensors to use instead of those that the PyTorch model stores, by path.
+        results: results to use instead of what PyTorch computes, by node.
         rtol: the largest relative difference that is rounding where nothing else is known.
         tick: called for every tap that was compared.
     """
@@ -65,6 +67,7 @@ class Lockstep:
     args: Sequence[torch.Tensor]
     stored: Mapping[str, torch.Tensor]
     rtol: float
+    results: Mapping[fx.Node, torch.Tensor] = field(default_factory=dict)
     tick: Callable[[], None] = field(default=lambda: None)
 
     def teacher_forced(
@@ -75,6 +78,7 @@ class Lockstep:
         keep: Sequence[str] = (),
         stored: Mapping[str, torch.Tensor] | None = None,
         patches: Mapping[fx.Node, Patch] | None = None,
+        see: Callable[[Tap, torch.Tensor | None, Any], None] = lambda tap, expected, actual: None,
     ) -> tuple[dict[Tap, TapGap], dict[str, Computed]]:
         """Compares at every tap, and replaces the PyTorch value by the Keras one.
 
@@ -84,6 +88,7 @@ class Lockstep:
             keep: names of TensorFlow tensors to return.
             stored: further tensors to use instead of stored ones, by path.
             patches: nodes to compute in another way.
+            see: called with both values of every tap, the Keras value as PyTorch lays it out.
 
         Returns:
             How far the values are apart at each tap that was reached, and the tensors `keep`.
@@ -103,6 +108,7 @@ class Lockstep:
                 place = tap.torch[1]
                 actual = result if place is None or isinstance(result, Broken) else result[place]
                 gaps[tap], forced = self._compare(tap, teacher.give(tap.tf), actual)
+                see(tap, forced, actual)
                 self.tick()
                 if forced is not None and tap not in kept:
                     result = _replace(result, place, forced, node)
@@ -112,12 +118,31 @@ class Lockstep:
             replacements = {}
             for tap in by_consumer.get(node, ()):
                 gaps[tap], forced = self._compare(tap, teacher.give(tap.tf), results[tap.torch[0]])
+                see(tap, forced, results[tap.torch[0]])
                 if forced is not None and tap not in kept:
                     replacements[tap.torch[0]] = forced
             return replacements
 
-        self._run(Replay(self.recorded, watch, {**self.stored, **(stored or {})}, patches, before))
+        self._run(Replay(self.recorded, watch, self._stored(stored), patches, before, self.results))
         return gaps, teacher.kept_values()
+
+    def _stored(self, further: Mapping[str, torch.Tensor] | None) -> Mapping[str, torch.Tensor]:
+        return {**self.stored, **(further or {})}
+
+    def values_at(self, taps: Sequence[Tap]) -> dict[Tap, tuple[torch.Tensor | None, torch.Tensor]]:
+        """The Keras value, as PyTorch lays it out, and the PyTorch value of taps that are reached; teacher-forced there.
+
+        Args:
+            taps: where.
+        """
+        values: dict[Tap, tuple[torch.Tensor | None, torch.Tensor]] = {}
+
+        def see(tap: Tap, forced: torch.Tensor | None, actual: Any) -> None:
+            if isinstance(actual, torch.Tensor):
+                values[tap] = forced, actual.clone()
+
+        self.teacher_forced(taps, see=see)
+        return values
 
     def _run(self, replay: Replay) -> None:
         try:
@@ -132,30 +157,45 @@ class Lockstep:
         tap_gap = TapGap(gap.absolute, gap.relative, tolerance)
         return tap_gap, arranged if arranged is None or own is None else arranged.to(own.dtype)
 
-    def end_to_end(
-        self, outputs: Mapping[Tap, Computed], stored: Mapping[str, torch.Tensor] | None = None
-    ) -> dict[Tap, TapGap]:
-        """Runs PyTorch by itself and compares its outputs."""
-        results: dict[tuple[fx.Node, int | None], torch.Tensor] = {}
-        wanted = defaultdict(list)
-        for tap in outputs:
-            wanted[tap.torch[0]].append(tap.torch[1])
+    def alone(
+        self,
+        *,
+        stored: Mapping[str, torch.Tensor] | None = None,
+        results: Mapping[fx.Node, torch.Tensor] | None = None,
+        patches: Mapping[fx.Node, Patch] | None = None,
+    ) -> list[torch.Tensor]:
+        """What PyTorch returns by itself.
+
+        Args:
+            stored: further tensors to use instead of stored ones, by path.
+            results: further results to use instead of what it computes.
+            patches: nodes to compute in another way.
+        """
+        nodes = list(tree_leaves(self.recorded.graph.output_node().args))
+        wanted, found = set(nodes), {}
 
         def watch(node: fx.Node, result: Any) -> Any:
-            for place in wanted.get(node, ()):
-                results[node, place] = result if place is None else result[place]
+            if node in wanted:
+                found[node] = result
             return result
 
-        self._run(Replay(self.recorded, watch, {**self.stored, **(stored or {})}))
-        return {tap: self._compare(tap, value, results[tap.torch])[0] for tap, value in outputs.items()}
+        self._run(Replay(self.recorded, watch, self._stored(stored), patches, results={**self.results, **(results or {})}))
+        return [found[node] for node in nodes]
 
-    def accumulate_rounding(self, outputs: Mapping[Tap, TapGap]) -> dict[Tap, TapGap]:
-        """The same comparison of outputs, with a tolerance for all roundings of the Keras graph together."""
-        values = dict(self.tf.run(self.arrays, [tap.tf for tap in outputs], through=True))
-        return {
-            tap: replace(gap, tolerance=max(self.rtol, rounding_tolerance(values[tap.tf].tensor, values[tap.tf].draws)))
-            for tap, gap in outputs.items()
-        }
+    def on(self, arrays: Sequence[Any], args: Sequence[torch.Tensor], recorded: fx.GraphModule) -> Lockstep:
+        """The same models with other inputs."""
+        same = recorded is self.recorded
+        return replace(self, arrays=arrays, args=args, recorded=recorded, results=self.results if same else {})
+
+    def keras_outputs(self, names: Sequence[str], *, through: bool = False) -> list[Computed]:
+        """What Keras returns.
+
+        Args:
+            names: of its outputs.
+            through: with every rounding on the way redrawn, so that the draws tell what all of them do together.
+        """
+        values = dict(self.tf.run(self.arrays, names, through=through))
+        return [values[name] for name in names]
 
 
 class _Teacher:

@@ -52,6 +52,19 @@ def intended_number(number: float) -> float:
     return number
 
 
+def intended(value: Any) -> Any:
+    """A hyper-parameter as verification takes it: a number that float32 holds exactly may stand for another one.
+
+    Args:
+        value: of any type.
+
+    Example:
+        >>> intended(0.0010000000474974513), intended(1e-7), intended("same")
+        (0.001, 1e-07, 'same')
+    """
+    return intended_number(value) if isinstance(value, float) and float(np.float32(value)) == value else value
+
+
 def _fraction(number: float) -> float | None:
     """A quotient whose numerator and denominator are both small, so that few numbers qualify."""
     fraction = Fraction(number).limit_denominator(LARGEST_DENOMINATOR)

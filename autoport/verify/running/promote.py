@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -57,6 +57,7 @@ class PromotedGraph:
         dtype: of all floats.
         in_float32: operations that had to run in float32 although `dtype` is another.
         tables: sizes of constants that were rounded when they were computed.
+        others: variables to read instead of those that the graph captured, by the `id` of the captured handle.
     """
 
     graph: Any
@@ -64,6 +65,18 @@ class PromotedGraph:
     dtype: tf.DType = tf.float64
     in_float32: set[str] = field(default_factory=set)
     tables: set[str] = field(default_factory=set)
+    others: Mapping[int, Any] = field(default_factory=dict)
+
+    def with_variables(self, values: Sequence[tuple[Any, Any]]) -> PromotedGraph:
+        """The same graph with other numbers in variables; the model keeps its own.
+
+        Args:
+            values: handles of variables, and arrays.
+        """
+        fill(self.graph.variables)
+        types = {id(variable.handle): variable.dtype for variable in self.graph.variables}
+        others = {id(handle): tf.Variable(array, dtype=types[id(handle)]) for handle, array in values if id(handle) in types}
+        return replace(self, others=others)
 
     def run(
         self, arrays: Sequence[Any], wanted: Sequence[str], *, through: bool = False
@@ -172,6 +185,8 @@ class PromotedGraph:
         return Computed(tensor, tuple(draws))
 
     def _captured_value(self, outer: Any) -> Computed:
+        if id(outer) in self.others:
+            return Computed(self.others[id(outer)].handle)
         return self._constant(outer.numpy()) if outer.dtype in UNIT else Computed(outer)
 
     def call(self, name: str, arguments: Sequence[Computed]) -> list[Computed]:

@@ -1,7 +1,8 @@
-"""Drops arithmetic with a neutral number, and resizing to the same size.
+"""Drops arithmetic with a neutral number, choices that are the same everywhere, and resizing to the same size.
 
 x + 0 = x - 0 = x * 1 = x / 1 = x ** 1 = resize(x, 1) = x
 x * [1, 1, ...] = copies of x
+where([true, ...], x, y) = masked_fill(x, [false, ...]) = x
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from autoport.graph import Graph, Op, Value
 NEUTRAL = {"add": 0.0, "sub": 0.0, "mul": 1.0, "div": 1.0, "pow": 1.0}
 # Kinds that are neutral only with the number as the second operand.
 ORDERED = {"sub", "div", "pow"}
+# Operands of a choice: the condition, what is taken where it is true, and where it is not.
+CHOICES: dict[str, tuple[int, int | None, int]] = {"where": (0, 1, 2), "masked_fill": (1, None, 0)}
 
 
 def drop_neutral(graph: Graph) -> None:
@@ -26,12 +29,31 @@ def drop_neutral(graph: Graph) -> None:
 
 def _beside_neutral(graph: Graph, op: Op) -> Value | None:
     """The operand that an operation does not change, because the other one is the neutral number everywhere."""
+    if op.kind in CHOICES:
+        return _chosen(graph, op)
     if op.kind not in NEUTRAL or len(op.inputs) != 2:
         return None
     for source, other in [op.inputs] if op.kind in ORDERED else [op.inputs, op.inputs[::-1]]:
-        if graph.op(other.op).kind == "constant" and graph.op(other.op).attrs.get("fill") == NEUTRAL[op.kind]:
+        if _fill(graph, other) == NEUTRAL[op.kind]:
             return source
     return None
+
+
+def _chosen(graph: Graph, op: Op) -> Value | None:
+    """The operand that a choice takes everywhere; None if it takes both, or neither."""
+    condition, if_true, if_false = CHOICES[op.kind]
+    fill = _fill(graph, op.inputs[condition]) if len(op.inputs) > condition else None
+    place = None if fill is None else if_true if fill else if_false
+    return op.inputs[place] if place is not None and place < len(op.inputs) else None
+
+
+def _fill(graph: Graph, value: Value) -> float | None:
+    """The number that a constant holds everywhere, also behind moves."""
+    op = graph.op(value.op)
+    while op.kind.is_silent and op.inputs:
+        op = graph.op(op.inputs[0].op)
+    fill: float | None = op.attrs.get("fill") if op.kind == "constant" else None
+    return fill
 
 
 def _is_neutral(op: Op) -> bool:

@@ -1,6 +1,7 @@
 """A look-up of rows in a stored table is an embedding, transposed or not; so is a product with one-hot rows.
 
 W[index] = V.T[index] = one_hot(index) @ W = embedding(index)
+W[where(index < 0, index + rows, index)] = W[index], which counts from the end where it can be negative at all
 """
 
 from __future__ import annotations
@@ -9,10 +10,15 @@ from autoport.canonical.queries.views import View, stored_view
 from autoport.graph import Graph, Op, Value
 from autoport.weights.piece import Piece, Weight
 
+# Kinds that take positions by number, and the operand that holds the numbers.
+INDEXED = {"embedding": 0, "lookup": 1, "gather": 1}
+
 
 def fold_lookups(graph: Graph) -> None:
     """Applies the rule everywhere."""
     for op in list(graph.ops()):
+        if op.kind in INDEXED and len(op.inputs) > INDEXED[op.kind]:
+            _drop_wrapping(graph, op, INDEXED[op.kind])
         if op.kind == "lookup":
             view = stored_view(graph, op.inputs[0])
             if view is not None and len(view.dims) == 2 and None not in view.dims:
@@ -23,6 +29,34 @@ def fold_lookups(graph: Graph) -> None:
             if _is_one_hot(rows) and op.attrs["binds"] == {"i": (0, len(rows.shapes[0]) - 1)}:
                 index = rows.inputs[0] if rows.inputs else op.inputs[0]
                 _become_embedding(graph, op, kernel.renamed("i", "v").renamed("o", "c"), index)
+
+
+def _drop_wrapping(graph: Graph, op: Op, place: int) -> None:
+    """Reads the index itself where numbers below zero are first counted from the end of what is indexed."""
+    while (index := _wrapped(graph, graph.op(op.inputs[place].op), _rows(graph, op))) is not None:
+        inputs = list(op.inputs)
+        inputs[place] = index
+        graph.rewire(op, tuple(inputs))
+
+
+def _wrapped(graph: Graph, choice: Op, rows: int) -> Value | None:
+    """The index of which an operation counts numbers below zero from the end; None if it does anything else."""
+    if choice.kind != "where" or len(choice.inputs) != 3:
+        return None
+    condition, shifted, index = choice.inputs
+    below, above = graph.op(condition.op), graph.op(shifted.op)
+    negative = below.kind == "lt" and below.attrs.get("constant") == 0 and not below.attrs["constant_first"]
+    added = above.kind == "add" and above.attrs.get("constant") == rows
+    return index if negative and added and below.inputs == above.inputs == (index,) else None
+
+
+def _rows(graph: Graph, op: Op) -> int:
+    """The number of positions that an index counts."""
+    if op.kind == "embedding":
+        (table,) = op.weights["embedding"].pieces
+        return table.sizes["v"]
+    axis: int = op.attrs["axis"]
+    return graph.shape(op.inputs[0])[axis]
 
 
 def _is_one_hot(rows: Op) -> bool:

@@ -1,0 +1,177 @@
+"""Outputs as the models return them: which belongs to which, and in what they differ for a caller.
+
+Nothing is rearranged to fit. A few conventions are known: channels behind or in front of the other axes, steps in front
+of the batch, axes of size 1. Outputs that differ in one of them hold the same where a caller sees which one it is: by
+the shape, or because an input of the model was rearranged alike. Any other order of axes is another output.
+"""
+
+from __future__ import annotations
+
+import itertools
+import operator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+
+from autoport.facts.reasons import Code, Reason
+from autoport.verify.comparing.compare import APART, Gap, gap
+from autoport.weights.algebra import Array
+
+
+class Move(Enum):
+    """A convention in which two frameworks lay out one tensor otherwise: from Keras to PyTorch."""
+
+    CHANNELS_FIRST = "channels_first"
+    CHANNELS_LAST = "channels_last"
+    TIME_MAJOR = "time_major"
+
+    def order(self, rank: int) -> tuple[int, ...]:
+        """The order of the Keras axes that PyTorch has.
+
+        Example:
+            >>> Move.CHANNELS_FIRST.order(4)
+            (0, 3, 1, 2)
+        """
+        rest = range(2, rank)
+        if self is Move.CHANNELS_FIRST:
+            return (0, rank - 1, *range(1, rank - 1))
+        return (0, *rest, 1) if self is Move.CHANNELS_LAST else (1, 0, *rest)
+
+
+LAYOUTS = {
+    Move.CHANNELS_FIRST: ("channels_last", "channels_first"),
+    Move.CHANNELS_LAST: ("channels_first", "channels_last"),
+    Move.TIME_MAJOR: ("one order of batch and time", "the other"),
+}
+
+
+@dataclass(frozen=True)
+class Returned:
+    """An output of the Keras model, and what the PyTorch model returns for it.
+
+    Attributes:
+        number: its position among the outputs of the Keras model.
+        partner: position of its counterpart; None if the PyTorch model does not return it.
+        gap: how far they are apart as they are returned.
+        tolerance: the largest relative difference that is rounding.
+        layout: in which convention the layouts differ, if they do.
+        invalid: how many elements are NaN, on either side.
+    """
+
+    number: int
+    partner: int | None
+    gap: Gap = APART
+    tolerance: float = 0.0
+    layout: Reason | None = None
+    invalid: tuple[int, int] = (0, 0)
+
+    @property
+    def agrees(self) -> bool:
+        """Whether a caller of either model gets the same numbers."""
+        return self.gap.relative <= self.tolerance and not any(self.invalid)
+
+
+@dataclass(frozen=True)
+class Results:
+    """What both models return in one run, in order.
+
+    Attributes:
+        tf: outputs of the Keras model.
+        torch: outputs of the PyTorch model.
+        tolerances: for every output of the Keras model, the largest relative difference that is rounding.
+    """
+
+    tf: Sequence[torch.Tensor]
+    torch: Sequence[torch.Tensor]
+    tolerances: Sequence[float]
+
+
+def moves_of(orders: Iterable[Sequence[int]]) -> frozenset[Move]:
+    """The conventions in which inputs differ.
+
+    Args:
+        orders: for every input, the order of its Keras axes that PyTorch takes.
+    """
+    return frozenset(move for order in orders for move in Move if len(order) > 2 and tuple(order) == move.order(len(order)))
+
+
+def pair_outputs(results: Results, structure: Mapping[int, int], moves: Collection[Move]) -> list[Returned]:
+    """Every output of the Keras model with its counterpart: by structure if the values confirm it, otherwise by values.
+
+    Args:
+        results: what both return.
+        structure: positions of PyTorch outputs by those of Keras outputs, as far as structure tells.
+        moves: conventions in which inputs differ.
+    """
+    numbers = range(len(results.tf))
+    by_structure = {k: _compared(results, k, structure[k], moves) for k in numbers if k in structure}
+    found = {k: returned for k, returned in by_structure.items() if returned.agrees}
+    for k in numbers:
+        if k not in found:
+            claimed = {returned.partner for returned in found.values()}
+            others = sorted(range(len(results.torch)), key=lambda j: (j in claimed, j))
+            agreeing = (r for r in (_compared(results, k, j, moves) for j in others) if r.agrees)
+            best = next(agreeing, None) or by_structure.get(k) or _at_the_same_place(results, k, claimed, moves)
+            found[k] = best or Returned(k, None)
+    return [found[k] for k in numbers]
+
+
+def without_padding(value: torch.Tensor, valid: Array) -> torch.Tensor:
+    """A value with zeros at padded steps, along every axis that may be the steps.
+
+    Args:
+        value: an output; its first axis is the batch, or nothing is changed.
+        valid: for every step of the batch, whether it is no padding.
+    """
+    batch, steps = valid.shape
+    if value.dim() < 2 or value.shape[0] != batch:
+        return value
+    kept = torch.ones_like(value, dtype=torch.bool)
+    for axis in (d for d in range(1, value.dim()) if value.shape[d] == steps):
+        shape = [batch if d == 0 else steps if d == axis else 1 for d in range(value.dim())]
+        kept &= torch.from_numpy(valid).reshape(shape)
+    return torch.where(kept, value, torch.zeros((), dtype=value.dtype))
+
+
+def _at_the_same_place(results: Results, k: int, claimed: Collection[int | None], moves: Collection[Move]) -> Returned | None:
+    """An output that nothing tells of is compared with the one at its place, if that belongs to no other."""
+    return None if k in claimed or k >= len(results.torch) else _compared(results, k, k, moves)
+
+
+def _compared(results: Results, number: int, partner: int, moves: Collection[Move]) -> Returned:
+    expected, actual, tolerance = results.tf[number], results.torch[partner], results.tolerances[number]
+    if expected.numel() != actual.numel():
+        return Returned(number, partner, tolerance=tolerance)
+    best, layout = APART, None
+    for candidate, reason in _as_returned(expected, actual.shape, moves):
+        apart = gap(candidate, actual)
+        if apart.relative < best.relative or layout is None:
+            best, layout = apart, reason
+        if apart.relative <= tolerance:
+            break
+    invalid = int(expected.isnan().sum()), int(actual.isnan().sum())
+    return Returned(number, partner, best, tolerance, layout, invalid)
+
+
+def _as_returned(
+    expected: torch.Tensor, shape: Sequence[int], moves: Collection[Move]
+) -> Iterator[tuple[torch.Tensor, Reason | None]]:
+    """The Keras value as it is, and in every convention that a caller can tell."""
+    same = list(expected.shape) == list(shape)
+    if same:
+        yield expected, None
+    for move in Move if expected.dim() > 2 else ():
+        moved = expected.permute(move.order(expected.dim()))
+        if list(moved.shape) == list(shape) and (not same or move in moves):
+            tf, other = LAYOUTS[move]
+            yield moved, Reason.of(Code.OTHER_LAYOUT, tf=tf, torch=other)
+    if not same and _merges(expected.shape, shape):
+        yield expected.reshape(tuple(shape)), Reason.of(Code.OTHER_SHAPE, tf=tuple(expected.shape), torch=tuple(shape))
+
+
+def _merges(first: Sequence[int], second: Sequence[int]) -> bool:
+    """Whether neighbouring axes of one shape are merged in the other; no other reshaping keeps axes apart."""
+    ends, others = ({*itertools.accumulate(shape, operator.mul)} for shape in (first, second))
+    return ends <= others or others <= ends

@@ -1,0 +1,60 @@
+"""Looks at the values of the places that nothing else explains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+
+from autoport.graph import axes as ax
+from autoport.graph.axes import Axis
+from autoport.verify.comparing.regions import Regions
+from autoport.verify.comparing.taps import Tap
+from autoport.verify.explaining.mistakes.recognise import other_shape, recognise
+from autoport.verify.explaining.mistakes.values import Values
+from autoport.verify.running.lockstep import Lockstep, TapGap
+from autoport.verify.running.values import Both, values_at
+from autoport.verify.verification import Cause
+
+# Places to look at: where more are unexplained, one mistake is not the reason.
+MOST_PLACES = 32
+
+
+def recognise_all(
+    lockstep: Lockstep,
+    taps: Sequence[Tap],
+    regions: Regions,
+    reads_input: Callable[[Tap], bool],
+    unexplained: Sequence[Tap],
+    diverging: Mapping[Tap, TapGap],
+) -> dict[Tap, Cause]:
+    """The mistakes at unexplained places, from one run."""
+    looked_at = list(unexplained)[:MOST_PLACES]
+    if not looked_at:
+        return {}
+    above = {parent for tap in looked_at for parent in regions.parents(tap)}
+    kept = values_at(lockstep, taps, {*looked_at, *above})
+    found: dict[Tap, Cause] = {}
+    for tap in looked_at:
+        if tap in kept and not kept[tap][1].is_complex():
+            sequences = [kept[parent][1] for parent in regions.parents(tap) if parent in kept]
+            values = _values(tap, kept[tap], diverging[tap].tolerance, sequences, reads_input(tap))
+            cause = recognise(values) or other_shape(values)
+            if cause is not None:
+                found[tap] = cause
+    return found
+
+
+def _values(tap: Tap, kept: Both, tolerance: float, sequences: Sequence[torch.Tensor], reads_input: bool) -> Values:
+    arranged, actual, own = kept
+    as_it_is = torch.from_numpy(own.copy()).double()
+    expected = as_it_is if arranged is None else arranged.double()
+    axes = tuple(ax.known_name(axis, ordered=True) for axis in tap.layouts.torch)
+    groups = _groups(tap.layouts.tf), _groups(tap.layouts.torch)
+    return Values(expected, actual.double(), tolerance, as_it_is, axes, groups, tuple(sequences), reads_input)
+
+
+def _groups(axes: Sequence[Axis]) -> int:
+    """The number of groups that channels were shuffled by: the inner one of the two parts of an axis."""
+    parts = [ax.leaves(axis[0]) for axis in axes if len(axis) == 1]
+    return next((atoms[-1].size for atoms in parts if len(atoms) == 2), 1)

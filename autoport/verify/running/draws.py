@@ -1,0 +1,175 @@
+"""What both models are fed: the same random numbers, each in its own layout, several times over.
+
+A first draw cannot show everything: a row of a table that it does not choose, a padded step, a saturated function. So
+there are more: other numbers, padding at either end where the models know of padding, and large numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from autoport.errors import InputError
+from autoport.graph import Graph
+from autoport.keras.given import conform
+from autoport.keras.read import KerasReading, flat_inputs
+from autoport.pytorch.read import TorchReading
+from autoport.verify.running.feed import input_tensors
+from autoport.verify.running.inputs.domains import Domains, valid_steps
+from autoport.verify.running.inputs.keras import keras_reads
+from autoport.verify.running.inputs.pytorch import torch_reads
+from autoport.weights.algebra import Array
+
+# How much larger floats are in a wide draw.
+WIDE = 8.0
+
+
+class DrawKind(Enum):
+    """What is special about a draw."""
+
+    GIVEN = "given"
+    FIRST = "first"
+    AGAIN = "again"
+    PADDED_END = "padded at the end"
+    PADDED_START = "padded at the start"
+    WIDE = "wide"
+
+
+# Every kind of draw has random numbers of its own; those of the first depend on the seed alone.
+STREAMS = {DrawKind.AGAIN: 1, DrawKind.PADDED_END: 2, DrawKind.PADDED_START: 3, DrawKind.WIDE: 4}
+
+
+@dataclass(frozen=True)
+class Draw:
+    """What both models are fed in one run.
+
+    Attributes:
+        kind: what is special about it.
+        arrays: the Keras inputs, in order.
+        valid: steps that are not padding, of every row; None where nothing is padded.
+    """
+
+    kind: DrawKind
+    arrays: list[Array]
+    valid: Array | None = None
+
+
+def first_draw(
+    graph: Graph, tf_reading: KerasReading, torch_reading: TorchReading, seed: int, inputs: Any = None
+) -> Draw:
+    """The first run's inputs: the user's, or random ones of the shapes that the models were traced on.
+
+    Floats are normally distributed. Integers that are looked up range over the whole table, but for the value that
+    means padding. Other integers and masks are those that the models were traced on, and so are all inputs if PyTorch
+    was given some of its own.
+
+    Args:
+        graph: the Keras model's.
+        tf_reading: the Keras model.
+        torch_reading: the PyTorch model.
+        seed: of the random numbers.
+        inputs: the user's.
+
+    Raises:
+        InputError: the user's inputs do not fit, or PyTorch's cannot be derived from them.
+    """
+    examples = flat_inputs(tf_reading.inputs)
+    if inputs is not None:
+        arrays = conform(inputs, tf_reading.inputs, tf_reading.model)
+        if _has_own_inputs(torch_reading) and not all(map(np.array_equal, arrays, examples)):
+            raise InputError(
+                "the models were matched on torch_inputs= that are other numbers than the Keras inputs, so what the "
+                "PyTorch model takes cannot be derived from these: match the models on them"
+            )
+        return Draw(DrawKind.GIVEN, arrays)
+    if _has_own_inputs(torch_reading):
+        return Draw(DrawKind.FIRST, examples)
+    return Draw(DrawKind.FIRST, _domains(graph, tf_reading, torch_reading).draw(np.random.default_rng(seed)))
+
+
+def more_draws(
+    graph: Graph, tf_reading: KerasReading, torch_reading: TorchReading, seed: int, *, thorough: bool
+) -> list[Draw]:
+    """The inputs of further runs; none where PyTorch was given inputs of its own.
+
+    Args:
+        graph: the Keras model's.
+        tf_reading: the Keras model.
+        torch_reading: the PyTorch model.
+        seed: of the random numbers.
+        thorough: also draw what only floats show; otherwise only other integers, and padding, where a model knows it.
+    """
+    if _has_own_inputs(torch_reading):
+        return []
+    domains = _domains(graph, tf_reading, torch_reading)
+    looked_up = any(domain.indices is not None for domain in domains)
+    floats = any(domain.is_scaled for domain in domains)
+    padded = any(domain.is_mask or domain.padding is not None for domain in domains)
+    kinds = {
+        DrawKind.AGAIN: looked_up or (thorough and floats),
+        DrawKind.PADDED_END: padded,
+        DrawKind.PADDED_START: padded,
+        DrawKind.WIDE: thorough and floats,
+    }
+    return [_further_draw(domains, kind, seed) for kind, wanted in kinds.items() if wanted]
+
+
+def _further_draw(domains: Domains, kind: DrawKind, seed: int) -> Draw:
+    arrays = domains.draw(np.random.default_rng([seed, STREAMS[kind]]))
+    if kind is DrawKind.WIDE:
+        pairs = zip(arrays, domains, strict=True)
+        return Draw(kind, [WIDE * array if domain.is_scaled else array for array, domain in pairs])
+    if kind is DrawKind.AGAIN:
+        return Draw(kind, arrays)
+    return _pad(domains, kind, arrays)
+
+
+def _pad(domains: Domains, kind: DrawKind, arrays: list[Array]) -> Draw:
+    """A draw whose rows end, or begin, with padding: masks are cleared there, and what is compared gets its value."""
+    padded, valid = [], None
+    for array, domain in zip(arrays, domains, strict=True):
+        if not domain.is_mask and domain.padding is None:
+            padded.append(array)
+            continue
+        steps = array.size // len(array) if domain.is_mask else array.shape[1]
+        mask = valid_steps(len(array), steps, at_end=kind is DrawKind.PADDED_END)
+        valid = mask if valid is None else valid
+        if domain.is_mask:
+            padded.append(mask.reshape(array.shape).astype(array.dtype))
+        else:
+            shape = mask.shape + (1,) * (array.ndim - 2)
+            padded.append(np.where(mask.reshape(shape), array, np.asarray(domain.padding)).astype(array.dtype))
+    return Draw(kind, padded, valid)
+
+
+def _has_own_inputs(reading: TorchReading) -> bool:
+    """Whether a PyTorch model was given inputs that are none of the Keras inputs."""
+    return any(place is None for place, _ in reading.names)
+
+
+def _domains(graph: Graph, tf_reading: KerasReading, torch_reading: TorchReading) -> Domains:
+    tensors = zip(input_tensors(torch_reading), torch_reading.names, strict=True)
+    whole = {place for tensor, (place, _) in tensors if place is not None and not tensor.is_floating_point()}
+    sides = [keras_reads(tf_reading), torch_reads(torch_reading)]
+    return Domains(flat_inputs(tf_reading.inputs), sides, whole, _tables(graph))
+
+
+def _tables(graph: Graph) -> dict[int, int]:
+    """For inputs that are looked up as they are, the rows of the smallest table; also inside of called functions."""
+    rows: dict[int, int] = {}
+    for op in graph.ops():
+        if not op.kind.is_input:
+            continue
+        waiting = [op.name]
+        while waiting:
+            for consumer in map(graph.op, graph.successors(waiting.pop())):
+                if consumer.kind.is_shape_only:
+                    waiting.append(consumer.name)
+                for weight in consumer.weights.values() if consumer.kind.is_lookup else ():
+                    sizes = [piece.sizes.get("v", 1) for piece in weight.pieces]
+                    place = op.attrs["position"]
+                    rows[place] = min([*sizes, rows.get(place, sizes[0])])
+    return rows

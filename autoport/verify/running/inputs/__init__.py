@@ -1,0 +1,1 @@
+"""What the inputs of both models may hold, as the models themselves tell."""

@@ -1,0 +1,226 @@
+"""Two models that run side by side: where they are compared, and what the runs show.
+
+Outputs decide, places explain. A place whose values part, and behind which everything agrees again, is one function
+in two spellings. Where all outputs agree, that holds for every place that leads to nothing but them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from tensorflow import as_dtype
+
+from autoport.facts.framework import Framework
+from autoport.facts.places import Matched
+from autoport.pytorch.inputs import SAME_INPUT
+from autoport.verify.comparing.compare import gap
+from autoport.verify.comparing.outputs import Results, Returned, moves_of, pair_outputs, without_padding
+from autoport.verify.comparing.regions import Regions
+from autoport.verify.comparing.spelling import Spelling, spelled
+from autoport.verify.comparing.taps import NODE, OUTPUT, Tap, find_taps
+from autoport.verify.explaining.weights import WeightComparison, WrongTensor, compare_weights
+from autoport.verify.running.draws import Draw
+from autoport.verify.running.feed import input_orders, inputs_apart, torch_feed
+from autoport.verify.running.lockstep import Lockstep, TapGap
+from autoport.verify.running.promote import Computed, PromotedGraph
+from autoport.verify.running.readings import Readings, recorded_on
+from autoport.verify.running.rounding import rounding_tolerance
+from autoport.weights.algebra import Array
+
+if TYPE_CHECKING:
+    from autoport.analysis import Analysis
+
+# Errors of outputs up to this are rounding in float64, however deep a model is. Larger ones are measured against it.
+CERTAINLY_ROUNDING = 1e-12
+
+
+@dataclass
+class Seen:
+    """What the runs on one draw of inputs show.
+
+    Attributes:
+        forced: every tap, where PyTorch was fed what Keras was fed.
+        returned: every output of the Keras model, end to end.
+        spelled: taps that differ although the functions do not.
+        diverging: taps at which the functions differ.
+    """
+
+    forced: dict[Tap, TapGap]
+    returned: list[Returned]
+    spelled: dict[Tap, Spelling] = field(default_factory=dict)
+    diverging: dict[Tap, TapGap] = field(default_factory=dict)
+
+    @property
+    def outputs_agree(self) -> bool:
+        """Whether a caller gets the same from both."""
+        return all(returned.agrees for returned in self.returned if returned.partner is not None)
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything does."""
+        return bool(self.diverging) or not self.outputs_agree
+
+
+class Trial:
+    """A pair of models, ready to run.
+
+    Args:
+        analysis: what they have in common.
+        readings: both models as they were read.
+        draw: what they are fed.
+        dtype: what to compute in.
+        rtol: the largest difference, in standard deviations, that counts as rounding.
+
+    Attributes:
+        taps: where they are compared.
+        regions: what lies between taps.
+        weights: the tensors of the PyTorch model against the plan.
+        lockstep: both graphs, with their inputs.
+        prepared: where Keras computes what PyTorch was given as an input.
+    """
+
+    def __init__(self, analysis: Analysis, readings: Readings, draw: Draw, dtype: str, rtol: float) -> None:
+        tf, torch_reading = readings
+        self._analysis, self._readings, self.rtol = analysis, readings, rtol
+        apart = inputs_apart(torch_reading)
+        taps = find_taps(analysis.matching, analysis.shifted(Framework.TORCH))
+        self.taps = [tap for tap in taps if tap.kind != NODE or tap.torch[0] not in apart]
+        self.regions = Regions(analysis.matching, self.taps)
+        self.weights: WeightComparison = compare_weights(analysis)
+        promoted = PromotedGraph(tf.trace.graph, tf.trace.inputs, as_dtype(dtype))
+        feed = torch_feed(torch_reading, draw.arrays)
+        self.lockstep = Lockstep(promoted, draw.arrays, torch_reading.recorded, feed, self.weights.exact, rtol)
+        self._moves = moves_of(input_orders(torch_reading, draw.arrays))
+        self._names = [tensor.name for tensor in tf.trace.outputs]
+        self.prepared = self._exact_inputs(apart)
+
+    def _exact_inputs(self, apart: Mapping[Any, int]) -> list[Matched]:
+        """Feeds PyTorch what Keras makes of its inputs, where users gave the same, rounded; returns those places."""
+        taps = [tap for tap in self.taps if tap.torch[0] in apart]
+        if not taps:
+            return []
+        args, places = list(self.lockstep.args), []
+        for tap, (expected, actual) in self.lockstep.values_at(taps).items():
+            if expected is not None and gap(expected, actual).relative <= SAME_INPUT:
+                args[apart[tap.torch[0]]] = expected
+                places.append(Matched(*tap.places))
+        self.lockstep.args = args
+        return places
+
+    def look(self) -> Seen:
+        """Runs both: teacher-forced, end to end, and again where something differs."""
+        forced, kept = self.lockstep.teacher_forced(self.taps, keep=self._names)
+        computed, ours = [kept[name] for name in self._names], self.lockstep.alone()
+        seen = Seen(forced, self._pair(computed, ours, self.rtol))
+        elsewhere = self._taps_of_other_outputs(seen.returned)
+        failing = {tap: gap for tap, gap in forced.items() if not gap.agrees and tap not in elsewhere}
+        floor = self._floor(seen, failing)
+        if floor is not None:
+            seen.returned = self._pair(self.lockstep.keras_outputs(self._names, through=True), ours, floor)
+        if failing:
+            self._sort(seen, failing, elsewhere)
+        return seen
+
+    def _floor(self, seen: Seen, failing: Collection[Tap]) -> float | None:
+        """The error up to which outputs agree whatever rounding does; None if it need not be measured.
+
+        Where every place agrees, the roundings of all places together may still be more than `rtol`. Where some place
+        does not, less than `rtol` may be more than rounding.
+        """
+        largest = max((each.gap.relative for each in seen.returned), default=0.0)
+        if not seen.outputs_agree:
+            return self.rtol if all(map(self.is_harmless, failing)) else None
+        return CERTAINLY_ROUNDING if failing and largest > CERTAINLY_ROUNDING else None
+
+    def on(self, draw: Draw) -> list[Returned]:
+        """Runs both end to end on other inputs; PyTorch as it runs on those, if that depends on them."""
+        reading = self._readings.torch
+        feed = torch_feed(reading, draw.arrays)
+        lockstep = self.lockstep.on(draw.arrays, feed, reading.recorded)
+        computed = lockstep.keras_outputs(self._names)
+        returned = self._pair(computed, lockstep.alone(), self.rtol, draw.valid)
+        if all(each.agrees for each in returned):
+            return returned
+        again = lockstep.on(draw.arrays, feed, recorded_on(reading, feed))
+        return self._pair(computed, again.alone(), self.rtol, draw.valid)
+
+    def wrong_tensors(self, tap: Tap) -> list[tuple[WrongTensor, str]]:
+        """Wrong tensors in the region of a tap, with the role of each wrong weight."""
+        partner = self._analysis.matching.partner
+        names = {partner.get(node) for node in self.regions.of(tap).nodes}
+        return [(w, role) for w in self.weights.wrong.values() for name, role in w.places if name in names]
+
+    def is_harmless(self, tap: Tap) -> bool:
+        """Whether a region has wrong weights, and all of them provably cannot show."""
+        wrong = self.wrong_tensors(tap)
+        return bool(wrong) and all(tensor.why_harmless(self._analysis.graphs.torch) for tensor, _ in wrong)
+
+    def effect_of(self, side: Framework, paths: Collection[str]) -> float:
+        """How far other numbers in stored tensors move what a model returns, in standard deviations.
+
+        Args:
+            side: the model.
+            paths: of its tensors.
+        """
+        store = self._analysis.open_store(side)
+        tensors = {path: store.read(path).astype(np.float64) for path in paths}
+        results = [self._returned(side, {})] + [
+            self._returned(side, {path: array + sign * (1 + np.abs(array).max()) for path, array in tensors.items()})
+            for sign in (1, -1)
+        ]
+        return max((gap(a, b).relative for other in results[1:] for a, b in zip(results[0], other, strict=True)), default=0.0)
+
+    def _returned(self, side: Framework, stored: Mapping[str, Array]) -> list[torch.Tensor]:
+        if side is Framework.TORCH:
+            return self.lockstep.alone(stored={path: torch.from_numpy(array) for path, array in stored.items()})
+        store = self._readings.tf.store()
+        promoted = self.lockstep.tf.with_variables([(store.handle(path), array) for path, array in stored.items()])
+        lockstep = replace(self.lockstep, tf=promoted)
+        return [_tensor(each) for each in lockstep.keras_outputs(self._names)]
+
+    def _sort(self, seen: Seen, failing: Mapping[Tap, TapGap], elsewhere: Collection[Tap]) -> None:
+        """Tells the taps at which the functions differ from those at which only their spelling does."""
+        kept: Collection[Tap] = self.taps if seen.outputs_agree else failing.keys()
+        own, _ = self.lockstep.teacher_forced(self.taps, kept=kept)
+        clean = {tap: gap for tap, gap in failing.items() if not self.wrong_tensors(tap)}
+
+        def agrees(tap: Tap) -> bool:
+            if tap.kind == OUTPUT and (seen.outputs_agree or tap in elsewhere):
+                return True
+            return tap in own and own[tap].agrees
+
+        seen.spelled = spelled(clean, kept, agrees, self.regions)
+        seen.diverging = {tap: gap for tap, gap in failing.items() if tap not in seen.spelled}
+
+    def _pair(
+        self, computed: Sequence[Computed], ours: Sequence[torch.Tensor], floor: float, valid: Array | None = None
+    ) -> list[Returned]:
+        """Outputs of both with their counterparts; of those that differ, what is not padding."""
+        values = list(map(_tensor, computed))
+        tolerances = [max(floor, rounding_tolerance(each.tensor, each.draws)) for each in computed]
+        returned = pair_outputs(Results(values, ours, tolerances), self._structure, self._moves)
+        if valid is None or all(each.agrees for each in returned):
+            return returned
+        read = [[without_padding(value, valid) for value in side] for side in (values, ours)]
+        return pair_outputs(Results(*read, tolerances), self._structure, self._moves)
+
+    @cached_property
+    def _structure(self) -> dict[int, int]:
+        """Positions of PyTorch outputs by those of Keras outputs, as structure pairs them."""
+        left, right = self._analysis.matching.left.output_position, self._analysis.matching.right.output_position
+        return {left[a]: right[b] for a, b in self._analysis.matching.partner.items() if a in left}
+
+    def _taps_of_other_outputs(self, returned: Sequence[Returned]) -> set[Tap]:
+        """Taps at outputs that structure pairs otherwise than the values do."""
+        place = self._analysis.matching.left.output_position
+        moved = {r.number for r in returned if r.agrees and r.partner != self._structure.get(r.number)}
+        return {tap for tap in self.taps if tap.kind == OUTPUT and place[tap.node] in moved}
+
+
+def _tensor(computed: Computed) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(computed.tensor.numpy()))
