@@ -78,7 +78,8 @@ def load_exported(path: Path, trust_code: bool = False) -> Any:
         more = [f"{len(unknown) - MOST_FOUND} more"] if len(unknown) > MOST_FOUND else []
         said = [text[:LONGEST_FOUND] for text in unknown[:MOST_FOUND]]
         raise UntrustedError(
-            f"{path} holds {' and '.join(said + more)}, of which autoport does not know that it computes only", READ_ANYWAY
+            f"{path} holds {' and '.join(said + more)}, of which autoport does not know that it computes only",
+            READ_ANYWAY,
         )
     for name in ("train", "eval"):  # an exported module refuses both; it stays in the mode of its export
         vars(module).pop(name, None)

@@ -197,11 +197,10 @@ def variable_definition(data: bytes) -> list[str]:
 
     The public API makes variables from it only.
     """
-    from google.protobuf.message import DecodeError
     from tensorflow.core.framework.variable_pb2 import VariableDef
 
     try:
         found = VariableDef.FromString(data)
-    except DecodeError:
+    except Exception:  # protobuf has several implementations, each with its own errors
         return []
     return [found.variable_name, found.initializer_name, found.snapshot_name, found.initial_value_name]

@@ -27,10 +27,11 @@ from autoport.loading.known.keras_names import KINDS
 from tests.files.watch import watched
 
 # Layers of Keras that are not built: they hold code, open files, or are there to be derived from.
-REFUSED = set(
+REFUSED_NAMES = (
     "AbstractRNNCell DenseFeatures FlaxLayer InputSpec IntegerLookup JaxLayer Lambda Layer StringLookup TFSMLayer "
-    "TextVectorization TorchModuleWrapper Wrapper".split()
+    "TextVectorization TorchModuleWrapper Wrapper"
 )
+REFUSED = set(REFUSED_NAMES.split())
 
 
 @pytest.fixture
@@ -102,7 +103,11 @@ def dense(**node: Any) -> dict[str, Any]:
 LOOKUP = {"module": "keras.layers", "class_name": "StringLookup", "config": {"vocabulary": "secret"}}
 GET_FILE = {"module": "keras.utils", "class_name": "function", "config": "get_file", "registered_name": "get_file"}
 KERAS_3: dict[str, tuple[Any, str, str]] = {
-    "a pickle": (lambda: added(class_name="TorchModuleWrapper", config={"module": pickled()}), "TorchModuleWrapper", "w"),
+    "a pickle": (
+        lambda: added(class_name="TorchModuleWrapper", config={"module": pickled()}),
+        "TorchModuleWrapper",
+        "w",
+    ),
     "a vocabulary": (lambda: added(class_name="StringLookup", config={"vocabulary": "secret"}), "StringLookup", "w"),
     "numbers": (lambda: added(class_name="IntegerLookup", config={"vocabulary": "secret"}), "IntegerLookup", "w"),
     "texts": (lambda: added(class_name="TextVectorization", config={"vocabulary": "secret"}), "TextVectorization", "w"),
@@ -116,7 +121,11 @@ KERAS_3: dict[str, tuple[Any, str, str]] = {
         "StringLookup",
         "w",
     ),
-    "a lambda as activation": (lambda: told(activation={"class_name": "__lambda__", "config": {}}), "a Lambda layer", "d"),
+    "a lambda as activation": (
+        lambda: told(activation={"class_name": "__lambda__", "config": {}}),
+        "a Lambda layer",
+        "d",
+    ),
     "a function": (lambda: told(activation=GET_FILE), "get_file of the module keras.utils", "d"),
     "a function by name": (lambda: told(activation="get_file"), "get_file", "d"),
     "a function by another name": (
@@ -126,7 +135,11 @@ KERAS_3: dict[str, tuple[Any, str, str]] = {
     ),
     "an initializer": (lambda: told(kernel_initializer="keras.utils.get_file"), "keras.utils.get_file", "d"),
     "an initializer of a class": (lambda: told(kernel_initializer=dense(module="os")), "Dense of the module os", "d"),
-    "a class elsewhere": (lambda: lambda layers: layers[1].update(module="keras.utils"), "Dense of the module keras.utils", "d"),
+    "a class elsewhere": (
+        lambda: lambda layers: layers[1].update(module="keras.utils"),
+        "Dense of the module keras.utils",
+        "d",
+    ),
     "no class": (lambda: lambda layers: layers[1].update(class_name=["Dense"]), "Dense", "d"),
     "a module that is none": (lambda: lambda layers: layers[1].update(module=["keras"]), "keras", "d"),
     "a registered class": (lambda: lambda layers: layers[1].update(registered_name="my>Dense"), "my>Dense", "d"),
@@ -147,7 +160,11 @@ KERAS_3: dict[str, tuple[Any, str, str]] = {
         "enable_unsafe_deserialization",
         "d",
     ),
-    "a policy": (lambda: told(dtype={**GET_FILE, "class_name": "Policy", "module": "os"}), "Policy of the module os", "d"),
+    "a policy": (
+        lambda: told(dtype={**GET_FILE, "class_name": "Policy", "module": "os"}),
+        "Policy of the module os",
+        "d",
+    ),
     "a loop": (
         lambda: added(module="keras.src.ops.core", class_name="Map", config={"f": GET_FILE}),
         "Map of the module keras.src.ops.core",

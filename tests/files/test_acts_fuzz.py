@@ -28,7 +28,9 @@ from autoport.loading.known.tensorflow_names import FUNCTIONS as TF_FUNCTIONS
 from tests.files.watch import watched
 
 SOME, MANY = 100, 10_000
-ARGUMENTS = "units filters kernel_size vocabulary filepath origin fname path function activation kernel_initializer layer"
+ARGUMENTS = (
+    "units filters kernel_size vocabulary filepath origin fname path function activation kernel_initializer layer"
+)
 ARGUMENTS += " cell dtype module config call_fn layers weights value equation f source output_stream url file_name"
 
 

@@ -178,7 +178,9 @@ def session(folder: Path, act: Callable[[Any], Any], init: Callable[[], Any] | N
 
 
 def test_a_saved_model_of_tensorflow_1_is_read(tmp_path: Path) -> None:
-    match = autoport.match(load_keras(str(session(tmp_path, tf.nn.relu))), nn.Sequential(nn.ReLU(), nn.Linear(4, 3, False)))
+    match = autoport.match(
+        load_keras(str(session(tmp_path, tf.nn.relu))), nn.Sequential(nn.ReLU(), nn.Linear(4, 3, False))
+    )
     assert match.complete, str(match)
     match.assign()
     assert match.verify().ok
@@ -318,13 +320,16 @@ def a_file(members: Members, baits: Path) -> None:
 PROGRAMS: dict[str, tuple[Callable[[Members, Path], None], str]] = {
     "a compiled library": (a_library, "data/aotinductor/model/model.so"),
     "an object": (an_object, "opaque_obj_0"),
-    "a size": (a_size, "the size \"__import__("),
-    "a condition": (a_condition, "the condition \"__import__("),
+    "a size": (a_size, 'the size "__import__('),
+    "a condition": (a_condition, 'the condition "__import__('),
     "a structure": (a_structure, "the structure collections.defaultdict"),
     "a function": (calls("torch.hub.load"), "the function torch.hub.load"),
     "a function of Python": (calls("_operator.call"), "the function _operator.call"),
     "a module of PyTorch's": (calls("torch.os.system"), "the function torch.os.system"),
-    "another library's": (calls("torch.ops.torchvision.read_file.default"), "the function torch.ops.torchvision.read_file"),
+    "another library's": (
+        calls("torch.ops.torchvision.read_file.default"),
+        "the function torch.ops.torchvision.read_file",
+    ),
     "a file": (a_file, "the text 'secret' for torch.ops.aten.from_file.default"),
 }
 

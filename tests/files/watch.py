@@ -10,8 +10,26 @@ from pathlib import Path
 from typing import Any
 
 # Events of Python's audit hooks that reach out of the process, by how their names begin.
-OUTWARD = ("socket.connect", "socket.getaddrinfo", "socket.bind", "subprocess.", "os.system", "os.exec", "os.posix_spawn")
-OUTWARD += ("os.fork", "os.remove", "os.rename", "os.rmdir", "os.link", "os.symlink", "urllib.", "http.", "ctypes.dlopen")
+OUTWARD = (
+    "socket.connect",
+    "socket.getaddrinfo",
+    "socket.bind",
+    "subprocess.",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+)
+OUTWARD += (
+    "os.fork",
+    "os.remove",
+    "os.rename",
+    "os.rmdir",
+    "os.link",
+    "os.symlink",
+    "urllib.",
+    "http.",
+    "ctypes.dlopen",
+)
 OUTWARD += ("pickle.find_class", "shutil.", "webbrowser.")
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 _seen: list[str] | None = None

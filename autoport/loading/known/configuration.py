@@ -15,7 +15,7 @@ LAMBDAS = ("Lambda", "__lambda__", "function_lambda")
 # Arguments whose texts are names of functions or classes, by how their own names end.
 NAMING = ("activation", "initializer", "regularizer", "constraint")
 # Keys whose texts name a thing inside of the model, or are checked with the class beside them.
-INSIDE = frozenset("name class_name module registered_name dtype mode".split())
+INSIDE = frozenset({"name", "class_name", "module", "registered_name", "dtype", "mode"})
 # A path, an address, or the name of a file.
 FILE_LIKE = re.compile(r"[/\\]|^~|^\w+:\S|\.[A-Za-z]\w*$")
 

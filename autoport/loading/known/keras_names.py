@@ -1,7 +1,7 @@
 """Classes and functions of Keras that a file may name.
 
-They compute, and do nothing else: none holds code, opens a file or an address, or looks further names up. A name that is
-missing here is asked for with `--trust-code`, whichever version of Keras has it and whatever it does there.
+They compute, and do nothing else: none holds code, opens a file or an address, or looks further names up. A name that
+is missing here is asked for with `--trust-code`, whichever version of Keras has it and whatever it does there.
 """
 
 from __future__ import annotations
@@ -123,11 +123,11 @@ KINDS: tuple[Kind, ...] = (
 # Layers that are functions of TensorFlow, which their configurations name.
 OP_LAYERS = frozenset(_OP_LAYERS.split())
 # Functions of Keras, by the names that configurations have for them.
-FUNCTION_MODULES = frozenset(
-    "builtins keras.activations tf_keras.activations keras.initializers keras.regularizers keras.constraints".split()
-)
-FUNCTIONS = frozenset(
-    """
+FUNCTION_MODULES = (
+    "builtins", "keras.activations", "tf_keras.activations", "keras.initializers", "keras.regularizers",
+    "keras.constraints",
+)  # fmt: skip
+_FUNCTIONS = """
     celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh leaky_relu linear log_sigmoid
     log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softmax_v2 softplus softsign sparse_plus
     sparse_sigmoid sparsemax squareplus swish tanh tanh_shrink threshold
@@ -136,5 +136,5 @@ FUNCTIONS = frozenset(
     orthogonal random_normal random_uniform stft truncated_normal uniform variance_scaling zero zeros
 
     l1 l1_l2 l2 orthogonal_regularizer max_norm maxnorm min_max_norm non_neg nonneg radial_constraint unit_norm unitnorm
-    """.split()
-)
+"""
+FUNCTIONS = frozenset(_FUNCTIONS.split())

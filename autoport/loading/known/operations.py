@@ -1,4 +1,4 @@
-"""What a SavedModel would run: its operations, from the data path to the functions that are called when it is loaded."""
+"""What a SavedModel would run: its operations, on the way of the data and in what is called when it is loaded."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _functions_of_objects(objects: Any) -> Iterator[str]:
 
 
 def _of_session(meta: Any) -> Iterator[tuple[str, str]]:
-    """Of a SavedModel of TensorFlow 1: signatures, variables and the restoring of values run parts of the main graph."""
+    """Of a SavedModel of TensorFlow 1: signatures, variables and the restoring of values run parts of one graph."""
     functions = {function.signature.name: function for function in meta.graph_def.library.function}
     for function in functions.values():
         yield from _unknown(function.node_def, functions, OPERATIONS)

@@ -1,8 +1,8 @@
 """Functions and operations of TensorFlow that a file may name.
 
-They compute numbers from numbers, call functions of the same file, or keep variables. What is missing here is asked for
-with `--trust-code`: beside what reads, writes or sends, also what does no harm and that no model needs which PyTorch has
-a counterpart of, as reading texts and images or looking words up.
+They compute numbers from numbers, call functions of the same file, or keep variables. What is missing here is asked
+for with `--trust-code`: what reads, writes or sends, and also what does no harm and has no counterpart in a model of
+PyTorch, as taking texts and images apart or looking words up.
 """
 
 from __future__ import annotations
@@ -154,7 +154,13 @@ _NETWORKS = """
 OPERATIONS = frozenset((_PLUMBING + _ARRAYS + _NUMBERS + _NETWORKS).split())
 # Those that save and restore it, which nothing that is run may reach.
 SAVING = frozenset(
-    """
-    MergeV2Checkpoints RestoreV2 SaveV2 ShardedFilename StaticRegexFullMatch StringJoin RegexFullMatch
-    """.split()
+    {
+        "MergeV2Checkpoints",
+        "RegexFullMatch",
+        "RestoreV2",
+        "SaveV2",
+        "ShardedFilename",
+        "StaticRegexFullMatch",
+        "StringJoin",
+    }
 )
