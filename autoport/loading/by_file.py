@@ -59,12 +59,12 @@ def _require_known(config: Any, path: Path) -> None:
     if not found:
         return
     said = list(dict.fromkeys(map(_said, found)))
-    more = [f"{len(said) - MOST_FOUND} more"] if len(said) > MOST_FOUND else []
+    named = said[:MOST_FOUND] + ([f"{len(said) - MOST_FOUND} more"] if len(said) > MOST_FOUND else [])
     has_class = any(finding.act is Act.CLASS for finding in found)
     advice = f" (for classes of your own, name the code that builds it: module:callable@{path})" if has_class else ""
     raise UntrustedError(
-        f"{path}: building this model {' and '.join(said[:MOST_FOUND] + more)}, of which autoport does not know that it "
-        f"computes only{advice}",
+        f"{path}: building this model {' and '.join(named)}, of which autoport does not know that it computes "
+        f"only{advice}",
         "allows it, if you know where the file is from",
     )
 

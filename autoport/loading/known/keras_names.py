@@ -22,8 +22,14 @@ class Kind:
     modules: frozenset[str]
 
 
-def _kind(modules: str, names: str) -> Kind:
-    return Kind(frozenset(names.split()), frozenset(modules.split()))
+def _kind(modules: str, names: str, inside: str = "") -> Kind:
+    """Names in modules; `inside` lists those that are not public, without the package."""
+    private = [f"{place}.{module}" for place in _SOURCES for module in inside.split()]
+    return Kind(frozenset(names.split()), frozenset([*modules.split(), *private]))
+
+
+# Where the sources of Keras are, in all versions.
+_SOURCES = ("keras", "keras.src", "tf_keras.src")
 
 
 _LAYERS = """
@@ -88,10 +94,9 @@ _OP_LAYERS = "TFOpLambda SlicingOpLambda"
 KINDS: tuple[Kind, ...] = (
     _kind("keras keras.layers tf_keras.layers", _LAYERS),
     _kind(
-        "keras keras.models tf_keras tf_keras.models keras.src.models.functional keras.src.models.sequential "
-        "keras.engine.functional keras.engine.sequential keras.src.engine.functional keras.src.engine.sequential "
-        "tf_keras.src.engine.functional tf_keras.src.engine.sequential",
+        "keras keras.models tf_keras tf_keras.models",
         "Functional Model Sequential",
+        "engine.functional engine.sequential models.functional models.sequential",
     ),
     _kind("keras.initializers tf_keras.initializers", _INITIALIZERS),
     _kind("keras.regularizers tf_keras.regularizers", "L1 L1L2 L2 OrthogonalRegularizer"),
@@ -105,19 +110,10 @@ KINDS: tuple[Kind, ...] = (
         "keras.quantizers",
         "AbsMaxQuantizer Float8QuantizationConfig Int4QuantizationConfig Int8QuantizationConfig",
     ),
-    _kind(
-        "keras.ops keras.src.ops.core keras.src.ops.image keras.src.ops.linalg keras.src.ops.math keras.src.ops.nn "
-        "keras.src.ops.numpy",
-        _OPERATIONS,
-    ),
-    _kind(
-        "keras.layers.core.tf_op_layer keras.src.layers.core.tf_op_layer tf_keras.src.layers.core.tf_op_layer",
-        _OP_LAYERS,
-    ),
-    _kind(
-        "keras.src.applications.inception_resnet_v2 tf_keras.src.applications.inception_resnet_v2", "CustomScaleLayer"
-    ),
-    _kind("keras.src.applications.convnext tf_keras.src.applications.convnext", "LayerScale StochasticDepth"),
+    _kind("keras.ops", _OPERATIONS, "ops.core ops.image ops.linalg ops.math ops.nn ops.numpy"),
+    _kind("", _OP_LAYERS, "layers.core.tf_op_layer"),
+    _kind("", "CustomScaleLayer", "applications.inception_resnet_v2"),
+    _kind("", "LayerScale StochasticDepth", "applications.convnext"),
     _kind("", "TensorShape __bytes__ __ellipsis__ __keras_tensor__ __numpy__ __slice__ __tensor__ __tuple__"),
 )
 # Layers that are functions of TensorFlow, which their configurations name.
