@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Any
 
@@ -137,7 +136,7 @@ class KerasLowering:
         if not op.outputs or op.outputs[0].name in self.env or op.type == "Placeholder" or op.name in self._fixed:
             return
         if index is not None:
-            self.builder.path = self._scope(index)
+            self.builder.path = self.trace.scope(index)
         self.builder.type = op.type
         body = called_body(op, self.shape_of, self.static_value)
         result: Any = self._inline(op, *body) if body else OPS.get(op.type, _unknown)(RawOp(op, self))
@@ -180,10 +179,6 @@ class KerasLowering:
             return [self.env[t.name] if t.name in self.env else self.value(t) for t in body.outputs]
         finally:
             self.env, self._fixed, self._static, self._shapes = outside
-
-    def _scope(self, index: int) -> str:
-        place = bisect_right(self.trace.scopes, index, key=lambda scope: scope[0]) - 1
-        return self.trace.scopes[place][1] if place >= 0 else ""
 
     def source(self, tensor: Any) -> Any:
         """Where a tensor comes from: `Value`, `Stored`, or None for a constant."""

@@ -10,6 +10,7 @@ import inspect
 import logging
 import sys
 import threading
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -71,6 +72,16 @@ class Trace:
     calls: list[LayerCall] = field(default_factory=list)
     scopes: list[tuple[int, str]] = field(default_factory=list)
     ran: dict[str, Any] = field(default_factory=dict)
+
+    def scope(self, index: int) -> str:
+        """Path of the innermost composite layer that creates the operation of an index."""
+        place = bisect_right(self.scopes, index, key=lambda scope: scope[0]) - 1
+        return self.scopes[place][1] if place >= 0 else ""
+
+    def path_of(self, index: int) -> str:
+        """Path of the layer that creates the operation of an index: a known one, or a composite one."""
+        known = (call.path for call in self.calls if call.start <= index < call.stop)
+        return next(known, "") or self.scope(index)
 
 
 def layer_classes() -> list[Any]:

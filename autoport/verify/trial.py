@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from tensorflow import as_dtype
+from torch import fx
 
 from autoport.facts.framework import Framework
 from autoport.facts.places import Matched
@@ -23,6 +24,7 @@ from autoport.verify.comparing.outputs import Results, Returned, moves_of, pair_
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.spelling import Spelling, spelled
 from autoport.verify.comparing.taps import NODE, OUTPUT, Tap, find_taps
+from autoport.verify.explaining.constants import Replacements, rounded_constants
 from autoport.verify.explaining.weights import WeightComparison, WrongTensor, compare_weights
 from autoport.verify.running.draws import Draw
 from autoport.verify.running.feed import input_orders, inputs_apart, torch_feed
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
 
 # Errors of outputs up to this are rounding in float64, however deep a model is. Larger ones are measured against it.
 CERTAINLY_ROUNDING = 1e-12
+# An error that is no more than this times another one is as small.
+NEARLY = 2.0
 
 
 @dataclass
@@ -105,9 +109,9 @@ class Trial:
         if not taps:
             return []
         args, places = list(self.lockstep.args), []
-        for tap, (expected, actual) in self.lockstep.values_at(taps).items():
-            if expected is not None and gap(expected, actual).relative <= SAME_INPUT:
-                args[apart[tap.torch[0]]] = expected
+        for tap, values in self.lockstep.values_at(taps, taps).items():
+            if values.arranged is not None and gap(values.arranged, values.actual).relative <= SAME_INPUT:
+                args[apart[tap.torch[0]]] = values.arranged
                 places.append(Matched(*tap.places))
         self.lockstep.args = args
         return places
@@ -115,7 +119,8 @@ class Trial:
     def look(self) -> Seen:
         """Runs both: teacher-forced, end to end, and again where something differs."""
         forced, kept = self.lockstep.teacher_forced(self.taps, keep=self._names)
-        computed, ours = [kept[name] for name in self._names], self.lockstep.alone()
+        self._computed = computed = [kept[name] for name in self._names]
+        ours = self.lockstep.alone()
         seen = Seen(forced, self._pair(computed, ours, self.rtol))
         elsewhere = self._taps_of_other_outputs(seen.returned)
         failing = {tap: gap for tap, gap in forced.items() if not gap.agrees and tap not in elsewhere}
@@ -125,6 +130,23 @@ class Trial:
         if failing:
             self._sort(seen, failing, elsewhere)
         return seen
+
+    def rounded_constants(self) -> Replacements:
+        """The tables that both sides rounded otherwise, as far as the agreement of the outputs needs them."""
+        tf, torch_reading = self._readings
+        carried = self._analysis.transfer(Framework.TORCH).entries
+        found = rounded_constants(
+            tf.trace, self.lockstep.tf, self.lockstep.arrays, torch_reading.recorded, carried.keys()
+        )
+        if not found.constants:
+            return found
+        reached = max(CERTAINLY_ROUNDING, NEARLY * self._error(found.nodes))
+        return found.needed(lambda nodes: self._error(nodes) <= reached)
+
+    def _error(self, results: Mapping[fx.Node, torch.Tensor]) -> float:
+        """The largest error of an output, with other results of PyTorch nodes."""
+        returned = self._pair(self._computed, self.lockstep.alone(results=results), self.rtol)
+        return max((each.gap.relative for each in returned), default=0.0)
 
     def _floor(self, seen: Seen, failing: Collection[Tap]) -> float | None:
         """The error up to which outputs agree whatever rounding does; None if it need not be measured.
@@ -138,16 +160,33 @@ class Trial:
         return CERTAINLY_ROUNDING if failing and largest > CERTAINLY_ROUNDING else None
 
     def on(self, draw: Draw) -> list[Returned]:
-        """Runs both end to end on other inputs; PyTorch as it runs on those, if that depends on them."""
+        """Runs both end to end on other inputs.
+
+        Where they differ, PyTorch is recorded on those inputs, because the calls that run may depend on them, and the
+        roundings of all places together are measured.
+        """
         reading = self._readings.torch
         feed = torch_feed(reading, draw.arrays)
         lockstep = self.lockstep.on(draw.arrays, feed, reading.recorded)
-        computed = lockstep.keras_outputs(self._names)
-        returned = self._pair(computed, lockstep.alone(), self.rtol, draw.valid)
+        returned = self._pair(lockstep.keras_outputs(self._names), lockstep.alone(), self.rtol, draw.valid)
         if all(each.agrees for each in returned):
             return returned
         again = lockstep.on(draw.arrays, feed, recorded_on(reading, feed))
+        computed = lockstep.keras_outputs(self._names, through=True)
         return self._pair(computed, again.alone(), self.rtol, draw.valid)
+
+    def with_the_plan(self, computed: Sequence[Computed]) -> list[Returned]:
+        """Runs PyTorch by itself, with the weights that the plan makes.
+
+        Args:
+            computed: what Keras returns.
+        """
+        expected = {path: wrong.expected for path, wrong in self.weights.wrong.items()}
+        return self._pair(computed, self.lockstep.alone(stored=expected), self.rtol)
+
+    def keras_outputs(self) -> list[Computed]:
+        """What Keras returns."""
+        return self.lockstep.keras_outputs(self._names)
 
     def wrong_tensors(self, tap: Tap) -> list[tuple[WrongTensor, str]]:
         """Wrong tensors in the region of a tap, with the role of each wrong weight."""
@@ -173,7 +212,9 @@ class Trial:
             self._returned(side, {path: array + sign * (1 + np.abs(array).max()) for path, array in tensors.items()})
             for sign in (1, -1)
         ]
-        return max((gap(a, b).relative for other in results[1:] for a, b in zip(results[0], other, strict=True)), default=0.0)
+        return max(
+            (gap(a, b).relative for other in results[1:] for a, b in zip(results[0], other, strict=True)), default=0.0
+        )
 
     def _returned(self, side: Framework, stored: Mapping[str, Array]) -> list[torch.Tensor]:
         if side is Framework.TORCH:
@@ -206,8 +247,8 @@ class Trial:
         returned = pair_outputs(Results(values, ours, tolerances), self._structure, self._moves)
         if valid is None or all(each.agrees for each in returned):
             return returned
-        read = [[without_padding(value, valid) for value in side] for side in (values, ours)]
-        return pair_outputs(Results(*read, tolerances), self._structure, self._moves)
+        ours_read, theirs_read = ([without_padding(value, valid) for value in side] for side in (values, ours))
+        return pair_outputs(Results(ours_read, theirs_read, tolerances), self._structure, self._moves)
 
     @cached_property
     def _structure(self) -> dict[int, int]:

@@ -8,13 +8,14 @@ from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any
 
+from autoport.facts.framework import Both, Framework
 from autoport.facts.places import Matched, Place
 from autoport.facts.reasons import Reason
 from autoport.facts.values import text
 from autoport.verify.comparing.spelling import Spelling
-from autoport.verify.explaining.constants import RoundedConstant
 
 UNKNOWN = "unknown"
+LIBRARIES = Both("Keras", "PyTorch")
 # Places to list by name where many have one cause.
 MOST_SHOWN = 3
 
@@ -136,6 +137,34 @@ class Divergence(NodeError):
 
 
 @dataclass(frozen=True)
+class RoundedConstant:
+    """A table that one side rounded to float32 when it was made.
+
+    Attributes:
+        tf: where the Keras graph makes it.
+        torch: where the PyTorch graph makes it; the first place, if it makes it several times.
+        rounded: the side whose numbers float32 holds exactly; None if it holds those of both, or of neither because
+            they were computed from rounded ones.
+        shape: of the PyTorch table.
+        difference: the largest difference, in units of the largest number.
+    """
+
+    tf: Place
+    torch: Place
+    rounded: Framework | None
+    shape: tuple[int, ...]
+    difference: float
+
+    def __str__(self) -> str:
+        rounded = (
+            "both sides rounded it" if self.rounded is None else f"rounded to float32 in {LIBRARIES[self.rounded]}"
+        )
+        shape = "x".join(map(str, self.shape)) or "one number"
+        apart = f"apart by up to {self.difference:.1g} of the largest number"
+        return f"{self.tf} and {self.torch} ({shape}): {rounded}, {apart}"
+
+
+@dataclass(frozen=True)
 class Verification:
     """The numeric proof of a match, or the disproof.
 
@@ -190,13 +219,16 @@ class Verification:
         return {**_plain(self), **{name: _plain(value) for name, value in summary.items()}}
 
     def __str__(self) -> str:
-        places = f"end to end in {self.dtype}, {len(self.nodes)} places compared"
-        lines = [f"{SENTENCES[self.answer]}: {_size(self.relative)} {places}"]
+        scope = f"end to end in {self.dtype}, {len(self.nodes)} places compared"
+        lines = [f"{SENTENCES[self.answer]}: {_size(self.relative)} {scope}"]
         lines += [f"divergence at {text}" for text in _grouped(self.divergences)]
         lines += [f"constant: {constant}" for constant in self.constants]
+        if self.constants:
+            lines.append("proof: with the constants of Keras, PyTorch returns what Keras returns")
         lines += [f"not observable: {reason}" for reason in self.unobservable]
         if self.spelled:
-            lines.append(f"spelled differently, and equal again behind: {_listed([str(s.at) for s in self.spelled])}")
+            places = dict.fromkeys(str(spelling.at) for spelling in self.spelled)
+            lines.append(f"spelled differently, and equal again behind: {_listed([*places])}")
         lines += [f"layout: {reason}" for reason in self.layouts]
         lines += [f"note: {reason}" for reason in self.notes]
         return "\n".join(lines)

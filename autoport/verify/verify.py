@@ -15,15 +15,23 @@ from autoport.facts.reasons import Code, Reason, Several
 from autoport.verify.comparing.outputs import Returned
 from autoport.verify.comparing.taps import Tap
 from autoport.verify.explaining.causes import Causes
-from autoport.verify.explaining.constants import RoundedConstant, needed_constants
-from autoport.verify.explaining.unseen import find_unseen
 from autoport.verify.running.draws import Draw, first_draw, more_draws
 from autoport.verify.running.lockstep import TapGap
 from autoport.verify.running.readings import Readings
 from autoport.verify.running.replay import computing_in
 from autoport.verify.running.rounding import MULTIPLE
 from autoport.verify.trial import Seen, Trial
-from autoport.verify.verification import MOST_SHOWN, UNKNOWN, Answer, Cause, Divergence, NodeError, Verification
+from autoport.verify.unseen import find_unseen
+from autoport.verify.verification import (
+    MOST_SHOWN,
+    UNKNOWN,
+    Answer,
+    Cause,
+    Divergence,
+    NodeError,
+    RoundedConstant,
+    Verification,
+)
 
 if TYPE_CHECKING:
     from autoport.analysis import Analysis
@@ -50,7 +58,7 @@ class _Verifier:
     def verification(self) -> Verification:
         trial = Trial(self._analysis, self._readings, self._draw, self._dtype, self._rtol)
         with stage("verifying", len(trial.taps)) as trial.lockstep.tick:
-            seen, constants = self._seen(trial)
+            seen, answer, constants = self._seen(trial)
         draws = [self._draw]
         for draw in self._further_draws(seen):
             draws.append(draw)
@@ -58,35 +66,49 @@ class _Verifier:
             if not all(each.agrees for each in again):
                 trial, seen = self._explained(trial, draw, again)
                 break
-        return self._result(trial, seen, constants, draws)
+        return self._result(trial, seen, answer, constants, draws)
 
-    def _seen(self, trial: Trial) -> tuple[Seen, tuple[RoundedConstant, ...]]:
-        """What runs show; where they differ, PyTorch is given the constants of the Keras model if that closes the gap."""
+    def _seen(self, trial: Trial) -> tuple[Seen, Answer, tuple[RoundedConstant, ...]]:
+        """What runs show, and what is said if nothing differs.
+
+        Where something does, PyTorch is given the constants of the Keras model. Where nothing of PyTorch can be told to
+        be such a constant, what the roundings of those of Keras do is measured.
+        """
         seen = trial.look()
-        if not seen.differs:
-            return seen, ()
-        constants = needed_constants(trial)
-        if not constants.nodes:
-            return seen, ()
-        trial.lockstep.results = constants.nodes
-        return trial.look(), constants.constants
+        if not seen.differs or self._dtype != "float64":
+            return seen, Answer.SAME, ()
+        found = trial.rounded_constants()
+        if found.constants:
+            trial.lockstep.results = found.nodes
+            exchanged = trial.look()
+            if len(exchanged.diverging) < len(seen.diverging) or exchanged.outputs_agree:
+                return exchanged, Answer.ROUNDED, found.constants
+            trial.lockstep.results = {}
+        if trial.lockstep.tf.tables:
+            trial.lockstep.tf.redraws_constants = True
+            measured = trial.look()
+            if not measured.differs:
+                return measured, Answer.ROUNDED, ()
+            trial.lockstep.tf.redraws_constants = False
+        return seen, Answer.SAME, ()
 
     def _further_draws(self, seen: Seen) -> Sequence[Draw]:
         """Other inputs: none where a difference is known, more where places part and meet again."""
         if self._given or seen.differs:
             return ()
-        thorough = bool(seen.spelled or self._analysis.differences)
+        thorough = bool(seen.spelled) or any(not each.training_only for each in self._analysis.differences)
         return more_draws(self._analysis.graphs.tf, *self._readings, self._seed, thorough=thorough)
 
     def _explained(self, trial: Trial, draw: Draw, returned: list[Returned]) -> tuple[Trial, Seen]:
         """What runs show on inputs on which the outputs differ."""
         other = Trial(self._analysis, self._readings, draw, self._dtype, self._rtol)
         other.lockstep.results = trial.lockstep.results
+        other.lockstep.tf.redraws_constants = trial.lockstep.tf.redraws_constants
         seen = other.look()
         return other, replace(seen, returned=returned)
 
     def _result(
-        self, trial: Trial, seen: Seen, constants: tuple[RoundedConstant, ...], draws: Sequence[Draw]
+        self, trial: Trial, seen: Seen, answer: Answer, constants: tuple[RoundedConstant, ...], draws: Sequence[Draw]
     ) -> Verification:
         causes = Causes(self._analysis, trial.weights, trial.regions, trial.lockstep, trial.taps).find(seen.diverging)
         unseen = find_unseen(self._analysis, trial, seen)
@@ -97,9 +119,8 @@ class _Verifier:
         ]
         divergences += unseen.divergences
         divergences += self._of_outputs(seen, located=bool(divergences))
-        proved = seen.returned and not divergences
         return Verification(
-            answer=(Answer.ROUNDED if constants else Answer.SAME) if proved else Answer.DIFFERENT,
+            answer=answer if seen.returned and not divergences else Answer.DIFFERENT,
             rtol=self._rtol,
             dtype=self._dtype,
             seed=None if self._given else self._seed,
@@ -115,7 +136,7 @@ class _Verifier:
         )
 
     def _of_outputs(self, seen: Seen, *, located: bool) -> Iterator[Divergence]:
-        """What a caller does not get: outputs that are missing, exchanged, invalid; or different for no known reason."""
+        """Outputs that a caller does not get: missing, exchanged, invalid, or different for no known reason."""
         left, right = self._analysis.graphs
         for returned in seen.returned:
             if returned.partner is None and self._to is Framework.TORCH:
@@ -128,7 +149,9 @@ class _Verifier:
         pairs = [(r.number, r.partner) for r in seen.returned if r.partner is not None]
         if self._to is Framework.TF:
             for number in sorted(set(range(len(right.outputs))) - {partner for _, partner in pairs}):
-                yield _output_divergence(Returned(number, None), Cause("outputs", reasons=(Reason(Code.OUTPUT_MISSING),)))
+                yield _output_divergence(
+                    Returned(number, None), Cause("outputs", reasons=(Reason(Code.OUTPUT_MISSING),))
+                )
         for first, second in exchanged(pairs, left, right):
             at = Place(port=Port("output", first)), Place(port=Port("output", second))
             reason = Reason(Code.OUTPUTS_EXCHANGED)
@@ -147,7 +170,7 @@ class _Verifier:
         promoted = trial.lockstep.tf
         if promoted.in_float32:
             yield Reason.of(Code.IN_FLOAT32, operations=Several(sorted(promoted.in_float32)))
-        if promoted.tables and self._dtype == "float64":
+        if promoted.tables and promoted.redraws_constants:
             yield Reason.of(Code.ROUNDED_CONSTANTS, constants=Several(sorted(promoted.tables)))
         yield from self._rounding_notes(seen)
         trained = [difference for difference in self._analysis.differences if difference.training_only]
@@ -171,7 +194,9 @@ class _Verifier:
             return
         largest = max(gap.tolerance for gap in calibrated.values())
         yield Reason.of(Code.ROUNDING_ALLOWED, number=len(calibrated), multiple=MULTIPLE, largest=largest)
-        needing = [t for t in self._in_order(calibrated) if self._rtol < calibrated[t].relative and calibrated[t].agrees]
+        needing = [
+            t for t in self._in_order(calibrated) if self._rtol < calibrated[t].relative and calibrated[t].agrees
+        ]
         if needing:
             first = Several(Matched(*tap.places) for tap in needing[:MOST_SHOWN])
             yield Reason.of(Code.ROUNDING_NEEDED, number=len(needing), first=first)

@@ -129,9 +129,7 @@ def pair() -> list[nn.Module]:
 
 
 def test_exchanged_outputs_are_a_difference() -> None:
-    verification = verified(
-        two_outputs(), pair(), lambda parts, x: (torch.relu(parts[1](x)), torch.tanh(parts[0](x)))
-    )
+    verification = verified(two_outputs(), pair(), lambda parts, x: (torch.relu(parts[1](x)), torch.tanh(parts[0](x))))
     assert not verification.ok
     assert {d.cause for d in verification.divergences} == {"outputs"}
     assert verified(two_outputs(), pair(), lambda parts, x: (torch.tanh(parts[0](x)), torch.relu(parts[1](x)))).ok

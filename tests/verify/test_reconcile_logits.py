@@ -25,36 +25,39 @@ class Forward(nn.Module):
         return self.a(x).flatten(2).transpose(1, 2)
 
 
-DENSE: Callable[[], list[nn.Module]] = lambda: [nn.Linear(5, 8), nn.Linear(8, 4)]
+def dense() -> list[nn.Module]:
+    return [nn.Linear(5, 8), nn.Linear(8, 4)]
+
+
 CASES: dict[str, tuple[str, list[Any], Callable[[], nn.Module], tuple[int, ...]]] = {
     "softmax in Keras": (
         "softmax",
         [layers.Dense(8), layers.Dense(4, activation="softmax")],
-        lambda: nn.Sequential(*DENSE()),
+        lambda: nn.Sequential(*dense()),
         (5,),
     ),
     "softmax in PyTorch": (
         "softmax",
         [layers.Dense(8), layers.Dense(4)],
-        lambda: nn.Sequential(*DENSE(), nn.Softmax(-1)),
+        lambda: nn.Sequential(*dense(), nn.Softmax(-1)),
         (5,),
     ),
     "sigmoid in Keras": (
         "sigmoid",
         [layers.Dense(8), layers.Dense(4, activation="sigmoid")],
-        lambda: nn.Sequential(*DENSE()),
+        lambda: nn.Sequential(*dense()),
         (5,),
     ),
     "sigmoid in PyTorch": (
         "sigmoid",
         [layers.Dense(8), layers.Dense(4)],
-        lambda: nn.Sequential(*DENSE(), nn.Sigmoid()),
+        lambda: nn.Sequential(*dense(), nn.Sigmoid()),
         (5,),
     ),
     "log softmax in PyTorch": (
         "log_softmax",
         [layers.Dense(8), layers.Dense(4)],
-        lambda: nn.Sequential(*DENSE(), nn.LogSoftmax(-1)),
+        lambda: nn.Sequential(*dense(), nn.LogSoftmax(-1)),
         (5,),
     ),
     "over the channels of a map": (
@@ -86,7 +89,7 @@ def test_a_softmax_at_the_end_is_left_unless_it_is_asked_for(case: str) -> None:
 
 def test_where_something_else_is_left_nothing_is_said_to_be_equal() -> None:
     ours = [layers.Dense(8), layers.Lambda(keras.ops.sin), layers.Dense(4, activation="softmax")]
-    match = pair(ours, nn.Sequential(*DENSE()), (5,))
+    match = pair(ours, nn.Sequential(*dense()), (5,))
     reconciliation = match.reconcile()
     assert len(reconciliation.left) == 2
     assert "equal up to" not in str(reconciliation)

@@ -27,8 +27,10 @@ def after_write(x: torch.Tensor, written: torch.Tensor) -> torch.Tensor:
     return x
 
 
-def _writes(func: Callable[..., Any], kwargs: Mapping[str, Any]) -> bool:
-    """Whether a function changes its first argument."""
+def writes(func: Callable[..., Any], kwargs: Mapping[str, Any]) -> bool:
+    """Whether a function changes its first argument, and returns it."""
+    if func is assign_item:
+        return True
     name = str(getattr(func, "__name__", ""))
     in_place = (name.endswith("_") and not name.endswith("__")) or name.startswith("__i") or name == "__setitem__"
     return in_place or bool(kwargs.get("inplace"))
@@ -80,7 +82,7 @@ class Recorder(TorchFunctionMode):
         node = self.graph.create_node("call_function", func, node_args, node_kwargs)
         node.meta.update(nn_module_stack=tuple(self.modules), where=caller())
         self._bind(node, result)
-        if isinstance(result, torch.Tensor) and args and (func is assign_item or _writes(func, kwargs)):
+        if isinstance(result, torch.Tensor) and args and writes(func, kwargs):
             self._rebind_views(node, result)
 
     def _rebind_views(self, node: fx.Node, written: torch.Tensor) -> None:

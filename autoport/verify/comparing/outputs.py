@@ -94,7 +94,9 @@ def moves_of(orders: Iterable[Sequence[int]]) -> frozenset[Move]:
     Args:
         orders: for every input, the order of its Keras axes that PyTorch takes.
     """
-    return frozenset(move for order in orders for move in Move if len(order) > 2 and tuple(order) == move.order(len(order)))
+    return frozenset(
+        move for order in orders for move in Move if len(order) > 2 and tuple(order) == move.order(len(order))
+    )
 
 
 def pair_outputs(results: Results, structure: Mapping[int, int], moves: Collection[Move]) -> list[Returned]:
@@ -135,7 +137,9 @@ def without_padding(value: torch.Tensor, valid: Array) -> torch.Tensor:
     return torch.where(kept, value, torch.zeros((), dtype=value.dtype))
 
 
-def _at_the_same_place(results: Results, k: int, claimed: Collection[int | None], moves: Collection[Move]) -> Returned | None:
+def _at_the_same_place(
+    results: Results, k: int, claimed: Collection[int | None], moves: Collection[Move]
+) -> Returned | None:
     """An output that nothing tells of is compared with the one at its place, if that belongs to no other."""
     return None if k in claimed or k >= len(results.torch) else _compared(results, k, k, moves)
 

@@ -32,9 +32,7 @@ def site_of_call(model: nn.Module, graph: Graph, call: Call) -> Site:
     return site
 
 
-def _ways(
-    model: nn.Module, graph: Graph, call: Call, site: Site, queues: Mapping[str, Iterator[Setting]]
-) -> Ways:
+def _ways(model: nn.Module, graph: Graph, call: Call, site: Site, queues: Mapping[str, Iterator[Setting]]) -> Ways:
     """Settings first, a patch for the rest; where a setting changes nothing, the next one."""
     patched = False
     while True:

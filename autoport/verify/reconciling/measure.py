@@ -8,13 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from autoport.errors import VerificationError
 from autoport.facts.framework import Framework
-from autoport.verify.comparing.taps import output_taps
-from autoport.verify.explaining.weights import compare_weights
-from autoport.verify.running.feed import draw, torch_feed
-from autoport.verify.running.lockstep import Lockstep
-from autoport.verify.running.promote import Computed, PromotedGraph
+from autoport.verify.running.draws import first_draw
+from autoport.verify.running.promote import Computed
 from autoport.verify.running.readings import Readings
 from autoport.verify.running.replay import computing_in
+from autoport.verify.trial import Trial
 
 if TYPE_CHECKING:
     from autoport.analysis import Analysis
@@ -52,7 +50,8 @@ class Judge:
 
     def __init__(self, before: State, seed: int = 0) -> None:
         self._before = before
-        self._arrays = draw(before.analysis.graphs.tf, *before.readings, seed)
+        self._draw = first_draw(before.analysis.graphs.tf, *before.readings, seed)
+        self._computed: list[Computed] = []
 
     def objection(self, state: State) -> str:
         """What speaks against a state; empty if nothing does."""
@@ -69,29 +68,13 @@ class Judge:
     def _error_before(self) -> float:
         return self._error(self._before)
 
-    @cached_property
-    def _outputs(self) -> tuple[PromotedGraph, dict[int, Computed]]:
-        """The Keras graph, and its outputs by position: the Keras model does not change."""
-        analysis, tf = self._before.analysis, self._before.readings.tf
-        graph = analysis.graphs.tf
-        names = {place: graph.origins[value] for place, value in enumerate(graph.outputs) if value in graph.origins}
-        promoted = PromotedGraph(tf.trace.graph, tf.trace.inputs)
-        computed = dict(promoted.run(self._arrays, list(names.values())))
-        return promoted, {place: computed[name] for place, name in names.items()}
-
     def _error(self, state: State) -> float:
         """The largest relative error of an output, with the weights of the plan; infinite if the model cannot run."""
-        analysis, torch = state.analysis, state.readings.torch
         with computing_in("float64"):
-            promoted, outputs = self._outputs
-            weights = compare_weights(analysis)
-            stored = weights.exact | {path: wrong.expected for path, wrong in weights.wrong.items()}
-            feed = torch_feed(torch, self._arrays)
-            lockstep = Lockstep(promoted, self._arrays, torch.recorded, feed, stored, RTOL)
-            places = analysis.matching.left.output_position
-            taps = {tap: outputs[places[tap.node]] for tap in output_taps(analysis.matching)}
+            trial = Trial(*state, self._draw, "float64", RTOL)
+            self._computed = self._computed or trial.keras_outputs()  # the Keras model does not change
             try:
-                gaps = lockstep.end_to_end(taps)
+                returned = trial.with_the_plan(self._computed)
             except VerificationError:
                 return math.inf
-        return max((gap.relative for gap in gaps.values()), default=math.inf)
+        return max((each.gap.relative for each in returned), default=math.inf)

@@ -10,7 +10,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from autoport.verify.running.patches import Patch
 from autoport.verify.running.promote import Computed, PromotedGraph
 from autoport.verify.running.replay import Broken, Replay
 from autoport.verify.running.rounding import rounding_tolerance
+from autoport.weights.algebra import Array
 
 # Bytes of Keras values that may wait to be compared; docs/architecture.md says why they may wait.
 AHEAD = 256 * 2**20
@@ -44,6 +45,24 @@ class TapGap(Gap):
     def agrees(self) -> bool:
         """Whether it is rounding only."""
         return self.relative <= self.tolerance
+
+
+class Values(NamedTuple):
+    """Both values of a tap.
+
+    Attributes:
+        arranged: the Keras value as PyTorch lays it out; None if no order of axes has PyTorch's shape.
+        actual: the PyTorch value.
+        own: the Keras value in its own layout.
+    """
+
+    arranged: torch.Tensor | None
+    actual: torch.Tensor
+    own: Array
+
+
+# Sees a tap, the Keras value, the same as PyTorch lays it out, and the PyTorch value.
+See = Callable[[Tap, Computed, torch.Tensor | None, Any], None]
 
 
 @dataclass
@@ -78,7 +97,7 @@ class Lockstep:
         keep: Sequence[str] = (),
         stored: Mapping[str, torch.Tensor] | None = None,
         patches: Mapping[fx.Node, Patch] | None = None,
-        see: Callable[[Tap, torch.Tensor | None, Any], None] = lambda tap, expected, actual: None,
+        see: See = lambda *_: None,
     ) -> tuple[dict[Tap, TapGap], dict[str, Computed]]:
         """Compares at every tap, and replaces the PyTorch value by the Keras one.
 
@@ -88,7 +107,7 @@ class Lockstep:
             keep: names of TensorFlow tensors to return.
             stored: further tensors to use instead of stored ones, by path.
             patches: nodes to compute in another way.
-            see: called with both values of every tap, the Keras value as PyTorch lays it out.
+            see: called with every tap, the Keras value, the same as PyTorch lays it out, and the PyTorch value.
 
         Returns:
             How far the values are apart at each tap that was reached, and the tensors `keep`.
@@ -107,8 +126,9 @@ class Lockstep:
             for tap in by_node.get(node, ()):
                 place = tap.torch[1]
                 actual = result if place is None or isinstance(result, Broken) else result[place]
-                gaps[tap], forced = self._compare(tap, teacher.give(tap.tf), actual)
-                see(tap, forced, actual)
+                expected = teacher.give(tap.tf)
+                gaps[tap], forced = self._compare(tap, expected, actual)
+                see(tap, expected, forced, actual)
                 self.tick()
                 if forced is not None and tap not in kept:
                     result = _replace(result, place, forced, node)
@@ -117,8 +137,9 @@ class Lockstep:
         def before(node: fx.Node, results: Mapping[fx.Node, Any]) -> Mapping[fx.Node, Any]:
             replacements = {}
             for tap in by_consumer.get(node, ()):
-                gaps[tap], forced = self._compare(tap, teacher.give(tap.tf), results[tap.torch[0]])
-                see(tap, forced, results[tap.torch[0]])
+                expected, actual = teacher.give(tap.tf), results[tap.torch[0]]
+                gaps[tap], forced = self._compare(tap, expected, actual)
+                see(tap, expected, forced, actual)
                 if forced is not None and tap not in kept:
                     replacements[tap.torch[0]] = forced
             return replacements
@@ -129,17 +150,18 @@ class Lockstep:
     def _stored(self, further: Mapping[str, torch.Tensor] | None) -> Mapping[str, torch.Tensor]:
         return {**self.stored, **(further or {})}
 
-    def values_at(self, taps: Sequence[Tap]) -> dict[Tap, tuple[torch.Tensor | None, torch.Tensor]]:
-        """The Keras value, as PyTorch lays it out, and the PyTorch value of taps that are reached; teacher-forced there.
+    def values_at(self, taps: Sequence[Tap], wanted: Collection[Tap]) -> dict[Tap, Values]:
+        """Both values of the taps that are wanted and reached, from one teacher-forced run.
 
         Args:
-            taps: where.
+            taps: all at which PyTorch goes on with the Keras value.
+            wanted: those whose values are kept.
         """
-        values: dict[Tap, tuple[torch.Tensor | None, torch.Tensor]] = {}
+        values: dict[Tap, Values] = {}
 
-        def see(tap: Tap, forced: torch.Tensor | None, actual: Any) -> None:
-            if isinstance(actual, torch.Tensor):
-                values[tap] = forced, actual.clone()
+        def see(tap: Tap, expected: Computed, arranged: torch.Tensor | None, actual: Any) -> None:
+            if tap in wanted and isinstance(actual, torch.Tensor):
+                values[tap] = Values(arranged, actual.clone(), np.asarray(expected.tensor.numpy()))
 
         self.teacher_forced(taps, see=see)
         return values
@@ -179,7 +201,9 @@ class Lockstep:
                 found[node] = result
             return result
 
-        self._run(Replay(self.recorded, watch, self._stored(stored), patches, results={**self.results, **(results or {})}))
+        self._run(
+            Replay(self.recorded, watch, self._stored(stored), patches, results={**self.results, **(results or {})})
+        )
         return [found[node] for node in nodes]
 
     def on(self, arrays: Sequence[Any], args: Sequence[torch.Tensor], recorded: fx.GraphModule) -> Lockstep:

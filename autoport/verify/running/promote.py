@@ -57,6 +57,7 @@ class PromotedGraph:
         dtype: of all floats.
         in_float32: operations that had to run in float32 although `dtype` is another.
         tables: sizes of constants that were rounded when they were computed.
+        redraws_constants: whether the next place after such a constant sees how far its rounding moves values.
         others: variables to read instead of those that the graph captured, by the `id` of the captured handle.
     """
 
@@ -65,6 +66,7 @@ class PromotedGraph:
     dtype: tf.DType = tf.float64
     in_float32: set[str] = field(default_factory=set)
     tables: set[str] = field(default_factory=set)
+    redraws_constants: bool = False
     others: Mapping[int, Any] = field(default_factory=dict)
 
     def with_variables(self, values: Sequence[tuple[Any, Any]]) -> PromotedGraph:
@@ -75,7 +77,9 @@ class PromotedGraph:
         """
         fill(self.graph.variables)
         types = {id(variable.handle): variable.dtype for variable in self.graph.variables}
-        others = {id(handle): tf.Variable(array, dtype=types[id(handle)]) for handle, array in values if id(handle) in types}
+        others = {
+            id(handle): tf.Variable(array, dtype=types[id(handle)]) for handle, array in values if id(handle) in types
+        }
         return replace(self, others=others)
 
     def run(
@@ -101,7 +105,7 @@ class PromotedGraph:
 
     def _run(self, graph: Any, fed: Mapping[str, Computed], wanted: Sequence[str]) -> Iterator[tuple[str, Computed]]:
         targets = set(wanted)
-        needed = _operations_needed(graph, targets)
+        needed = operations_needed(graph, targets)
         readers = Counter(tensor.name for op in needed for tensor in op.inputs)
         env = {
             **fed,
@@ -182,7 +186,7 @@ class PromotedGraph:
         draws = [draw for draw in draws if bool(tf.reduce_any(draw != tensor))]
         if draws:
             self.tables.add("x".join(map(str, array.shape)) or "a number")
-        return Computed(tensor, tuple(draws))
+        return Computed(tensor, tuple(draws) if self.redraws_constants or self._noisy else ())
 
     def _captured_value(self, outer: Any) -> Computed:
         if id(outer) in self.others:
@@ -211,7 +215,7 @@ def _cast(tensor: Any, dtype: tf.DType) -> Any:
     return tf.cast(tensor, dtype) if tensor.dtype in UNIT and tensor.dtype != dtype else tensor
 
 
-def _operations_needed(graph: Any, targets: set[str]) -> list[Any]:
+def operations_needed(graph: Any, targets: set[str]) -> list[Any]:
     """Operations that the targets depend on, in order."""
     operations = graph.get_operations()
     wanted, chosen = set(targets), []

@@ -5,7 +5,7 @@ The user's module is not called. Each of its tensors is copied when it is read, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import fx
 
 from autoport.errors import VerificationError
 from autoport.internals.pytorch import is_fake, tree_map
+from autoport.pytorch.recording.recorder import writes
 from autoport.verify.running.numbers import intended_numbers
 from autoport.verify.running.patches import Patch
 
@@ -37,7 +38,7 @@ class Replay(fx.Interpreter):
         stored: tensors to use instead of those that the model stores, by path.
         patches: nodes to compute in another way.
         before: sees the results so far before a node runs, and may return others that only this node reads.
-        results: results to use instead of what nodes compute.
+        results: what to go on with instead of what nodes compute.
     """
 
     def __init__(
@@ -56,16 +57,21 @@ class Replay(fx.Interpreter):
         self._before = before
         self._results = results or {}
 
+    def run_only(self, nodes: Iterable[fx.Node]) -> None:
+        """Runs some nodes, each behind those that it reads."""
+        for node in nodes:
+            self.env[node] = self.run_node(node)
+
     def run_node(self, n: fx.Node) -> Any:
         """Runs a node and shows its result."""
         self._current = n
-        if n in self._results:
-            return self._results[n].clone()
         replacements = self._before(n, self.env) if self._before else {}
         originals = {node: self.env[node] for node in replacements}
         self.env.update(replacements)
         result = self._stored(n) if n.op == "get_attr" else self._attempt(n)
         self.env.update(originals)
+        if n in self._results:
+            result = put_instead(n, result, self._results[n])
         return result if self._watch is None or n.op == "output" else self._watch(n, result)
 
     def _attempt(self, node: fx.Node) -> Any:
@@ -98,6 +104,13 @@ class Replay(fx.Interpreter):
         if path is None and tensor.dtype == torch.float32:
             return working_copy(torch.from_numpy(intended_numbers(tensor.cpu().numpy())))
         return working_copy(tensor)
+
+
+def put_instead(node: fx.Node, result: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """Values instead of a result; written into that of an in-place operation, whose memory others read."""
+    if node.op == "call_function" and writes(node.target, node.kwargs):
+        return result.copy_(values)
+    return working_copy(values)
 
 
 def working_copy(tensor: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ from autoport.verify.comparing.taps import Tap
 from autoport.verify.explaining.mistakes.recognise import other_shape, recognise
 from autoport.verify.explaining.mistakes.values import Values
 from autoport.verify.running.lockstep import Lockstep, TapGap
-from autoport.verify.running.values import Both, values_at
+from autoport.verify.running.lockstep import Values as BothValues
 from autoport.verify.verification import Cause
 
 # Places to look at: where more are unexplained, one mistake is not the reason.
@@ -33,11 +33,11 @@ def recognise_all(
     if not looked_at:
         return {}
     above = {parent for tap in looked_at for parent in regions.parents(tap)}
-    kept = values_at(lockstep, taps, {*looked_at, *above})
+    kept = lockstep.values_at(taps, {*looked_at, *above})
     found: dict[Tap, Cause] = {}
     for tap in looked_at:
-        if tap in kept and not kept[tap][1].is_complex():
-            sequences = [kept[parent][1] for parent in regions.parents(tap) if parent in kept]
+        if tap in kept and not kept[tap].actual.is_complex():
+            sequences = [kept[parent].actual for parent in regions.parents(tap) if parent in kept]
             values = _values(tap, kept[tap], diverging[tap].tolerance, sequences, reads_input(tap))
             cause = recognise(values) or other_shape(values)
             if cause is not None:
@@ -45,7 +45,9 @@ def recognise_all(
     return found
 
 
-def _values(tap: Tap, kept: Both, tolerance: float, sequences: Sequence[torch.Tensor], reads_input: bool) -> Values:
+def _values(
+    tap: Tap, kept: BothValues, tolerance: float, sequences: Sequence[torch.Tensor], reads_input: bool
+) -> Values:
     arranged, actual, own = kept
     as_it_is = torch.from_numpy(own.copy()).double()
     expected = as_it_is if arranged is None else arranged.double()
