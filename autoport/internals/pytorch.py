@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -113,8 +113,8 @@ def parameters_of(operator: Any) -> list[str] | None:
     return None if schema is None else [argument.name for argument in schema.arguments]
 
 
-def archive_members(path: Path) -> Iterator[tuple[str, bytes]]:
-    """The members of an archive as PyTorch's own reader finds them, and as `zipfile` does; contents of `.json` only.
+def archive_members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """The members of an archive as PyTorch's own reader finds them, and as `zipfile` does; contents are read on demand.
 
     The public API loads what is in them. Both readers are used to load, and may find different members in one file.
     """
@@ -122,10 +122,10 @@ def archive_members(path: Path) -> Iterator[tuple[str, bytes]]:
 
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
-            yield info.filename, archive.read(info) if info.filename.endswith(".json") else b""
+            yield info.filename, partial(archive.read, info)
     try:
         reader = torch._C.PyTorchFileReader(str(path))
     except RuntimeError:  # which is then not used to load it
         return
     for name in reader.get_all_records():
-        yield name, reader.get_record(name) if name.endswith(".json") else b""
+        yield name, partial(reader.get_record, name)

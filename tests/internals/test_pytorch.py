@@ -108,7 +108,7 @@ def archive_members() -> None:
     with TemporaryDirectory() as folder:
         place = Path(folder) / "x.pt2"
         torch.export.save(torch.export.export(torch.nn.Linear(3, 2), (torch.zeros(2, 3),)), place)
-        members = list(internals.archive_members(place))
+        members = [(name, read()) for name, read in internals.archive_members(place)]
     assert [name for name, content in members if content and "models/" in name] == [
         "x/models/model.json",
         "models/model.json",

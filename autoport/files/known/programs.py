@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 # Members of the archive, below the folder that has its name; and of the archives of PyTorch 2.7.
@@ -51,11 +51,11 @@ STRUCTURES = (
 )  # fmt: skip
 
 
-def unknown_in_program(members: Iterable[tuple[str, bytes]]) -> list[str]:
+def unknown_in_program(members: Iterable[tuple[str, Callable[[], bytes]]]) -> list[str]:
     """What an archive holds that is not known to compute only.
 
     Args:
-        members: names and contents; contents matter where the name ends in `.json`.
+        members: names, and functions that read the contents, of which those of `.json` are needed.
 
     Returns:
         A description of each; empty if all is known.
@@ -64,11 +64,11 @@ def unknown_in_program(members: Iterable[tuple[str, bytes]]) -> list[str]:
         ValueError: a member is not JSON.
     """
     found: dict[str, None] = {}
-    for name, content in members:
+    for name, read in members:
         if not MEMBERS.fullmatch(name):
             found[f"the member {name}"] = None
         elif name.endswith(".json"):
-            found.update(dict.fromkeys(_unknown(json.loads(content))))
+            found.update(dict.fromkeys(_unknown(json.loads(read()))))
     return list(found)
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+PACKAGES = ("keras", "tf_keras")
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -24,12 +26,9 @@ class Kind:
 
 def _kind(modules: str, names: str, inside: str = "") -> Kind:
     """Names in modules; `inside` lists those that are not public, without the package."""
-    private = [f"{place}.{module}" for place in _SOURCES for module in inside.split()]
+    private = [f"{package}.{module}" for package in PACKAGES for module in inside.split()]
+    private += [f"{package}.src.{module}" for package in PACKAGES for module in inside.split()]
     return Kind(frozenset(names.split()), frozenset([*modules.split(), *private]))
-
-
-# Where the sources of Keras are, in all versions.
-_SOURCES = ("keras", "keras.src", "tf_keras.src")
 
 
 _LAYERS = """
