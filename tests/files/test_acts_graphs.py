@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import pickle
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import torch
+from tensorflow.python.framework.op_def_registry import get as tf_operation
+from tf_keras.src.layers.core.tf_op_layer import get_symbol_from_name as get_symbol
 from torch import nn
 
 import autoport
@@ -20,6 +24,7 @@ from autoport.errors import UntrustedError
 from autoport.files.read import open_weights
 from autoport.internals.keras import saved_model_document
 from autoport.loading.by_name import load_keras, load_torch
+from autoport.loading.known.tensorflow_names import FUNCTIONS, OPERATIONS
 from tests.files.watch import watched
 
 Act = Callable[[Any, Path], Any]
@@ -351,3 +356,28 @@ def test_an_exported_program_does_nothing_but_compute(tmp_path: Path, baits: Pat
 def test_an_exported_program_with_open_sizes_is_read(tmp_path: Path) -> None:
     found = load_torch(str(exported(tmp_path / "x.pt2")))
     assert found(torch.zeros(6, 4)).shape == (3, 3)
+
+
+# Texts that known operations hold: methods, formats, equations, and what messages and their own things are called.
+TEXT_NAMES = """
+    bad_indices_policy config config_proto container data_format debug_name direction dst_format equation executor_type
+    fill_mode frame_name input_mode interpolation kernel_type message mode padding rnn_mode round_mode shared_name
+    src_format tensor_array_name
+"""
+TEXTS = set(TEXT_NAMES.split())
+
+
+def test_known_operations_hold_no_name_of_a_file() -> None:
+    documents = {kind: document for kind in OPERATIONS if (document := tf_operation(kind)) is not None}
+    assert len(documents) > 400
+    for kind, document in documents.items():
+        chosen = {attr.name for attr in document.attr if attr.type == "string" and not attr.HasField("allowed_values")}
+        assert chosen <= TEXTS, kind
+        assert all(argument.type != tf.string.as_datatype_enum for argument in document.input_arg), kind
+
+
+def test_known_functions_have_no_argument_for_a_file_or_a_stream() -> None:
+    for name in FUNCTIONS:
+        function = get_symbol(name)
+        parameters = inspect.signature(function).parameters if function is not None else ()
+        assert not [each for each in parameters if re.search("file|path|url|stream", each)], name
