@@ -40,6 +40,20 @@ def keras_model(size=6, extra=False):
     return model
 
 
+def mirrored():
+    stack = [layers.Conv2D(4, 3), layers.Lambda(lambda x: x[:, ::-1]), layers.ReLU(), layers.Conv2D(2, 3)]
+    return keras.Sequential([keras.Input((6, 6, 3)), *stack])
+
+
+class Mirrored(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.last, self.first = nn.Conv2d(4, 2, 3), nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        return self.last(torch.relu(self.first(x)[:, :, [3, 2, 1, 0]]))
+
+
 class Net(nn.Module):
     def __init__(self, eps=1e-3, momentum=0.1):
         super().__init__()
@@ -269,6 +283,18 @@ def test_port_of_models_that_differ_writes_warns_and_ends_with_1(folder: Path) -
     assert result.exit_code == 1
     assert "difference: epsilon: 0.001 at bn" in result.stderr
     assert "weights.safetensors" in listing(folder)
+
+
+def test_another_spelling_is_a_difference_until_it_is_proved_to_be_none(folder: Path) -> None:
+    pair = ("pair.py:mirrored", "pair.py:Mirrored")
+    proved = run("port", *pair, "-o", "weights.safetensors")
+    assert proved.exit_code == 0, proved.stderr
+    assert "difference: " not in proved.stderr
+    assert "1 difference of spelling only, proved equal\n" in proved.stderr
+    unproved = run("port", *pair, "-o", "weights.safetensors", "--no-verify")
+    assert unproved.exit_code == 1
+    assert "difference: operation: flip" in unproved.stderr
+    assert [run("report", *pair, *more).exit_code for more in ((), ("--verify",))] == [1, 0]
 
 
 def test_port_of_an_incomplete_match_writes_nothing(folder: Path) -> None:

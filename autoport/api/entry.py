@@ -29,8 +29,8 @@ def match(
     Args:
         tf_model: a Keras model of Keras 3 (TensorFlow backend) or tf_keras, or a callable on tensors.
         torch_model: an `nn.Module`.
-        inputs: example inputs as the Keras model takes them (array, list or dict of arrays);
-            derived from its input specs when left out.
+        inputs: example inputs as the Keras model takes them (array, or list or dict of arrays, nested or not; tensors
+            of either framework will do); derived from its input specs when left out.
         torch_inputs: the same data as the PyTorch model takes it (tensor or array, tuple of
             positional inputs, dict of keyword inputs); derived from `inputs` when left out.
         hints: pairs of a Keras path and a PyTorch path, only for what is reported as ambiguous.

@@ -209,7 +209,8 @@ class Match:
         weights that it has now.
 
         Args:
-            inputs: what the Keras model takes, of the shapes it was matched on; random when left out.
+            inputs: what the Keras model takes, in any form that `match` takes and of the shapes it was matched on;
+                random when left out.
             to: which model was ported to, `torch` or `tf`: it may return more than the other, not less.
             dtype: what to compute in. In `float32` every place is held to what rounding does to the
                 Keras value there, so that small differences, of an epsilon for example, do not show.
@@ -218,6 +219,7 @@ class Match:
             seed: of the random inputs.
 
         Raises:
+            InputError: `inputs` are not what the Keras model was matched on, or PyTorch's cannot be derived from them.
             VerificationError: the models could not be run side by side.
             ValueError: there is no such dtype.
 
@@ -257,7 +259,8 @@ class Match:
         same. What proves right belongs to the match from then on; nothing else changes.
 
         Args:
-            inputs: what the Keras model takes, of the shapes it was matched on; random when left out.
+            inputs: what the Keras model takes, in any form that `match` takes and of the shapes it was matched on;
+                random when left out.
             rtol: the largest difference, in standard deviations, that counts as rounding.
             seed: of the random inputs.
 

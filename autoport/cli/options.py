@@ -38,7 +38,7 @@ TrustCode = Annotated[
     bool,
     typer.Option(
         "--trust-code",
-        help="Also read files that may do anything when they are read: Lambda layers, pickles, what autoport does not know.",
+        help="Also read files that may do anything: Lambda layers, pickles, unknown classes.",
     ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and what the frameworks log.")]

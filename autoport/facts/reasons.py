@@ -193,7 +193,7 @@ SENTENCES: dict[Code, str] = {
     Code.MULTIPLE_AND_MORE: "PyTorch's value is {factor:.6g} times Keras' plus {offset:.6g}",
     Code.MULTIPLE_BY_CHANNEL: "along axis {axis}, PyTorch's value is Keras' times one number plus another at each "
     "position",
-    Code.FUNCTION_OF: "{side}'s value is {other}'s, {function}",
+    Code.FUNCTION_OF: "{side} has the value of {other}, {function}",
     Code.NOT_FINITE: "{number} of {total} numbers are NaN or infinite in {side} only",
     Code.SIZES_DIFFER: "no order of its axes makes one value fit the other",
     Code.AGREES_WITH_CAST: "cut to whole numbers first, PyTorch agrees",

@@ -55,7 +55,7 @@ def _array(value: Any, name: str) -> Any:
         raise InputError(f"{name}: {type(value).__name__} cannot be read as an array: {failure}") from failure
     if array.dtype.kind not in NUMBERS:
         raise InputError(f"{name}: an array of numbers is expected, not {type(value).__name__} of {array.dtype}")
-    return array
+    return array if array.flags.writeable else array.copy()
 
 
 def conform(given: Any, example: Any, model: Any) -> list[Any]:

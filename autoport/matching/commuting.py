@@ -4,7 +4,7 @@
     f(max_pool(x)) = max_pool(f(x))              for a function that never falls
     f(pad(x, v)) = pad(f(x), v)                  where f(v) = v
 
-The function goes in front, so that both orders are one expression.
+The function goes behind, where `comparison.functions` can compute it, so that both orders are one expression.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ ROUNDING = 1e-12
 
 
 def change_places(function: Op, picking: Op) -> bool:
-    """Whether a function of single elements may as well be computed in front of an operation that it reads.
+    """Whether a function of single elements may as well be computed in front of an operation as behind it.
 
     Args:
         function: an operation of one operand.
-        picking: the operation in front; further operands, as an index, do not depend on the data.
+        picking: the other operation; further operands, as an index, do not depend on the data.
     """
     if picking.kind in PICKING or (picking.kind == "resize" and picking.attrs.get("mode") == "nearest"):
         return True
@@ -44,7 +44,7 @@ def change_places(function: Op, picking: Op) -> bool:
 
 
 def behind(function: Op, picking: Op) -> Op:
-    """What picks elements, behind a function: zeros around what is not negative are never the largest alone."""
+    """What picks elements for a function that is never negative: zeros around them show no more than none do."""
     if picking.attrs.get("pad_value") != 0 or not function.kind.is_non_negative:
         return picking
     return replace(picking, attrs=picking.attrs | {"pad_value": -math.inf})

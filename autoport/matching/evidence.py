@@ -127,7 +127,7 @@ def _expression(op: Op, value: Value, is_node: bool, operands: tuple[Expression,
     plain = _as_shift_or_scale(op)
     if plain.kind.is_commutative:
         operands = tuple(sorted(operands, key=lambda o: o.structure))
-    return _in_front(Expression(LABELS.get(plain.kind, plain.kind), operands, plain))
+    return _in_order(Expression(LABELS.get(plain.kind, plain.kind), operands, plain))
 
 
 def _as_shift_or_scale(op: Op) -> Op:
@@ -140,24 +140,31 @@ def _as_shift_or_scale(op: Op) -> Op:
     return replace(op, kind=kind, attrs={"constant": constant})
 
 
-def _in_front(outer: Expression) -> Expression:
-    """An expression with its outermost function in front of all that it changes places with."""
-    function, passed, inner = outer.op, [], outer
-    if function is None or not function.kind.is_pointwise or len(outer.operands) != 1:
+def _in_order(outer: Expression) -> Expression:
+    """An expression with functions of single elements behind all that they change places with, where they show."""
+    if not outer.operands:
         return outer
-    while (picking := _picking(function, inner.operands[0])) is not None:
-        passed.append(picking)
-        inner = picking
-    result = outer.over(inner.operands[0])
-    for picking in reversed(passed):
-        result = picking.over(result)
+    functions, inner = [], outer.operands[0]
+    if all(operand.is_constant for operand in outer.operands[1:]):
+        while _change_places(inner, outer):
+            functions.append(inner)
+            inner = inner.operands[0]
+    result = _over(outer, inner)
+    for function in reversed(functions):
+        result = _over(function, result)
     return result
 
 
-def _picking(function: Op, inner: Expression) -> Expression | None:
-    """An expression whose outermost operation picks elements, for behind a function; None if the order counts."""
-    data, *others = inner.operands or (CONSTANT,)
-    plain = not data.is_constant and all(operand.is_constant for operand in others)
-    if inner.op is None or not plain or not change_places(function, inner.op):
-        return None
-    return replace(inner, op=behind(function, inner.op))
+def _change_places(function: Expression, picking: Expression) -> bool:
+    """Whether an expression is a function of single elements that may as well stand behind another one."""
+    first, second = function.op, picking.op
+    if first is None or second is None or not first.kind.is_pointwise or len(function.operands) != 1:
+        return False
+    return not function.operands[0].is_constant and change_places(first, second)
+
+
+def _over(function: Expression, operand: Expression) -> Expression:
+    """An operation over an operand; what a padding holds is left out where the function does not show it."""
+    if operand.op is not None and _change_places(function, operand):
+        operand = replace(operand, op=behind(function.op, operand.op) if function.op else operand.op)
+    return function.over(operand)

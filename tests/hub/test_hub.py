@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 pytest.importorskip("keras_hub")
@@ -20,6 +22,22 @@ def test_weights_land(pair: Pair) -> None:
     assert not outcome.wrong
     assert outcome.strict == (not pair.open), (outcome.missing, outcome.lost)
     assert pair.open or outcome.equal
+
+
+# What a config may say otherwise: another epsilon of a norm, another form of GELU.
+OTHERWISE = {
+    "t5": {"layer_norm_epsilon": 1e-3},
+    "phi3": {"rms_norm_eps": 1e-3},
+    "gpt-neox": {"hidden_act": "gelu_fast", "layer_norm_eps": 1e-3},
+    "bloom": {"layer_norm_epsilon": 1e-3},
+    "whisper": {"activation_function": "quick_gelu"},
+}
+
+
+@pytest.mark.parametrize("name", OTHERWISE)
+def test_what_a_config_says_otherwise_is_reconciled(name: str) -> None:
+    pair = next(pair for pair in COMPUTED if pair.name == name)
+    assert port(replace(pair, config=pair.config | OTHERWISE[name])).same
 
 
 @pytest.mark.parametrize("pair", [pytest.param(pair, id=pair.name) for pair in COMPUTED])

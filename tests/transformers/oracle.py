@@ -19,6 +19,7 @@ import autoport
 from autoport.errors import IncompleteMatchError, VerificationError
 from tests.support import import_torchvision, randomise_torch
 from tests.transformers.pairs import Arrays, Pair
+from tests.verdict import Verdict, verdict
 
 CLOSE = 1e-4
 COUNTER = "num_batches_tracked"
@@ -74,6 +75,7 @@ class Outcome:
         tied: groups of paths that share a tensor.
         seconds: time of `autoport.match`.
         match: the match.
+        verdict: what people are told of it.
     """
 
     right: list[str] = field(default_factory=list)
@@ -89,6 +91,7 @@ class Outcome:
     tied: list[list[str]] = field(default_factory=list)
     seconds: float = 0.0
     match: Any = None
+    verdict: Verdict | None = None
 
 
 def build(pair: Pair) -> Built:
@@ -149,6 +152,7 @@ def judge(built: Built) -> Outcome:
     except IncompleteMatchError:
         outcome.strict = False
         match.assign(strict=False)
+    outcome.verdict = verdict(match)
     _compare(built, before, outcome)
     outcome.overlooked = [path for path in outcome.unused if _matters(built, path)]
     outcome.unused = [path for path in outcome.unused if path not in outcome.overlooked]

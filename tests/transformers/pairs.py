@@ -28,6 +28,7 @@ class Pair:
         config: arguments of the config class.
         inputs: draws the inputs that both models take, by parameter name.
         computed: parts of names of stored tensors that the TensorFlow class computes; they keep their values.
+        differs: what the two classes compute otherwise, by the names of the causes.
         note: what a reader of the table must know.
         small: in the default test run.
     """
@@ -38,6 +39,7 @@ class Pair:
     config: Mapping[str, Any]
     inputs: Draw
     computed: tuple[str, ...] = field(default=())
+    differs: frozenset[str] = frozenset()
     note: str = ""
     small: bool = False
 

@@ -14,6 +14,8 @@ from torch import nn
 
 import autoport
 from autoport.facts.reasons import Code
+from autoport.verify.explaining.causes import MOST_RUNS
+from autoport.verify.running.lockstep import Lockstep
 from tests.support import randomise_keras, randomise_torch
 from tests.verify.models import ported
 
@@ -314,3 +316,31 @@ def test_weights_that_no_input_shows_are_looked_at_too() -> None:
     verification = match.verify(inputs=torch.zeros((2, 5), dtype=torch.int32).numpy())
     assert not verification.ok
     assert verification.divergences[0].cause == "weights"
+
+
+@pytest.mark.parametrize("number", [4, 12])
+def test_many_differences_in_one_region_take_few_runs(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = []
+    forced = Lockstep.teacher_forced
+
+    def counted(self: Lockstep, *args: Any, **options: Any) -> Any:
+        runs.append(options)
+        return forced(self, *args, **options)
+
+    def sloped(x: Any) -> Any:
+        for _ in range(number):
+            x = layers.LeakyReLU(negative_slope=0.3)(x)
+        return ops.gelu(x, approximate=False)
+
+    def steeper(x: torch.Tensor) -> torch.Tensor:
+        for _ in range(number):
+            x = F.leaky_relu(x, 0.4)
+        return F.gelu(x, approximate="tanh")
+
+    monkeypatch.setattr(Lockstep, "teacher_forced", counted)
+    verification = verified(keras_net(sloped), Net(steeper))
+    (divergence,) = verification.divergences
+    assert {cause.name for cause in divergence.causes} == {"negative_slope", "approximate"}
+    assert len(divergence.causes) == number + 1
+    # As it stands, with PyTorch's own values, with everything set; without each kind, and without one each.
+    assert len(runs) <= 3 + 2 + MOST_RUNS

@@ -219,6 +219,27 @@ def test_a_single_row_is_padded_by_half() -> None:
     assert draws[DrawKind.PADDED_END].valid.tolist() == [[True] * 5 + [False] * 4]
 
 
+def test_a_mask_that_is_added_to_biases_of_positions() -> None:
+    """Where scores are masked by adding, the mask meets a table first."""
+    words, mask = keras.Input((STEPS,), dtype="int32"), keras.Input((STEPS,), dtype="int32")
+    bias = layers.Embedding(STEPS, 1)(np.arange(STEPS))[:, 0] + (1.0 - ops.cast(mask, "float32")) * -1e9
+    weights = ops.softmax(bias)[:, :, None]
+    model = keras.Model([words, mask], layers.Dense(2)(ops.sum(layers.Embedding(ROWS, 6)(words) * weights, axis=1)))
+
+    class Biased(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.words, self.places, self.head = nn.Embedding(ROWS, 6), nn.Embedding(STEPS, 1), nn.Linear(6, 2)
+
+        def forward(self, words: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            bias = self.places(torch.arange(STEPS))[:, 0] + (1.0 - mask.float()) * -1e9
+            return self.head((self.words(words) * bias.softmax(1)[:, :, None]).sum(1))
+
+    _, draws = draws_of(autoport.match(model, Biased()))
+    assert_padded(draws)
+    assert (draws[DrawKind.PADDED_END].arrays[1] == draws[DrawKind.PADDED_END].valid).all()
+
+
 class Offset(nn.Module):
     def __init__(self, rows: int, index: Callable[[torch.Tensor], torch.Tensor]) -> None:
         super().__init__()
@@ -328,14 +349,14 @@ def test_a_threshold_on_floats_is_no_padding() -> None:
 def test_inputs_of_pytorch_s_own_are_not_drawn() -> None:
     ids = np.arange(18, dtype="int32").reshape(2, STEPS) % ROWS
     match = autoport.match(
-        embedding(mask_zero=False), Offset2(), inputs=ids, torch_inputs=torch.from_numpy(ROWS - ids).long()
+        embedding(mask_zero=False), FromTheEnd(), inputs=ids, torch_inputs=torch.from_numpy(ROWS - ids).long()
     )
     first, draws = draws_of(match)
     assert (first.arrays[0] == ids).all()
     assert draws == {}
 
 
-class Offset2(Steps):
+class FromTheEnd(Steps):
     def __init__(self) -> None:
         super().__init__(ROWS, None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,11 @@ from tests.support import import_torchvision
 from tests.verify.reconciled import check_mended, pair
 
 CONFIG = {"unrelated": 1e-6, "text": SimpleNamespace(how_small=1e-6)}
+
+
+@dataclass(frozen=True)
+class Frozen:
+    eps: float
 
 
 class Norm(nn.Module):
@@ -58,6 +64,10 @@ NORMS: dict[str, tuple[Callable[[], nn.Module], str]] = {
     "deep in a config": (
         lambda: Norm(8, lambda m: m.config.text.how_small, config=SimpleNamespace(**CONFIG)),
         "1.config.text.how_small = 0.001 (was 1e-06)",
+    ),
+    "in an object that cannot be changed": (
+        lambda: Norm(8, lambda m: m.config.eps, config=Frozen(1e-6)),
+        "1: add in tests/verify/test_reconcile_numbers.py is computed with argument 1 = 0.001",
     ),
     "in no attribute": (
         lambda: Norm(8, lambda m: 1e-6),

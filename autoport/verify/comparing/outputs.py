@@ -133,7 +133,7 @@ def without_padding(value: torch.Tensor, valid: Array) -> torch.Tensor:
     kept = torch.ones_like(value, dtype=torch.bool)
     for axis in (d for d in range(1, value.dim()) if value.shape[d] == steps):
         shape = [batch if d == 0 else steps if d == axis else 1 for d in range(value.dim())]
-        kept &= torch.from_numpy(valid).reshape(shape)
+        kept &= torch.from_numpy(valid.copy()).reshape(shape)
     return torch.where(kept, value, torch.zeros((), dtype=value.dtype))
 
 

@@ -88,7 +88,10 @@ class Causes:
     def _unsolved(
         self, tap: Tap, hypotheses: Sequence[Hypothesis], before: TapGap, after: Mapping[Tap, TapGap]
     ) -> tuple[Cause, ...]:
-        """Causes where the error does not vanish: untestable differences, and those whose test helps."""
+        """Causes where the error does not vanish: untestable differences, and those whose test helps.
+
+        With the wrong weights no test can succeed; what structure knows comes first then.
+        """
         untestable = sorted((h for h in hypotheses if not h.testable), key=lambda h: h.lost)
         smaller = tap in after and after[tap].relative < HELPFUL * before.relative
         helping = [h for h in hypotheses if h.testable] if smaller else []
@@ -100,6 +103,8 @@ class Causes:
             replace(h.cause, reasons=here if located else h.cause.reasons or only, confirmed=located)
             for h in untestable
         ]
+        if any(h.lost for h in hypotheses) and not helping:
+            causes = [*map(_suspect, (h for h in hypotheses if h.testable)), *causes]
         if smaller:
             falls = Reason.of(Code.SMALLER_ERROR, error=after[tap].relative)
             causes += [replace(h.cause, reasons=(falls,)) for h in helping]
@@ -107,8 +112,7 @@ class Causes:
 
     def _suspects(self, tap: Tap, hypotheses: Sequence[Hypothesis]) -> Iterator[Cause]:
         """Possible causes where no test helps."""
-        for hypothesis in hypotheses:
-            yield replace(hypothesis.cause, reasons=(*hypothesis.cause.reasons, Reason(Code.STILL_DIFFERS)))
+        yield from map(_suspect, hypotheses)
         for node in self._regions.of(tap).nodes:
             ops = self._matching.left.op(node), self._matching.right.op(self._matching.partner.get(node, ""))
             if not hypotheses and all(op is not None and op.attrs.get("masked") for op in ops):
@@ -165,6 +169,10 @@ def _agrees(after: Mapping[Tap, TapGap], tap: Tap) -> bool:
 def _confirmed(hypothesis: Hypothesis) -> Cause:
     cause = hypothesis.cause
     return replace(cause, reasons=(*cause.reasons, hypothesis.confirmed_by), confirmed=True)
+
+
+def _suspect(hypothesis: Hypothesis) -> Cause:
+    return replace(hypothesis.cause, reasons=(*hypothesis.cause.reasons, Reason(Code.STILL_DIFFERS)))
 
 
 def _kinds(hypotheses: Sequence[Hypothesis]) -> list[list[Hypothesis]]:

@@ -99,7 +99,7 @@ def rounded_constants(
         number, core = closest
         place, table = tables[number]
         constant = first.setdefault(number, _describe(place, table, node, own, core))
-        values = torch.from_numpy(own.with_core(core)).to(result.dtype)
+        values = torch.from_numpy(np.ascontiguousarray(own.with_core(core))).to(result.dtype)
         found.setdefault(constant, {})[node] = values
         return put_instead(node, result, values)
 

@@ -172,7 +172,7 @@ class Hypotheses:
         conflicts = [names.index(name) for _, *both in role_conflicts(a, b) for name in both if name in names]
         places, nodes = sorted(set(conflicts)), nodes_of(graph, b)
         cause = Cause("axes exchanged", difference.values)
-        if len(places) != 2 or not nodes or any(path in self._missing for path in b.tensors):
+        if len(places) != 2 or not nodes:
             return Hypothesis(cause)
         agrees = Reason.of(Code.AGREES_EXCHANGED, first=names[places[0]], second=names[places[1]])
         return Hypothesis(cause, nodes=nodes, patch=Exchanged(*places), confirmed_by=agrees)

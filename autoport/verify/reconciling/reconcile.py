@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from torch import nn
 
 from autoport.comparison.differences import Difference
-from autoport.errors import TraceError
+from autoport.errors import TraceError, VerificationError
 from autoport.facts.places import Place
 from autoport.verify.reconciling.activations import other_activations
 from autoport.verify.reconciling.changes import Change, Reconciliation
@@ -26,6 +27,8 @@ Location = tuple[str, Place, Place]
 SHARED = "the module is called elsewhere, too, where it needs another value"
 # Hyper-parameters that change the shape of the result.
 SIZES = {"stride", "dilation", "padding"}
+# What objects raise that do not let themselves be changed.
+IMMUTABLE = (AttributeError, TypeError, ValueError)
 # What a failure is put down to, in this order.
 SUSPECTS: tuple[Callable[[Change], bool], ...] = (
     lambda change: change.guessed,
@@ -99,10 +102,11 @@ class _Work:
         """Makes a change, unless the same place has been changed already."""
         earlier = next((other for other in self.result.changes if other.place == change.place), None)
         if earlier is None:
-            change.apply()
-            self.result.changes.append(change)
+            with suppress(*IMMUTABLE):
+                change.apply()
+                self.result.changes.append(change)
         elif earlier.new == change.new:
-            earlier.differences += change.differences
+            earlier.differences = [*earlier.differences, *change.differences]
         elif not change.guessed:
             self.result.leave(change.differences, SHARED)
             site.open = [difference for difference in site.open if difference not in change.differences]
@@ -138,7 +142,7 @@ class _Work:
             elif change.idle:  # another change at the same module did it, as it runs several times
                 twin = next((other for other in kept if other.place[0] == change.place[0]), None)
                 if twin is not None:
-                    twin.differences += gone
+                    twin.differences = [*twin.differences, *gone]
             else:
                 change.differences = gone
                 kept.append(change)
@@ -150,14 +154,23 @@ class _Work:
         if all(difference.training_only for change in self.result.changes for difference in change.differences):
             return
         judge = Judge(self._before)
-        objection = judge.objection(self._now)
+        try:
+            objection = judge.objection(self._now)
+        except VerificationError:  # a model that cannot be run speaks against nothing
+            return
+        if objection:
+            self._take_back_until(lambda: not judge.objection(self._reread()), objection)
+
+    def _take_back_until(self, good: Callable[[], bool], reason: str) -> None:
+        """Takes kinds of changes back, one or more, until the models are as they should be."""
         everything = list(self.result.changes)
-        for names in _trials(everything) if objection else ():
+        for names in _trials(everything):
             self.result.keep([change for change in everything if not change.names & names])
-            if not judge.objection(self._reread()):
-                for change in everything:
-                    self.result.leave(change.differences if change.names & names else (), objection)
-                return
+            if good():
+                break
+        for change in everything:
+            if change not in self.result.changes:
+                self.result.leave(change.differences, reason)
 
 
 def _trials(changes: Sequence[Change]) -> list[set[str]]:

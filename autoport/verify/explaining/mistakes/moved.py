@@ -21,6 +21,10 @@ from autoport.verify.verification import Cause
 PLACES = {"n", "t", "h", "w", "d"}
 # Orders of axes to try: all of four axes.
 MOST_ORDERS = 24
+# Ways to roll an axis that are looked at; positions that hold the same open several.
+MOST_ROLLS = 8
+# Axes with more positions hold no channels that are shuffled.
+MOST_CHANNELS = 4096
 # Positions of a permutation to show.
 MOST_SHOWN = 8
 
@@ -84,8 +88,12 @@ def _motion(before: torch.Tensor, after: torch.Tensor, axis: int, values: Values
 
 
 def _close(first: torch.Tensor, second: torch.Tensor, values: Values) -> bool:
-    limit = max(values.tolerance, torch.finfo(torch.float32).eps)
-    return bool(((first - second).abs() <= limit).all())
+    return bool(((first - second).abs() <= _limit(values)).all())
+
+
+def _limit(values: Values) -> float:
+    """How far numbers for one position may be apart; what they suggest is computed afterwards."""
+    return max(values.tolerance, float(torch.finfo(torch.float32).eps))
 
 
 def _motions(before: torch.Tensor, after: torch.Tensor, axis: int, values: Values) -> Iterator[Motion]:
@@ -93,11 +101,12 @@ def _motions(before: torch.Tensor, after: torch.Tensor, axis: int, values: Value
     here = torch.arange(size)
     yield Motion("", here)
     yield Motion("flip", here.flip(0), Code.FLIPPED, (("axis", name),))
-    for steps in range(1, size):
-        if _close(before[:1], after[steps : steps + 1], values):
-            signed = steps if steps <= size // 2 else steps - size
-            yield Motion("roll", here.roll(steps), Code.ROLLED, (("axis", name), ("steps", signed)))
-    if name not in PLACES:
+    anchor = int(before.argmax())
+    for place in ((after - before[anchor]).abs() <= _limit(values)).nonzero().flatten()[:MOST_ROLLS].tolist():
+        steps = (place - anchor) % size
+        signed = steps if steps <= size // 2 else steps - size
+        yield Motion("roll", here.roll(steps), Code.ROLLED, (("axis", name), ("steps", signed)))
+    if name not in PLACES and size <= MOST_CHANNELS:
         yield from _shuffles(size, name, values)
     places = torch.empty_like(here)
     places[after.argsort()] = before.argsort()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
+
 from autoport.facts.reasons import Code, Reason
 from autoport.verify.explaining.mistakes.computed import cast, not_finite, probabilities, scaled, scaled_by_channel
 from autoport.verify.explaining.mistakes.moved import moved, shifted
@@ -43,10 +45,14 @@ def recognise(values: Values) -> Cause | None:
     missing = not_finite(values)
     if missing is not None:
         return missing
-    tensors = values.expected, values.actual
-    if any(not tensor.isfinite().all() or not tensor.numel() for tensor in tensors) or not values.limit:
+    if not _tells(values.expected) or not _tells(values.actual):
         return None
     return next((cause for find in MISTAKES if (cause := find(values)) is not None), None)
+
+
+def _tells(tensor: torch.Tensor) -> bool:
+    """Whether a value holds different numbers, and nothing but numbers."""
+    return bool(tensor.numel() and tensor.isfinite().all() and tensor.std(correction=0) > 0)
 
 
 def other_shape(values: Values) -> Cause | None:

@@ -20,7 +20,7 @@ from autoport.verify.verification import Cause
 
 # Ways to go on that are looked at; equal numbers (zeros behind a ReLU) open several.
 MOST_TRIED = 200
-# Numbers that are compared before all are.
+# Numbers, and blocks of them, that are compared before all are.
 FIRST = 64
 
 Digits = tuple[tuple[int, int], ...]
@@ -86,6 +86,12 @@ class _Search:
         most = min(total // block, (total - 1 - int(offsets.max())) // stride + 1)
         if most < 2 or not self._same(block, offsets[:FIRST] + stride):
             return 1
+        first = self._right_blocks(offsets, stride, min(most, FIRST))
+        return self._right_blocks(offsets, stride, most) if first == FIRST < most else first
+
+    def _right_blocks(self, offsets: torch.Tensor, stride: int, most: int) -> int:
+        """How many of the first blocks are right."""
+        block = len(offsets)
         places = (torch.arange(most)[:, None] * stride + offsets).flatten()
         wrong = ((self.expected[places] - self.actual[: most * block]).abs() > self.limit).view(most, block).any(1)
         return int(wrong.to(torch.int8).argmax()) if bool(wrong.any()) else most

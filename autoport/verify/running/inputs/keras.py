@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,10 @@ from autoport.weights.algebra import Array
 
 # Operations whose result depends on shapes only.
 OF_SHAPES = {"Shape", "ShapeN", "Size", "Rank", "VariableShape", "ZerosLike", "OnesLike"}
-# Operations that put values beside others, or on top.
+# Operations that put values beside others, or on top: an input that they read as it is is data like the others.
 JOINS = {"ConcatV2", "Pack", "AddV2", "AddN"}
+# Operations that leave an input as it is.
+KEEPING = {"Cast", "Identity", "Reshape", "ExpandDims", "Squeeze"}
 # Kinds of numpy types.
 NUMBERS = "biuf"
 # Operations whose operands are the table and the index.
@@ -28,11 +30,14 @@ def keras_reads(reading: KerasReading) -> Reads:
     trace = reading.trace
     reaches = _reaches(trace.graph, trace.inputs)
     lookups, comparisons, data = list[Lookup](), list[Comparison](), set[int]()
+    plain = {tensor.name for tensor in trace.inputs}
     for op in trace.graph.get_operations():
         operands = [reaches[tensor.name] for tensor in op.inputs]
         lookups += _lookups(op, operands, trace.graph)
         comparisons += _comparisons(op, operands)
-        data |= _data(op, operands)
+        data |= _data(op, operands, plain)
+        if op.type in KEEPING and op.inputs[0].name in plain:
+            plain.add(op.outputs[0].name)
 
     def compute(arrays: Sequence[Array], keys: Sequence[Any]) -> list[Array]:
         values = dict(PromotedGraph(trace.graph, trace.inputs).run(arrays, keys))
@@ -89,9 +94,13 @@ def _comparisons(op: Any, operands: Sequence[Reach]) -> Iterator[Comparison]:
     yield Comparison(op.outputs[0].name, min(reach.inputs), (*numbers, 0.0))
 
 
-def _data(op: Any, operands: Sequence[Reach]) -> frozenset[int]:
-    """The inputs that an operation brings together with weights, or puts beside other data."""
-    own = frozenset[int]().union(*(operand.inputs for operand in operands if operand.is_trial))
-    meets_weights = any(operand.weighted and not operand.inputs for operand in operands) and op.type not in CONTROL
-    depending = [operand for operand in operands if operand.inputs]
-    return own if meets_weights or (op.type in JOINS and len(depending) > 1) else frozenset()
+def _data(op: Any, operands: Sequence[Reach], plain: Collection[str]) -> frozenset[int]:
+    """The inputs that an operation brings together with weights, or joins to anything else as they are.
+
+    An input that is added only after some arithmetic may be a mask: scores are added to it, or biases of positions.
+    """
+    others = [operand for operand in operands if operand.inputs or operand.weighted]
+    meets_weights = any(operand.weighted and not operand.inputs for operand in others) and op.type not in CONTROL
+    joined = [len(others) > 1 and tensor.name in plain if op.type in JOINS else meets_weights for tensor in op.inputs]
+    reaches = [operand for operand, is_data in zip(operands, joined, strict=True) if is_data and operand.is_trial]
+    return Reach.of(reaches).inputs
