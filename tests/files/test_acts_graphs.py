@@ -11,9 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 import torch
 from tensorflow.python.framework.op_def_registry import get as tf_operation
 from tf_keras.src.layers.core.tf_op_layer import get_symbol_from_name as get_symbol
@@ -24,6 +26,7 @@ from autoport.errors import UntrustedError
 from autoport.files.read import open_weights
 from autoport.internals.keras import saved_model_document
 from autoport.loading.by_name import load_keras, load_torch
+from autoport.loading.known.operations import unknown_operations
 from autoport.loading.known.tensorflow_names import FUNCTIONS, OPERATIONS
 from tests.files.watch import watched
 
@@ -141,6 +144,32 @@ def test_a_saved_model_runs_known_operations_only(tmp_path: Path, baits: Path, n
     for stray in baits.iterdir():  # tracing may have left some
         stray.unlink() if stray.name != "secret" else None
     refused(load_keras, path, baits, kind)
+
+
+def recurrent(library: Any) -> Any:
+    layers = library.layers
+    stack = [layers.Embedding(9, 4, mask_zero=True), layers.Bidirectional(layers.LSTM(3, return_sequences=True))]
+    model = library.Sequential([library.Input((7,), dtype="int32"), *stack, layers.GRU(2)])
+    model.compile("adam", "mse")
+    if library is tf_keras:  # which saves how it was called
+        model.fit(np.ones((2, 7)), np.ones((2, 2)), verbose=0)
+    return model
+
+
+def pictures(library: Any) -> Any:
+    layers = library.layers
+    stack = [layers.Rescaling(1 / 255), layers.Resizing(12, 12), layers.RandomRotation(0.1), layers.RandomFlip()]
+    stack += [layers.Conv2DTranspose(2, 3), layers.UpSampling2D(interpolation="bilinear"), layers.GroupNormalization(2)]
+    return library.Sequential([library.Input((16, 16, 3)), *stack])
+
+
+@pytest.mark.parametrize("build", [recurrent, pictures])
+@pytest.mark.parametrize("library", [keras, tf_keras], ids=["keras", "tf_keras"])
+def test_what_keras_saves_is_known(tmp_path: Path, library: Any, build: Any) -> None:
+    model = build(library)
+    save = model.save if library is tf_keras else lambda path: model.export(path, verbose=False)
+    save(str(tmp_path / "saved"))
+    assert unknown_operations(saved_model_document((tmp_path / "saved" / "saved_model.pb").read_bytes())) == {}
 
 
 def test_a_function_that_nothing_calls_is_looked_at(tmp_path: Path, baits: Path) -> None:
@@ -362,7 +391,7 @@ def test_an_exported_program_with_open_sizes_is_read(tmp_path: Path) -> None:
 TEXT_NAMES = """
     bad_indices_policy config config_proto container data_format debug_name direction dst_format equation executor_type
     fill_mode frame_name input_mode interpolation kernel_type message mode padding rnn_mode round_mode shared_name
-    src_format tensor_array_name
+    source src_format tensor_array_name
 """
 TEXTS = set(TEXT_NAMES.split())
 

@@ -150,8 +150,24 @@ _NETWORKS = """
     StatelessRandomUniformIntV2 StatelessRandomUniformV2 StatelessShuffle StatelessTruncatedNormal
     StatelessTruncatedNormalV2 TruncatedNormal
 """
+# What training runs: SavedModels hold the gradients of recurrent layers, and states of random generators.
+_TRAINING = """
+    AvgPool3DGrad AvgPoolGrad BatchNormWithGlobalNormalizationGrad BiasAddGrad CholeskyGrad Conv2DBackpropFilterV2
+    CropAndResizeGradBoxes CropAndResizeGradImage CudnnRNNBackprop CudnnRNNBackpropV2 CudnnRNNBackpropV3
+    DepthwiseConv2dNativeBackpropFilter Dilation2DBackpropFilter Dilation2DBackpropInput FusedBatchNormGrad
+    FusedBatchNormGradV2 FusedBatchNormGradV3 LRNGrad MaxPool3DGrad MaxPoolGrad MaxPoolGradV2 MaxPoolGradWithArgmax
+    OptionalFromValue OptionalGetValue OptionalHasValue OptionalNone RandomGammaGrad ResizeBicubicGrad
+    ResizeBilinearGrad ResizeNearestNeighborGrad ScaleAndTranslateGrad SegmentMaxV2 SegmentMinV2 SegmentProdV2
+    SegmentSumV2 SoftsignGrad SparseSegmentMeanGrad SparseSegmentSumGrad TensorArrayGradV3 TileGrad
+    ResourceApplyAdaMax ResourceApplyAdadelta ResourceApplyAdagrad ResourceApplyAdagradV2 ResourceApplyAdam
+    ResourceApplyAdamWithAmsgrad ResourceApplyFtrlV2 ResourceApplyGradientDescent ResourceApplyKerasMomentum
+    ResourceApplyMomentum ResourceApplyRMSProp ResourceSparseApplyAdagrad ResourceSparseApplyAdagradV2
+    ResourceSparseApplyKerasMomentum ResourceSparseApplyMomentum ResourceSparseApplyRMSProp
+    RngReadAndSkip RngSkip StatefulRandomBinomial StatefulStandardNormalV2 StatefulTruncatedNormal StatefulUniform
+    StatefulUniformFullInt StatefulUniformInt
+"""
 # Operations that a SavedModel may run.
-OPERATIONS = frozenset((_PLUMBING + _ARRAYS + _NUMBERS + _NETWORKS).split())
+OPERATIONS = frozenset((_PLUMBING + _ARRAYS + _NUMBERS + _NETWORKS + _TRAINING).split())
 # Those that save and restore it, which nothing that is run may reach.
 SAVING = frozenset(
     {
