@@ -133,15 +133,15 @@ class Trial:
 
     def rounded_constants(self) -> Replacements:
         """The tables that both sides rounded otherwise, as far as the agreement of the outputs needs them."""
-        tf, torch_reading = self._readings
-        carried = self._analysis.transfer(Framework.TORCH).entries
-        found = rounded_constants(
-            tf.trace, self.lockstep.tf, self.lockstep.arrays, torch_reading.recorded, carried.keys()
-        )
+        found = self._constants(self.lockstep)
         if not found.constants:
             return found
         reached = max(CERTAINLY_ROUNDING, NEARLY * self._error(found.nodes))
         return found.needed(lambda nodes: self._error(nodes) <= reached)
+
+    def _constants(self, lockstep: Lockstep) -> Replacements:
+        trace, carried = self._readings.tf.trace, self._analysis.transfer(Framework.TORCH).entries
+        return rounded_constants(trace, lockstep.tf, lockstep.arrays, lockstep.recorded, carried.keys())
 
     def _error(self, results: Mapping[fx.Node, torch.Tensor]) -> float:
         """The largest error of an output, with other results of PyTorch nodes."""
@@ -172,6 +172,8 @@ class Trial:
         if all(each.agrees for each in returned):
             return returned
         again = lockstep.on(draw.arrays, feed, recorded_on(reading, feed))
+        if self.lockstep.results:
+            again.results = self._constants(again).nodes
         computed = lockstep.keras_outputs(self._names, through=True)
         return self._pair(computed, again.alone(), self.rtol, draw.valid)
 

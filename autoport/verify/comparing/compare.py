@@ -39,8 +39,9 @@ def gap(expected: torch.Tensor, actual: torch.Tensor) -> Gap:
         return APART
     if not expected.numel():
         return Gap(0.0, 0.0)
-    if not (expected.is_floating_point() or expected.is_complex()):
-        expected, actual = expected.double(), actual.double()
+    if expected.dtype != actual.dtype or not (expected.is_floating_point() or expected.is_complex()):
+        wide = torch.complex128 if expected.is_complex() or actual.is_complex() else torch.float64
+        expected, actual = expected.to(wide), actual.to(wide)
     if not expected.is_complex():
         difference, deviation, mean = _in_blocks(expected.reshape(-1), actual.reshape(-1))
         if math.isfinite(difference) and deviation < LARGEST and deviation > SMALLEST_DEVIATION * abs(mean):

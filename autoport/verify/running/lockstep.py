@@ -113,36 +113,26 @@ class Lockstep:
             How far the values are apart at each tap that was reached, and the tensors `keep`.
         """
         teacher = _Teacher(self.tf.run(self.arrays, [tap.tf for tap in taps] + list(keep)), taps, keep)
-        by_node: dict[fx.Node, list[Tap]] = defaultdict(list)
-        by_consumer: dict[fx.Node, list[Tap]] = defaultdict(list)
-        for tap in taps:
-            if tap.reader is None:
-                by_node[tap.torch[0]].append(tap)
-            elif tap.torch[0] in tap.reader.all_input_nodes:
-                by_consumer[tap.reader].append(tap)
+        by_node, by_consumer = _sorted(taps)
         gaps: dict[Tap, TapGap] = {}
+
+        def forced(tap: Tap, actual: Any) -> torch.Tensor | None:
+            expected = teacher.give(tap.tf)
+            gaps[tap], arranged = self._compare(tap, expected, actual)
+            see(tap, expected, arranged, actual)
+            self.tick()
+            return None if tap in kept else arranged
 
         def watch(node: fx.Node, result: Any) -> Any:
             for tap in by_node.get(node, ()):
                 place = tap.torch[1]
-                actual = result if place is None or isinstance(result, Broken) else result[place]
-                expected = teacher.give(tap.tf)
-                gaps[tap], forced = self._compare(tap, expected, actual)
-                see(tap, expected, forced, actual)
-                self.tick()
-                if forced is not None and tap not in kept:
-                    result = _replace(result, place, forced, node)
+                value = forced(tap, result if place is None or isinstance(result, Broken) else result[place])
+                result = result if value is None else _replace(result, place, value, node)
             return result
 
         def before(node: fx.Node, results: Mapping[fx.Node, Any]) -> Mapping[fx.Node, Any]:
-            replacements = {}
-            for tap in by_consumer.get(node, ()):
-                expected, actual = teacher.give(tap.tf), results[tap.torch[0]]
-                gaps[tap], forced = self._compare(tap, expected, actual)
-                see(tap, expected, forced, actual)
-                if forced is not None and tap not in kept:
-                    replacements[tap.torch[0]] = forced
-            return replacements
+            values = {tap.torch[0]: forced(tap, results[tap.torch[0]]) for tap in by_consumer.get(node, ())}
+            return {source: value for source, value in values.items() if value is not None}
 
         self._run(Replay(self.recorded, watch, self._stored(stored), patches, before, self.results))
         return gaps, teacher.kept_values()
@@ -256,6 +246,18 @@ class _Teacher:
         """Runs to the end; returns the values that were to be kept."""
         self._waiting.update(self._values)
         return {name: self._waiting[name] for name in self._keep}
+
+
+def _sorted(taps: Sequence[Tap]) -> tuple[dict[fx.Node, list[Tap]], dict[fx.Node, list[Tap]]]:
+    """Taps by the node that makes the value, and those of one reader by the node that reads it."""
+    by_node: dict[fx.Node, list[Tap]] = defaultdict(list)
+    by_consumer: dict[fx.Node, list[Tap]] = defaultdict(list)
+    for tap in taps:
+        if tap.reader is None:
+            by_node[tap.torch[0]].append(tap)
+        elif tap.torch[0] in tap.reader.all_input_nodes:
+            by_consumer[tap.reader].append(tap)
+    return by_node, by_consumer
 
 
 def _replace(result: Any, place: int | None, forced: torch.Tensor, node: fx.Node) -> Any:
