@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import torch
@@ -40,6 +40,8 @@ class Move(Enum):
         return (0, *rest, 1) if self is Move.CHANNELS_LAST else (1, 0, *rest)
 
 
+# Outputs that are looked for in a stack: the keys and values of a cache are two.
+MOST_PARTS = 4
 LAYOUTS = {
     Move.CHANNELS_FIRST: ("channels_last", "channels_first"),
     Move.CHANNELS_LAST: ("channels_first", "channels_last"),
@@ -58,6 +60,7 @@ class Returned:
         tolerance: the largest relative difference that is rounding.
         layout: in which convention the layouts differ, if they do.
         invalid: how many elements are NaN, on either side.
+        parts: positions of several PyTorch outputs that hold it together, in order; empty if one does.
     """
 
     number: int
@@ -66,6 +69,12 @@ class Returned:
     tolerance: float = 0.0
     layout: Reason | None = None
     invalid: tuple[int, int] = (0, 0)
+    parts: tuple[int, ...] = ()
+
+    @property
+    def partners(self) -> tuple[int, ...]:
+        """Positions of all PyTorch outputs that hold something of it."""
+        return self.parts or (() if self.partner is None else (self.partner,))
 
     @property
     def agrees(self) -> bool:
@@ -112,12 +121,36 @@ def pair_outputs(results: Results, structure: Mapping[int, int], moves: Collecti
     found = {k: returned for k, returned in by_structure.items() if returned.agrees}
     for k in numbers:
         if k not in found:
-            claimed = {returned.partner for returned in found.values()}
+            claimed = {partner for returned in found.values() for partner in returned.partners}
             others = sorted(range(len(results.torch)), key=lambda j: (j in claimed, j))
             agreeing = (r for r in (_compared(results, k, j, moves) for j in others) if r.agrees)
-            best = next(agreeing, None) or by_structure.get(k) or _at_the_same_place(results, k, claimed, moves)
+            best = next(agreeing, None) or _in_parts(results, k, others, moves)
+            best = best or by_structure.get(k) or _at_the_same_place(results, k, claimed, moves)
             found[k] = best or Returned(k, None)
     return [found[k] for k in numbers]
+
+
+def _in_parts(results: Results, k: int, others: Sequence[int], moves: Collection[Move]) -> Returned | None:
+    """An output that stacks what PyTorch returns one by one (keys and values of a cache), or that is one of a stack."""
+    expected, tolerance = results.tf[k], results.tolerances[k]
+    if expected.dim() and 1 < len(expected) <= MOST_PARTS:
+        parts = Results(list(expected), results.torch, [tolerance] * len(expected))
+        each = [
+            next((r for j in others if (r := _compared(parts, n, j, moves)).agrees), None) for n in range(len(expected))
+        ]
+        whole = [r for r in each if r is not None]
+        if len(whole) == len(each):
+            places = tuple(r.partner for r in whole if r.partner is not None)
+            worst = max((r.gap for r in whole), key=lambda gap: gap.relative)
+            return Returned(k, places[0], worst, tolerance, Reason(Code.IN_PARTS), parts=places)
+    stacks = [j for j in others if results.torch[j].dim() and 1 < len(results.torch[j]) <= MOST_PARTS]
+    for j in (j for j in stacks if results.torch[j].numel() == expected.numel() * len(results.torch[j])):
+        parts = Results([expected], list(results.torch[j]), [tolerance])
+        for n in range(len(results.torch[j])):
+            part = _compared(parts, 0, n, moves)
+            if part.agrees:
+                return replace(part, number=k, partner=j, layout=Reason(Code.IN_STACK))
+    return None
 
 
 def without_padding(value: torch.Tensor, valid: Array) -> torch.Tensor:

@@ -45,6 +45,16 @@ class Domain:
         """Whether it holds numbers of any size."""
         return self.is_drawn and self.indices is None
 
+    @property
+    def has_padding(self) -> bool:
+        """Whether it tells which steps are padding."""
+        return self.is_mask or self.padding is not None
+
+    @property
+    def filler(self) -> float | None:
+        """What stands at padded steps: the value that marks them, or else the first row of a table."""
+        return self.padding if self.padding is not None or self.indices is None else float(self.indices[0])
+
     def draw(self, example: Array, rng: np.random.Generator) -> Array:
         """Random values in the shape of an example."""
         if not self.is_drawn:
