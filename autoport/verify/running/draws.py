@@ -140,8 +140,8 @@ def _further_draw(domains: Domains, kind: DrawKind, seed: int) -> Draw:
 def _pad(domains: Domains, kind: DrawKind, arrays: list[Array]) -> Draw:
     """A draw whose rows end, or begin, with padding: masks are cleared there, and steps get the value that marks them.
 
-    Where a mask is an input, look-ups get the first row there, as tokenizers do it: what a model takes from the step with
-    the largest number then is no padding.
+    Where a mask is an input, look-ups get the first row there, as of a tokenizer: what a model takes from the step with
+    the largest number is no padding then.
     """
     paddable = [(array, domain) for array, domain in zip(arrays, domains, strict=True) if domain.has_padding]
     sizes = [(len(a), a.size // len(a) if domain.is_mask else a.shape[1]) for a, domain in paddable]
