@@ -107,6 +107,7 @@ class Code(str, Enum):
     TRAINING_DIFFERS = "training_differs"
     ON_DRAW = "on_draw"
     PADDED_ONLY = "padded_only"
+    MASK_PARAMETER = "mask_parameter"
     GIVEN_APART = "given_apart"
     # What a caller sees of outputs.
     OTHER_LAYOUT = "other_layout"
@@ -215,6 +216,8 @@ SENTENCES: dict[Code, str] = {
     Code.TRAINING_DIFFERS: "what differs in training only: {number}; the first is {first}",
     Code.ON_DRAW: "the models agree on the first draw of inputs; what differs shows on one that is {draw}",
     Code.PADDED_ONLY: "the models agree on inputs without padding, and differ on inputs {draw}",
+    Code.MASK_PARAMETER: "the Keras model reads from its inputs which steps are padding; the PyTorch model agrees if "
+    "it is told by {parameter}, and not without",
     Code.GIVEN_APART: "the input that {reader} reads was given apart, and is what Keras computes for {place}",
     Code.OTHER_LAYOUT: "{tf} in Keras, {torch} in PyTorch",
     Code.OTHER_SHAPE: "shape {tf} in Keras, {torch} in PyTorch",

@@ -20,7 +20,7 @@ from autoport.facts.framework import Framework
 from autoport.facts.places import Matched
 from autoport.pytorch.inputs import SAME_INPUT
 from autoport.verify.comparing.compare import gap
-from autoport.verify.comparing.outputs import Results, Returned, moves_of, pair_outputs, without_padding
+from autoport.verify.comparing.outputs import Results, Returned, moves_of, pair_outputs
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.spelling import Spelling, spelled
 from autoport.verify.comparing.taps import NODE, OUTPUT, Tap, find_taps
@@ -30,7 +30,7 @@ from autoport.verify.running.draws import Draw
 from autoport.verify.running.feed import input_orders, inputs_apart, torch_feed
 from autoport.verify.running.lockstep import Lockstep, TapGap
 from autoport.verify.running.promote import Computed, PromotedGraph
-from autoport.verify.running.readings import Readings, recorded_on
+from autoport.verify.running.readings import Readings, recorded_on, recorded_with_mask
 from autoport.verify.running.rounding import rounding_tolerance
 from autoport.weights.algebra import Array
 
@@ -86,6 +86,7 @@ class Trial:
         weights: the tensors of the PyTorch model against the plan.
         lockstep: both graphs, with their inputs.
         prepared: where Keras computes what PyTorch was given as an input.
+        mask: the parameter by which PyTorch had to be told of padding that Keras reads from its inputs, if any.
     """
 
     def __init__(self, analysis: Analysis, readings: Readings, draw: Draw, dtype: str, rtol: float) -> None:
@@ -102,6 +103,7 @@ class Trial:
         self._moves = moves_of(input_orders(torch_reading, draw.arrays))
         self._names = [tensor.name for tensor in tf.trace.outputs]
         self.prepared = self._exact_inputs(apart)
+        self.mask: str | None = None
 
     def _exact_inputs(self, apart: Mapping[Any, int]) -> list[Matched]:
         """Feeds PyTorch what Keras makes of its inputs, where users gave the same, rounded; returns those places."""
@@ -163,7 +165,8 @@ class Trial:
         """Runs both end to end on other inputs.
 
         Where they differ, PyTorch is recorded on those inputs, because the calls that run may depend on them, and the
-        roundings of all places together are measured.
+        roundings of all places together are measured. Where Keras reads from padded inputs which steps count, PyTorch
+        may have to be told by a parameter that was left out.
         """
         reading = self._readings.torch
         feed = torch_feed(reading, draw.arrays)
@@ -171,11 +174,26 @@ class Trial:
         returned = self._pair(lockstep.keras_outputs(self._names), lockstep.alone(), self.rtol, draw.valid)
         if all(each.agrees for each in returned):
             return returned
-        again = lockstep.on(draw.arrays, feed, recorded_on(reading, feed))
-        if self.lockstep.results:
-            again.results = self._constants(again).nodes
         computed = lockstep.keras_outputs(self._names, through=True)
-        return self._pair(computed, again.alone(), self.rtol, draw.valid)
+        returned = self._again(draw, feed, recorded_on(reading, feed), computed)
+        if draw.valid is None or all(each.agrees for each in returned):
+            return returned
+        mask = torch.from_numpy(draw.valid.astype(np.int64))
+        for name, recorded in recorded_with_mask(reading, feed, mask):
+            masked = self._again(draw, [*feed, mask], recorded, computed)
+            if all(each.agrees for each in masked):
+                self.mask = name
+                return masked
+        return returned
+
+    def _again(
+        self, draw: Draw, feed: Sequence[torch.Tensor], recorded: fx.GraphModule, computed: Sequence[Computed]
+    ) -> list[Returned]:
+        """Compares what a graph returns that was recorded anew."""
+        lockstep = self.lockstep.on(draw.arrays, feed, recorded)
+        if self.lockstep.results:
+            lockstep.results = self._constants(lockstep).nodes
+        return self._pair(computed, lockstep.alone(), self.rtol, draw.valid)
 
     def with_the_plan(self, computed: Sequence[Computed]) -> list[Returned]:
         """Runs PyTorch by itself, with the weights that the plan makes.
@@ -243,14 +261,10 @@ class Trial:
     def _pair(
         self, computed: Sequence[Computed], ours: Sequence[torch.Tensor], floor: float, valid: Array | None = None
     ) -> list[Returned]:
-        """Outputs of both with their counterparts; of those that differ, what is not padding."""
+        """Outputs of both with their counterparts."""
         values = list(map(_tensor, computed))
         tolerances = [max(floor, rounding_tolerance(each.tensor, each.draws)) for each in computed]
-        returned = pair_outputs(Results(values, ours, tolerances), self._structure, self._moves)
-        if valid is None or all(each.agrees for each in returned):
-            return returned
-        ours_read, theirs_read = ([without_padding(value, valid) for value in side] for side in (values, ours))
-        return pair_outputs(Results(ours_read, theirs_read, tolerances), self._structure, self._moves)
+        return pair_outputs(Results(values, ours, tolerances, valid), self._structure, self._moves)
 
     @cached_property
     def _structure(self) -> dict[int, int]:

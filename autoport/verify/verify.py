@@ -180,6 +180,8 @@ class _Verifier:
         for place in trial.prepared:
             yield Reason.of(Code.GIVEN_APART, place=place.tf, reader=place.torch)
         yield from self._notes_on_outputs(seen)
+        if trial.mask is not None:
+            yield Reason.of(Code.MASK_PARAMETER, parameter=trial.mask)
         if seen.differs and not self._draw.is_first:
             yield Reason.of(Code.ON_DRAW, draw=self._draw.kind.value)
         promoted = trial.lockstep.tf

@@ -90,11 +90,14 @@ class Results:
         tf: outputs of the Keras model.
         torch: outputs of the PyTorch model.
         tolerances: for every output of the Keras model, the largest relative difference that is rounding.
+        valid: for every step of the batch, whether it is no padding, where nobody reads what is returned; None if
+            nothing is padded.
     """
 
     tf: Sequence[torch.Tensor]
     torch: Sequence[torch.Tensor]
     tolerances: Sequence[float]
+    valid: Array | None = None
 
 
 def moves_of(orders: Iterable[Sequence[int]]) -> frozenset[Move]:
@@ -134,7 +137,7 @@ def _in_parts(results: Results, k: int, others: Sequence[int], moves: Collection
     """An output that stacks what PyTorch returns one by one (keys and values of a cache), or that is one of a stack."""
     expected, tolerance = results.tf[k], results.tolerances[k]
     if expected.dim() and 1 < len(expected) <= MOST_PARTS:
-        parts = Results(list(expected), results.torch, [tolerance] * len(expected))
+        parts = Results(list(expected), results.torch, [tolerance] * len(expected), results.valid)
         each = [
             next((r for j in others if (r := _compared(parts, n, j, moves)).agrees), None) for n in range(len(expected))
         ]
@@ -145,7 +148,7 @@ def _in_parts(results: Results, k: int, others: Sequence[int], moves: Collection
             return Returned(k, places[0], worst, tolerance, Reason(Code.IN_PARTS), parts=places)
     stacks = [j for j in others if results.torch[j].dim() and 1 < len(results.torch[j]) <= MOST_PARTS]
     for j in (j for j in stacks if results.torch[j].numel() == expected.numel() * len(results.torch[j])):
-        parts = Results([expected], list(results.torch[j]), [tolerance])
+        parts = Results([expected], list(results.torch[j]), [tolerance], results.valid)
         for n in range(len(results.torch[j])):
             part = _compared(parts, 0, n, moves)
             if part.agrees:
@@ -153,20 +156,17 @@ def _in_parts(results: Results, k: int, others: Sequence[int], moves: Collection
     return None
 
 
-def without_padding(value: torch.Tensor, valid: Array) -> torch.Tensor:
-    """A value with zeros at padded steps, along every axis that may be the steps.
-
-    Args:
-        value: an output; its first axis is the batch, or nothing is changed.
-        valid: for every step of the batch, whether it is no padding.
-    """
+def _without_padding(value: torch.Tensor, valid: Array) -> torch.Tensor:
+    """An output with zeros at padded steps, along every axis that may be the steps; its batch is one of two axes."""
     batch, steps = valid.shape
-    if value.dim() < 2 or value.shape[0] != batch:
+    first = next((axis for axis, size in enumerate(value.shape[:2]) if size == batch), None)
+    if first is None:
         return value
     kept = torch.ones_like(value, dtype=torch.bool)
-    for axis in (d for d in range(1, value.dim()) if value.shape[d] == steps):
-        shape = [batch if d == 0 else steps if d == axis else 1 for d in range(value.dim())]
-        kept &= torch.from_numpy(valid.copy()).reshape(shape)
+    for axis in (d for d, size in enumerate(value.shape) if size == steps and d != first):
+        shape = [size if d in (first, axis) else 1 for d, size in enumerate(value.shape)]
+        mask = torch.from_numpy((valid if first < axis else valid.T).copy())
+        kept &= mask.reshape(shape)
     return torch.where(kept, value, torch.zeros((), dtype=value.dtype))
 
 
@@ -184,12 +184,18 @@ def _compared(results: Results, number: int, partner: int, moves: Collection[Mov
     best, layout = APART, None
     for candidate, reason in _as_returned(expected, actual.shape, moves):
         apart = gap(candidate, actual)
+        if apart.relative > tolerance and results.valid is not None:
+            apart = gap(*(_without_padding(value, results.valid) for value in (candidate, actual)))
         if apart.relative < best.relative or layout is None:
             best, layout = apart, reason
         if apart.relative <= tolerance:
             break
-    invalid = int(expected.isnan().sum()), int(actual.isnan().sum())
+    invalid = _invalid(expected, results.valid), _invalid(actual, results.valid)
     return Returned(number, partner, best, tolerance, layout, invalid)
+
+
+def _invalid(value: torch.Tensor, valid: Array | None) -> int:
+    return int((value if valid is None else _without_padding(value, valid)).isnan().sum())
 
 
 def _as_returned(
