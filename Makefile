@@ -28,10 +28,18 @@ hub: $(TEST)/installed
 	$(TEST)/bin/pip install --quiet --constraint constraints.txt --no-deps keras-hub kagglehub kagglesdk sentencepiece
 	$(TEST)/bin/pytest -m hub
 
-# Small files of every format, cut off at every byte and with thousands of bits changed; takes an hour.
+# Small files of every format, cut off at every byte and with thousands of bits changed, and configurations of names
+# drawn from all that the frameworks have; takes an hour.
 .PHONY: fuzz
 fuzz: $(TEST)/installed
 	$(TEST)/bin/pytest -m fuzz tests/files
+
+# Files of every kind with the oldest versions that are allowed.
+.PHONY: oldest
+oldest:
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/pip install --quiet --constraint constraints-oldest.txt --editable . tf_keras torchvision pytest hypothesis
+	.venv-oldest/bin/pytest tests/files tests/test_loading.py tests/test_oldest.py
 
 # Thousands of random architectures, edited and not; takes hours.
 .PHONY: properties
@@ -60,4 +68,4 @@ $(TEST)/installed: pyproject.toml constraints.txt
 
 .PHONY: clean
 clean:
-	rm -rf $(DEMO) $(TEST) digits.safetensors
+	rm -rf $(DEMO) $(TEST) .venv-oldest digits.safetensors

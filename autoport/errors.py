@@ -81,5 +81,17 @@ class FileError(AutoportError):
     """A file of weights cannot be read: damaged, of another format, or refused because reading it would run code."""
 
 
+class UntrustedError(FileError):
+    """Reading a file would build or run what is not known to compute only; nothing of it was.
+
+    Attributes:
+        on_command_line: the text for who called the command line; `str` gives the one for who called a function.
+    """
+
+    def __init__(self, problem: str, consequence: str) -> None:
+        self.on_command_line = f"{problem}; --trust-code {consequence}"
+        super().__init__(f"{problem}; trust_code=True or, on the command line, --trust-code {consequence}")
+
+
 class MismatchError(AutoportError):
     """A file holds other tensors than the plan was made for; nothing was written."""

@@ -17,6 +17,7 @@ class Verdict:
         answer: in one word.
         causes: names of all causes.
         listed: names of the differences that the report lists all the same.
+        error: the largest of an output, relative.
         places: how many places differ, and how many more are spelled differently.
         text: what people read.
     """
@@ -24,6 +25,7 @@ class Verdict:
     answer: str
     causes: frozenset[str]
     listed: frozenset[str]
+    error: float
     places: tuple[int, int]
     text: str
 
@@ -31,6 +33,12 @@ class Verdict:
     def ok(self) -> bool:
         """Whether it says yes."""
         return self.answer != "different"
+
+    def check(self, differs: frozenset[str]) -> None:
+        """Asserts that it is true: yes, and the report lists nothing; or no, with the causes that there are."""
+        assert self.ok == (not differs), self.text
+        assert self.causes == differs, self.text
+        assert not (self.ok and self.listed), sorted(self.listed)
 
 
 def verdict(match: autoport.Match) -> Verdict:
@@ -40,6 +48,7 @@ def verdict(match: autoport.Match) -> Verdict:
         answer=str(verification.answer),
         causes=causes(verification),
         listed=listed(match, verification),
+        error=verification.relative,
         places=(len(verification.divergences), len(verification.spelled)),
         text=str(verification),
     )
@@ -51,15 +60,7 @@ def causes(verification: Verification) -> frozenset[str]:
 
 
 def listed(match: autoport.Match, verification: Verification) -> frozenset[str]:
-    """Names of what the report lists as different, operations without a partner included."""
+    """Names of what makes the report say that the two are not the same."""
     report = build_report(match.analysis, verification)
-    lone = {"one-sided" for row in report.rows if row.one_sided and not row.unread}
-    return frozenset(d.name for d in report.differences if not d.training_only) | lone
-
-
-def check_verdict(match: autoport.Match, differs: frozenset[str]) -> None:
-    """Asserts the verdict: yes and no difference listed, or no with exactly the true causes."""
-    told = verdict(match)
-    assert told.ok == (not differs), told.text
-    assert told.causes == differs, told.text
-    assert told.ok <= (not told.listed), sorted(told.listed)
+    named = frozenset(difference.name for difference in report.differences if not difference.training_only)
+    return named or frozenset(() if report.same or not verification.ok else ("one-sided",))

@@ -35,6 +35,10 @@ ShardSize = Annotated[
     str | None, typer.Option("--shard-size", metavar="SIZE", help="Cut .safetensors into files of this size, like 5GB.")
 ]
 TrustCode = Annotated[
-    bool, typer.Option("--trust-code", help="Also read files that run code when they are read: Lambda layers, pickles.")
+    bool,
+    typer.Option(
+        "--trust-code",
+        help="Also read files that may do anything: Lambda layers, pickles, unknown classes.",
+    ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show tracebacks and what the frameworks log.")]

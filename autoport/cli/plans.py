@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from autoport.cli.options import Debug, Direction, Hinted, Shapes, ShardSize, Source, Target, TrustCode
-from autoport.cli.running import DIFFERENT, SAME, load_match, plain, settle, trouble
+from autoport.cli.running import DIFFERENT, SAME, load_match, plain, said, settle, trouble
 from autoport.errors import AutoportError, SaveError
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _apply(plan: Plan, places: Mapping[Path, Path], limit: int | None, trust_cod
                 )
             except AutoportError as error:
                 failed.append(weights)
-                bar.console.print(plain(f"autoport: {error}"), markup=False, highlight=False)
+                bar.console.print(plain(f"autoport: {said(error)}"), markup=False, highlight=False)
                 continue
             typer.echo(f"wrote {plain(str(output))}: {len(plan.entries)} tensors", err=True)
             for name in left_out:

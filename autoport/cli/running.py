@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from autoport.errors import AutoportError, HintError, VerificationError
+from autoport.errors import AutoportError, HintError, UntrustedError, VerificationError
 
 if TYPE_CHECKING:
     from autoport.api import Match
@@ -43,11 +43,16 @@ def trouble(debug: bool) -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
     except Exception as error:
         expected = isinstance(error, (AutoportError, OSError))
-        what = str(error) if expected else f"internal error, please report it: {type(error).__name__}: {error}"
+        what = said(error) if expected else f"internal error, please report it: {type(error).__name__}: {error}"
         if debug:
             traceback.print_exc()
         typer.echo(f"autoport: {plain(what)}" + ("" if expected or debug else " (--debug shows where)"), err=True)
         raise typer.Exit(TROUBLE) from error
+
+
+def said(error: Exception) -> str:
+    """An error's text, with advice for who called the command line."""
+    return error.on_command_line if isinstance(error, UntrustedError) else str(error)
 
 
 def plain(text: str) -> str:

@@ -105,10 +105,15 @@ class Code(str, Enum):
     ROUNDING_ALLOWED = "rounding_allowed"
     ROUNDING_NEEDED = "rounding_needed"
     TRAINING_DIFFERS = "training_differs"
+    ON_DRAW = "on_draw"
+    PADDED_ONLY = "padded_only"
+    MASK_PARAMETER = "mask_parameter"
     GIVEN_APART = "given_apart"
     # What a caller sees of outputs.
     OTHER_LAYOUT = "other_layout"
     OTHER_SHAPE = "other_shape"
+    IN_PARTS = "in_parts"
+    IN_STACK = "in_stack"
     OUTPUT_LAYOUT = "output_layout"
     OUTPUT_MISSING = "output_missing"
     OUTPUTS_EXCHANGED = "outputs_exchanged"
@@ -209,9 +214,15 @@ SENTENCES: dict[Code, str] = {
     "value there, at most {largest:.2g}",
     Code.ROUNDING_NEEDED: "{number} places agree only within what rounding does; the first: {first}",
     Code.TRAINING_DIFFERS: "what differs in training only: {number}; the first is {first}",
+    Code.ON_DRAW: "the models agree on the first draw of inputs; what differs shows on one that is {draw}",
+    Code.PADDED_ONLY: "the models agree on inputs without padding, and differ on inputs {draw}",
+    Code.MASK_PARAMETER: "the Keras model reads from its inputs which steps are padding; the PyTorch model agrees if "
+    "it is told by {parameter}, and not without",
     Code.GIVEN_APART: "the input that {reader} reads was given apart, and is what Keras computes for {place}",
     Code.OTHER_LAYOUT: "{tf} in Keras, {torch} in PyTorch",
     Code.OTHER_SHAPE: "shape {tf} in Keras, {torch} in PyTorch",
+    Code.IN_PARTS: "one tensor in Keras, one for each place of its first axis in PyTorch",
+    Code.IN_STACK: "one of the places of the first axis of a tensor in PyTorch",
     Code.OUTPUT_LAYOUT: "{output} hold the same in another layout: {reason}",
     Code.OUTPUT_MISSING: "the other model does not return it",
     Code.OUTPUTS_EXCHANGED: "they hold the same, but a caller finds another output at this place",

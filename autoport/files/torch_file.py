@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from autoport.errors import FileError
+from autoport.errors import FileError, UntrustedError
 from autoport.files.archive import Archive, Header, Output, require_dtype, stream, to_bfloat16
 from autoport.internals.pytorch import save_room
 from autoport.weights.algebra import Array
 
 LAYOUT = "state_dict"
+READ_ANYWAY = "reads it all the same, which may run any code that is in it"
 DEEPEST_DICT = 8  # levels of dictionaries in which tensors are looked for
 
 
@@ -27,7 +28,8 @@ def open_torch(path: Path, *, trust_code: bool = False) -> Archive:
         trust_code: unpickle arbitrary objects, which may run any code.
 
     Raises:
-        FileError: it is damaged, or reading it would run code.
+        FileError: it is damaged.
+        UntrustedError: reading it would run code.
     """
     tensors = dict(_tensors(_load(path, trust_code)))
     if not tensors:
@@ -49,9 +51,10 @@ def _load(path: Path, trust_code: bool) -> Any:
         except Exception as error:  # unpickling a damaged file may raise anything
             failure = error
     text = str(failure).splitlines()[0] if str(failure) else repr(failure)
-    refused = "Weights only load failed" in str(failure) and "GLOBAL" in str(failure)
-    advice = "; --trust-code reads it all the same, which may run any code that is in it" if refused else ""
-    raise FileError(f"{path} cannot be read as a state dict of PyTorch: {text}{advice}") from failure
+    problem = f"{path} cannot be read as a state dict of PyTorch: {text}"
+    if "Weights only load failed" in str(failure) and "GLOBAL" in str(failure):
+        raise UntrustedError(problem, READ_ANYWAY) from failure
+    raise FileError(problem) from failure
 
 
 def _tensors(content: Any, prefix: str = "", depth: int = 0) -> Any:

@@ -190,3 +190,17 @@ def objects_of_checkpoint(data: bytes) -> Any:
     from tensorflow.core.protobuf.trackable_object_graph_pb2 import TrackableObjectGraph
 
     return TrackableObjectGraph.FromString(data).nodes
+
+
+def variable_definition(data: bytes) -> list[str]:
+    """The operations that a variable of TensorFlow 1 names in a collection; none where the bytes are something else.
+
+    The public API makes variables from it only.
+    """
+    from tensorflow.core.framework.variable_pb2 import VariableDef
+
+    try:
+        found = VariableDef.FromString(data)
+    except Exception:  # protobuf has several implementations, each with its own errors
+        return []
+    return [found.variable_name, found.initializer_name, found.snapshot_name, found.initial_value_name]

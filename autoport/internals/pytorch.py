@@ -7,8 +7,9 @@ Every function imports what it needs when it is called, so a move breaks only wh
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from functools import cache
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +111,21 @@ def parameters_of(operator: Any) -> list[str] | None:
     """
     schema = getattr(operator, "_schema", None)
     return None if schema is None else [argument.name for argument in schema.arguments]
+
+
+def archive_members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """The members of an archive as PyTorch's own reader finds them, and as `zipfile` does; contents are read on demand.
+
+    The public API loads what is in them. Both readers are used to load, and may find different members in one file.
+    """
+    import torch
+
+    with zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            yield info.filename, partial(archive.read, info)
+    try:
+        reader = torch._C.PyTorchFileReader(str(path))
+    except RuntimeError:  # which is then not used to load it
+        return
+    for name in reader.get_all_records():
+        yield name, partial(reader.get_record, name)

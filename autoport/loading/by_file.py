@@ -8,13 +8,22 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
-from autoport.errors import FileError, LoadError
+from autoport.errors import LoadError, UntrustedError
 from autoport.files import hdf5, keras_zip
-from autoport.loading.config import find_code, repair
+from autoport.loading.config import forget_training, repair
 from autoport.loading.fill import fill_keras
+from autoport.loading.known.configuration import Act, Finding, find_unknown
 
 # Characters of an error of Keras that a message quotes; it may hold the whole configuration.
 LONGEST_QUOTE = 300
+# Findings that a message has room for, and characters of each.
+MOST_FOUND, LONGEST_FOUND = 4, 120
+PHRASES = {
+    Act.CODE: "runs {}",
+    Act.CLASS: "needs the class {}",
+    Act.FUNCTION: "calls the function {}",
+    Act.FILE: "may read or write what {!r} names",
+}
 
 
 def load_keras_file(path: Path, trust_code: bool = False) -> Any:
@@ -22,10 +31,11 @@ def load_keras_file(path: Path, trust_code: bool = False) -> Any:
 
     Args:
         path: a `.keras` or `.h5` file, the folder of a SavedModel, or one that Keras saved without a zip archive.
-        trust_code: run the code of Lambda layers and of other classes that the file names.
+        trust_code: run the code of Lambda layers, and build with whatever else the file names.
 
     Raises:
-        FileError: the file is damaged, or loading it would run code.
+        FileError: the file is damaged.
+        UntrustedError: it names what is not known to compute only; no framework has seen it.
         LoadError: no installed version of Keras can build the model.
     """
     is_keras = path.suffix == ".keras" or (path / keras_zip.CONFIG).is_file()
@@ -34,16 +44,34 @@ def load_keras_file(path: Path, trust_code: bool = False) -> Any:
 
         return load_saved_model(path, trust_code)
     config, version = (keras_zip if is_keras else hdf5).config_of(path)
-    code = find_code(config)
-    if code and not trust_code:
-        raise FileError(
-            f"{path}: building this model runs {' and '.join(code)}, which came with the file; "
-            "--trust-code allows it, if you know where the file is from"
-        )
+    forget_training(config)
+    if not trust_code:
+        _require_known(config, path)
     builders = (_by_tf_keras, _by_keras) if version.startswith(("1.", "2.")) else (_by_keras, _by_tf_keras)
     model = _build(builders, config, path, trust_code)
     fill_keras(model, path, trust_code)
     return model
+
+
+def _require_known(config: Any, path: Path) -> None:
+    """Raises unless building a model does nothing but compute."""
+    found = find_unknown(config)
+    if not found:
+        return
+    said = list(dict.fromkeys(map(_said, found)))
+    named = said[:MOST_FOUND] + ([f"{len(said) - MOST_FOUND} more"] if len(said) > MOST_FOUND else [])
+    has_class = any(finding.act is Act.CLASS for finding in found)
+    advice = f" (for classes of your own, name the code that builds it: module:callable@{path})" if has_class else ""
+    raise UntrustedError(
+        f"{path}: building this model {' and '.join(named)}, of which autoport does not know that it computes "
+        f"only{advice}",
+        "allows it, if you know where the file is from",
+    )
+
+
+def _said(finding: Finding) -> str:
+    place = f" (layer {finding.layer[:LONGEST_FOUND]!r})" if finding.layer else ""
+    return PHRASES[finding.act].format(finding.thing[:LONGEST_FOUND]) + place
 
 
 Build = Callable[[Any, bool], Any]

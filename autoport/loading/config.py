@@ -1,19 +1,10 @@
-"""Configurations of Keras models: finds code in them, and repairs what versions of Keras spell differently."""
+"""Configurations of Keras models: repairs what versions of Keras spell differently."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-# Modules whose objects are built from a configuration without running anything that came with the file.
-TRUSTED_MODULES = {"keras", "tf_keras", "tensorflow", "builtins", "keras_hub", "keras_nlp", "keras_cv"}
-# Functions of TensorFlow that old models may name: they compute, and read or write no file.
-HARMLESS_FUNCTIONS = re.compile(
-    r"(math|nn|__operators__|image|linalg|signal|strings|keras|compat\.v1\.(math|nn))\.[\w.]+|[a-z_0-9]+"
-)
-HARMFUL_FUNCTIONS = re.compile(r"(py|numpy)_(function|func)|load|print|eval|recompute|function|custom_gradient")
-CODE_CLASSES = {"Lambda", "__lambda__", "function_lambda"}
 # Arguments that one version writes and another refuses.
 SHAPE_ARGUMENTS = "batch_shape", "batch_input_shape"
 DROPPED_ARGUMENTS = {
@@ -25,27 +16,15 @@ DROPPED_ARGUMENTS = {
 }
 
 
-def find_code(config: Any) -> list[str]:
-    """Finds code in a configuration that building the model would run.
+def forget_training(config: Any) -> None:
+    """Drops what a model was compiled with: losses, metrics and optimisers, which nothing here needs.
 
     Args:
-        config: the parsed JSON.
-
-    Returns:
-        A description of each place; empty if there is no code.
+        config: the parsed JSON; it is changed in place.
     """
-    return list(dict.fromkeys(description for node in _nodes(config) for description in _code(node)))
-
-
-def _code(node: dict[str, Any]) -> Iterator[str]:
-    kind, module = node.get("class_name"), node.get("module")
-    if kind in CODE_CLASSES or node.get("function_type") == "lambda":
-        yield "a Lambda layer"
-    if isinstance(module, str) and isinstance(kind, str) and module.split(".")[0] not in TRUSTED_MODULES:
-        yield f"the class {kind} of the module {module}"
-    function = (node.get("config") or {}).get("function") if kind in ("TFOpLambda", "SlicingOpLambda") else None
-    if isinstance(function, str) and (not HARMLESS_FUNCTIONS.fullmatch(function) or HARMFUL_FUNCTIONS.search(function)):
-        yield f"the function {function}"
+    for node in _nodes(config):
+        if "class_name" in node:
+            node.pop("compile_config", None)
 
 
 def _nodes(config: Any) -> Iterator[dict[str, Any]]:

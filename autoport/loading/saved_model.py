@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
-from autoport.errors import FileError, LoadError
+from autoport.errors import FileError, LoadError, UntrustedError
 from autoport.internals.keras import argument_name, forget_shapes, inlined_graph, saved_model_document
+from autoport.loading.known.operations import unknown_operations
 
-# Operations that touch files or the network, or run Python; saving and restoring are not called.
-HARMFUL_OPERATIONS = re.compile(
-    r".*(PyFunc|WriteFile|ReadFile|Reader|TextLine|FixedLengthRecord|Sql|MatchingFiles|Rpc|CreateSummary|Snapshot).*"
-)
+# Findings that a message has room for.
+MOST_FOUND = 4
 PREFERRED = ("serving_default", "serve")
 
 
@@ -66,10 +64,11 @@ def load_saved_model(path: Path, trust_code: bool = False) -> SavedModel:
 
     Args:
         path: the folder.
-        trust_code: load it even if its operations read or write files, or run Python.
+        trust_code: load it even if it has operations that are not known to compute only.
 
     Raises:
-        FileError: it is damaged, or its operations touch files or run code.
+        FileError: it is damaged.
+        UntrustedError: it has operations that are not known to compute only.
         LoadError: it has no function that could be read.
     """
     if not (path / "saved_model.pb").is_file():
@@ -78,12 +77,8 @@ def load_saved_model(path: Path, trust_code: bool = False) -> SavedModel:
         document = saved_model_document((path / "saved_model.pb").read_bytes())
     except Exception as error:  # protobuf has several implementations, each with its own errors
         raise FileError(f"{path}/saved_model.pb is damaged: {error}") from error
-    harmful = sorted({kind for kind in _operations(document) if HARMFUL_OPERATIONS.fullmatch(kind)})
-    if harmful and not trust_code:
-        raise FileError(
-            f"{path} reads or writes files or runs code ({', '.join(harmful)}); --trust-code allows it, "
-            "if you know where it is from"
-        )
+    if not trust_code:
+        _require_known(document, path)
     try:
         loaded = tf.saved_model.load(str(path))
         function = next(_functions(loaded), None)
@@ -97,11 +92,16 @@ def load_saved_model(path: Path, trust_code: bool = False) -> SavedModel:
     return model
 
 
-def _operations(document: Any) -> Iterator[str]:
-    for graph in document.meta_graphs:
-        yield from (node.op for node in graph.graph_def.node)
-        for function in graph.graph_def.library.function:
-            yield from (node.op for node in function.node_def)
+def _require_known(document: Any, path: Path) -> None:
+    """Raises unless a SavedModel does nothing but compute."""
+    found = [f"{kind} (node {node!r})" for kind, node in unknown_operations(document).items()]
+    if found:
+        more = [f"{len(found) - MOST_FOUND} more"] if len(found) > MOST_FOUND else []
+        raise UntrustedError(
+            f"{path} runs {' and '.join(found[:MOST_FOUND] + more)}, of which autoport does not know that it computes "
+            "only: it may read or write files or run code",
+            "allows it, if you know where the file is from",
+        )
 
 
 def _functions(loaded: Any) -> Iterator[Any]:

@@ -127,12 +127,24 @@ def reread(model: nn.Module, before: TorchReading) -> TorchReading:
 
     args, kwargs = tree_map(to_model, (before.args, before.kwargs))
     recorded = trace(model, args, kwargs)
-    same = _calls(recorded) == _calls(before.recorded) and _same_tensors(recorded, before.recorded)
+    same = same_calls(recorded, before.recorded) and _same_tensors(recorded, before.recorded)
     if same and holds_values(before.recorded):
         return before
     if not holds_values(recorded):
         recorded = trace(model, args, kwargs, real=True)
     return TorchReading(lower(model, recorded, before.names), recorded, args, kwargs, before.names, model)
+
+
+def same_calls(first: fx.GraphModule, second: fx.GraphModule) -> bool:
+    """Whether two recorded graphs are the same calls in the same order."""
+    return _calls(first) == _calls(second)
+
+
+def same_constants(first: fx.GraphModule, second: fx.GraphModule) -> bool:
+    """Whether the constants that two recordings of the same calls have made are equal."""
+    made = [node.target for node in first.graph.nodes if node.op == "get_attr" and node.meta["path"] is None]
+    pairs = [(getattr(first, str(name)), getattr(second, str(name))) for name in made]
+    return all(a.dtype == b.dtype and torch.equal(a, b) for a, b in pairs)
 
 
 def _calls(recorded: fx.GraphModule) -> list[str]:

@@ -19,8 +19,9 @@ from torch import fx
 from autoport.facts.framework import Framework
 from autoport.facts.places import Matched
 from autoport.pytorch.inputs import SAME_INPUT
+from autoport.pytorch.read import same_calls, same_constants
 from autoport.verify.comparing.compare import gap
-from autoport.verify.comparing.outputs import Results, Returned, as_returned, moves_of, pair_outputs, without_padding
+from autoport.verify.comparing.outputs import Results, Returned, as_returned, moves_of, pair_outputs
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.spelling import Spelling, spelled
 from autoport.verify.comparing.taps import NODE, OUTPUT, Tap, find_taps
@@ -32,7 +33,7 @@ from autoport.verify.running.draws import Draw
 from autoport.verify.running.feed import input_orders, inputs_apart, torch_feed
 from autoport.verify.running.lockstep import Lockstep, TapGap
 from autoport.verify.running.promote import Computed, PromotedGraph
-from autoport.verify.running.readings import Readings, recorded_on
+from autoport.verify.running.readings import Readings, recorded_on, recorded_with_mask
 from autoport.verify.running.rounding import rounding_tolerance
 from autoport.verify.verification import Cause
 from autoport.weights.algebra import Array
@@ -89,11 +90,12 @@ class Trial:
         weights: the tensors of the PyTorch model against the plan.
         lockstep: both graphs, with their inputs.
         prepared: where Keras computes what PyTorch was given as an input.
+        mask: the parameter by which PyTorch had to be told of padding that Keras reads from its inputs, if any.
     """
 
     def __init__(self, analysis: Analysis, readings: Readings, draw: Draw, dtype: str, rtol: float) -> None:
         tf, torch_reading = readings
-        self._analysis, self._readings, self.rtol = analysis, readings, rtol
+        self._analysis, self._readings, self._draw, self.rtol = analysis, readings, draw, rtol
         apart = inputs_apart(torch_reading)
         taps = find_taps(analysis.matching, analysis.shifted(Framework.TORCH))
         self.taps = [tap for tap in taps if tap.kind != NODE or tap.torch[0] not in apart]
@@ -105,6 +107,7 @@ class Trial:
         self._moves = moves_of(input_orders(torch_reading, draw.arrays))
         self._names = [tensor.name for tensor in tf.trace.outputs]
         self.prepared = self._exact_inputs(apart)
+        self.mask: str | None = None
 
     def _exact_inputs(self, apart: Mapping[Any, int]) -> list[Matched]:
         """Feeds PyTorch what Keras makes of its inputs, where users gave the same, rounded; returns those places."""
@@ -130,6 +133,10 @@ class Trial:
         floor = self._floor(seen, failing)
         if floor is not None:
             seen.returned = self._pair(self.lockstep.keras_outputs(self._names, through=True), ours, floor)
+        if not seen.outputs_agree and self._may_choose_calls:
+            anew = self._recorded_anew(self._draw, self.lockstep.args, computed)
+            if anew is not None and all(each.agrees for each in anew):  # then places of other calls prove nothing
+                elsewhere, seen.returned = {*self.taps}, anew
         if failing:
             self._sort(seen, failing, elsewhere)
         return seen
@@ -146,13 +153,19 @@ class Trial:
         found = (recognise(Values(each.double(), actual.double(), tolerance)) for each in candidates)
         return next((cause for cause in found if cause is not None), None)
 
+    @property
+    def _may_choose_calls(self) -> bool:
+        """Whether which calls run may depend on the inputs: masks and numbers are asked for, images hardly ever."""
+        return any(not np.issubdtype(array.dtype, np.floating) for array in self._draw.arrays)
+
     def rounded_constants(self) -> Replacements:
         """The tables that both sides rounded otherwise, as far as the agreement of the outputs needs them."""
         found = self._constants(self.lockstep)
         if not found.constants:
             return found
-        reached = max(CERTAINLY_ROUNDING, NEARLY * self._error(found.nodes))
-        return found.needed(lambda nodes: self._error(nodes) <= reached)
+        error = self._error(found.nodes)
+        reached = max(CERTAINLY_ROUNDING, NEARLY * error)
+        return found.needed(lambda nodes: self._error(nodes) <= reached) if error <= self.rtol else found
 
     def _constants(self, lockstep: Lockstep) -> Replacements:
         trace, carried = self._readings.tf.trace, self._analysis.transfer(Framework.TORCH).entries
@@ -178,7 +191,8 @@ class Trial:
         """Runs both end to end on other inputs.
 
         Where they differ, PyTorch is recorded on those inputs, because the calls that run may depend on them, and the
-        roundings of all places together are measured.
+        roundings of all places together are measured. Where Keras reads from padded inputs which steps count, PyTorch
+        may have to be told by a parameter that was left out.
         """
         reading = self._readings.torch
         feed = torch_feed(reading, draw.arrays)
@@ -186,11 +200,36 @@ class Trial:
         returned = self._pair(lockstep.keras_outputs(self._names), lockstep.alone(), self.rtol, draw.valid)
         if all(each.agrees for each in returned):
             return returned
-        again = lockstep.on(draw.arrays, feed, recorded_on(reading, feed))
-        if self.lockstep.results:
-            again.results = self._constants(again).nodes
         computed = lockstep.keras_outputs(self._names, through=True)
-        return self._pair(computed, again.alone(), self.rtol, draw.valid)
+        returned = self._recorded_anew(draw, feed, computed) or self._pair(
+            computed, lockstep.alone(), self.rtol, draw.valid
+        )
+        if draw.valid is None or all(each.agrees for each in returned):
+            return returned
+        mask = torch.from_numpy(draw.valid.astype(np.int64))
+        for name, recorded in recorded_with_mask(reading, feed, mask):
+            masked = self._again(draw, [*feed, mask], recorded, computed)
+            if all(each.agrees for each in masked):
+                self.mask = name
+                return masked
+        return returned
+
+    def _recorded_anew(
+        self, draw: Draw, feed: Sequence[torch.Tensor], computed: Sequence[Computed]
+    ) -> list[Returned] | None:
+        """Compares what PyTorch returns with the calls that run on these inputs; None if they are those that ran."""
+        before, recorded = self.lockstep.recorded, recorded_on(self._readings.torch, feed)
+        same = same_calls(before, recorded) and same_constants(before, recorded)
+        return None if same else self._again(draw, feed, recorded, computed)
+
+    def _again(
+        self, draw: Draw, feed: Sequence[torch.Tensor], recorded: fx.GraphModule, computed: Sequence[Computed]
+    ) -> list[Returned]:
+        """Compares what a graph returns that was recorded anew."""
+        lockstep = self.lockstep.on(draw.arrays, feed, recorded)
+        if self.lockstep.results:
+            lockstep.results = self._constants(lockstep).nodes
+        return self._pair(computed, lockstep.alone(), self.rtol, draw.valid)
 
     def with_the_plan(self, computed: Sequence[Computed]) -> list[Returned]:
         """Runs PyTorch by itself, with the weights that the plan makes.
@@ -248,9 +287,8 @@ class Trial:
         clean = {tap: gap for tap, gap in failing.items() if not self.wrong_tensors(tap)}
 
         def agrees(tap: Tap) -> bool:
-            if tap.kind == OUTPUT and (seen.outputs_agree or tap in elsewhere):
-                return True
-            return tap in own and own[tap].agrees
+            excused = tap in elsewhere or (tap.kind == OUTPUT and seen.outputs_agree)
+            return excused or (tap in own and own[tap].agrees)
 
         seen.spelled = spelled(clean, kept, agrees, self.regions)
         seen.diverging = {tap: gap for tap, gap in failing.items() if tap not in seen.spelled}
@@ -258,14 +296,10 @@ class Trial:
     def _pair(
         self, computed: Sequence[Computed], ours: Sequence[torch.Tensor], floor: float, valid: Array | None = None
     ) -> list[Returned]:
-        """Outputs of both with their counterparts; of those that differ, what is not padding."""
+        """Outputs of both with their counterparts."""
         values = list(map(_tensor, computed))
         tolerances = [max(floor, rounding_tolerance(each.tensor, each.draws)) for each in computed]
-        returned = pair_outputs(Results(values, ours, tolerances), self._structure, self._moves)
-        if valid is None or all(each.agrees for each in returned):
-            return returned
-        ours_read, theirs_read = ([without_padding(value, valid) for value in side] for side in (values, ours))
-        return pair_outputs(Results(ours_read, theirs_read, tolerances), self._structure, self._moves)
+        return pair_outputs(Results(values, ours, tolerances, valid), self._structure, self._moves)
 
     @cached_property
     def _structure(self) -> dict[int, int]:

@@ -157,7 +157,9 @@ class RoundedConstant:
 
     def __str__(self) -> str:
         rounded = (
-            "both sides rounded it" if self.rounded is None else f"rounded to float32 in {LIBRARIES[self.rounded]}"
+            "rounded on one side or both"
+            if self.rounded is None
+            else f"rounded to float32 in {LIBRARIES[self.rounded]}"
         )
         shape = "x".join(map(str, self.shape)) or "one number"
         apart = f"apart by up to {self.difference:.1g} of the largest number"
@@ -223,7 +225,7 @@ class Verification:
         lines = [f"{SENTENCES[self.answer]}: {_size(self.relative)} {scope}"]
         lines += [f"divergence at {text}" for text in _grouped(self.divergences)]
         lines += [f"constant: {constant}" for constant in self.constants]
-        if self.constants:
+        if self.constants and self.ok:
             lines.append("proof: with the constants of Keras, PyTorch returns what Keras returns")
         lines += [f"not observable: {reason}" for reason in self.unobservable]
         if self.spelled:

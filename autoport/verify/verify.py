@@ -64,7 +64,8 @@ class _Verifier:
             draws.append(draw)
             again = trial.on(draw)
             if not all(each.agrees for each in again):
-                trial, seen = self._explained(trial, draw, again)
+                self._draw = draw
+                trial, seen = self._explained(trial, again)
                 break
         return self._result(trial, seen, answer, constants, draws)
 
@@ -99,9 +100,9 @@ class _Verifier:
         thorough = bool(seen.spelled) or any(not each.training_only for each in self._analysis.differences)
         return more_draws(self._analysis.graphs.tf, *self._readings, self._seed, thorough=thorough)
 
-    def _explained(self, trial: Trial, draw: Draw, returned: list[Returned]) -> tuple[Trial, Seen]:
+    def _explained(self, trial: Trial, returned: list[Returned]) -> tuple[Trial, Seen]:
         """What runs show on inputs on which the outputs differ."""
-        other = Trial(self._analysis, self._readings, draw, self._dtype, self._rtol)
+        other = Trial(self._analysis, self._readings, self._draw, self._dtype, self._rtol)
         other.lockstep.results = trial.lockstep.results
         other.lockstep.tf.redraws_constants = trial.lockstep.tf.redraws_constants
         seen = other.look()
@@ -110,11 +111,11 @@ class _Verifier:
     def _result(
         self, trial: Trial, seen: Seen, answer: Answer, constants: tuple[RoundedConstant, ...], draws: Sequence[Draw]
     ) -> Verification:
-        causes = Causes(self._analysis, trial.weights, trial.regions, trial.lockstep, trial.taps).find(seen.diverging)
+        causes = self._causes(trial, seen)
         unseen = find_unseen(self._analysis, trial, seen)
         divergences = [
             _divergence(tap, seen.diverging[tap], causes[tap])
-            for tap in self._in_order(seen.diverging)
+            for tap in self._in_order(causes)
             if not (seen.outputs_agree and trial.is_harmless(tap))
         ]
         divergences += unseen.divergences
@@ -131,9 +132,28 @@ class _Verifier:
             spelled=tuple(seen.spelled[tap] for tap in self._in_order(seen.spelled)),
             unobservable=tuple(dict.fromkeys(unseen.unobservable)),
             layouts=tuple(filter(None, map(_layout, seen.returned))),
-            draws=tuple(str(draw.kind) for draw in draws),
+            draws=tuple(draw.kind.value for draw in draws),
             notes=tuple(self._notes(trial, seen)),
         )
+
+    def _causes(self, trial: Trial, seen: Seen) -> dict[Tap, tuple[Cause, ...]]:
+        """Why places differ; what differs on padded inputs alone differs in how padding is treated, where it begins."""
+        if not self._draw.is_padded:
+            causes = Causes(self._analysis, trial.weights, trial.regions, trial.lockstep, trial.taps)
+            return causes.find(seen.diverging)
+        first = [tap for tap in seen.diverging if seen.diverging.keys().isdisjoint(trial.regions.parents(tap))]
+        return dict.fromkeys(first, self._of_padding)
+
+    @property
+    def _of_padding(self) -> tuple[Cause, ...]:
+        return (Cause("mask", reasons=(Reason.of(Code.PADDED_ONLY, draw=self._draw.kind.value),), confirmed=True),)
+
+    def _why_not_located(self, trial: Trial, returned: Returned) -> tuple[Cause, ...]:
+        """Why an output differs although every place agrees."""
+        if self._draw.is_padded:
+            return self._of_padding
+        mistake = trial.mistake_in(returned)
+        return UNLOCATED if mistake is None else (mistake,)
 
     def _of_outputs(self, trial: Trial, seen: Seen, *, located: bool) -> Iterator[Divergence]:
         """Outputs that a caller does not get: missing, exchanged, invalid, or different for no known reason."""
@@ -145,11 +165,10 @@ class _Verifier:
                 tf, torch = returned.invalid
                 yield _output_divergence(returned, Cause("NaN", reasons=(Reason.of(Code.INVALID, tf=tf, torch=torch),)))
             elif not returned.agrees and returned.partner is not None and not located:
-                mistake = trial.mistake_in(returned)
-                yield _output_divergence(returned, *(UNLOCATED if mistake is None else (mistake,)))
+                yield _output_divergence(returned, *self._why_not_located(trial, returned))
         pairs = [(r.number, r.partner) for r in seen.returned if r.partner is not None]
         if self._to is Framework.TF:
-            for number in sorted(set(range(len(right.outputs))) - {partner for _, partner in pairs}):
+            for number in sorted(set(range(len(right.outputs))) - {p for r in seen.returned for p in r.partners}):
                 yield _output_divergence(
                     Returned(number, None), Cause("outputs", reasons=(Reason(Code.OUTPUT_MISSING),))
                 )
@@ -168,6 +187,10 @@ class _Verifier:
         for place in trial.prepared:
             yield Reason.of(Code.GIVEN_APART, place=place.tf, reader=place.torch)
         yield from self._notes_on_outputs(seen)
+        if trial.mask is not None:
+            yield Reason.of(Code.MASK_PARAMETER, parameter=trial.mask)
+        if seen.differs and not self._draw.is_first:
+            yield Reason.of(Code.ON_DRAW, draw=self._draw.kind.value)
         promoted = trial.lockstep.tf
         if promoted.in_float32:
             yield Reason.of(Code.IN_FLOAT32, operations=Several(sorted(promoted.in_float32)))
@@ -180,7 +203,7 @@ class _Verifier:
 
     def _notes_on_outputs(self, seen: Seen) -> Iterator[Reason]:
         """Outputs that only the target returns, or that the source lacks."""
-        partners = {returned.partner for returned in seen.returned}
+        partners = {partner for returned in seen.returned for partner in returned.partners}
         more = Both(
             sum(returned.partner is None for returned in seen.returned),
             len(set(range(len(self._analysis.graphs.torch.outputs))) - partners),

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import torch
 from keras import layers
 from safetensors.numpy import save_file
 from torch import nn
@@ -50,6 +51,18 @@ def applied(write: Callable[[Path], Any]) -> None:
         convert.apply_plan(plan, weights, Path(folder, "out.weights.h5"))
 
 
+def pickle_of_code() -> str:
+    """A file that would call a function when it is read."""
+    place = Path(tempfile.mkdtemp(), "state.pt")
+    torch.save({"weight": CallsWhenRead()}, place)
+    return str(place)
+
+
+class CallsWhenRead:
+    def __reduce__(self) -> Any:
+        return print, ("read",)
+
+
 def not_run_side_by_side() -> None:
     autoport.match(keras_model(), torch_model()).verify(np.zeros((2, 20, 20, 3), "float32"))
 
@@ -68,6 +81,7 @@ PROVOKED: dict[str, Callable[[], Any]] = {
     "VerificationError": not_run_side_by_side,
     "PlanError": lambda: autoport.Plan.load(CATALOGUE),
     "FileError": lambda: applied(lambda place: place.write_bytes(b"\xff" * 20)),
+    "UntrustedError": lambda: loading.load_torch("torch.nn:Linear(2, 2)@" + pickle_of_code()),
     "MismatchError": lambda: applied(lambda place: save_file({"other": np.zeros(3, "float32")}, place)),
 }
 

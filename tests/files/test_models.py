@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 import autoport
-from autoport.errors import LoadError
+from autoport.errors import UntrustedError
 from autoport.loading.by_name import load_keras, load_torch
 from tests.files.models import Module, Net, Plain, keras_model, randomise, tf_keras_model
 
@@ -125,7 +125,7 @@ def _missing(config: Any, trust_code: bool) -> Any:
 
 def test_a_class_that_only_its_code_knows_is_named_with_what_to_do(tmp_path: Path) -> None:
     old_file(transposed(tf_keras), tmp_path / "old.h5", lambda layers: layers[-1].update(class_name="Custom>Mine"))
-    with pytest.raises(LoadError, match=r"Mine.*name the code that builds it: module:callable@.*old\.h5"):
+    with pytest.raises(UntrustedError, match=r"Mine.*name the code that builds it: module:callable@.*old\.h5"):
         load_keras(str(tmp_path / "old.h5"))
 
 

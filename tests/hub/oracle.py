@@ -16,6 +16,7 @@ from autoport.errors import IncompleteMatchError
 from tests.hub.pairs import TIMM, Arrays, Pair
 from tests.support import import_torchvision, randomise_keras
 from tests.transformers.oracle import Built, randomise, settled
+from tests.verdict import Verdict, verdict
 
 # Keras computes tables of angles in float32, which PyTorch keeps in float64 here; a wrong tensor errs by about one.
 SAME = 1e-6
@@ -130,12 +131,14 @@ class Ported:
         missing: those of them that are reported as missing, with reasons.
         whole: a strict transfer ran.
         same: both models compute the same then.
+        verdict: what people are told; None where a strict transfer did not run.
     """
 
     tensors: int
     missing: dict[str, str]
     whole: bool
     same: bool
+    verdict: Verdict | None = None
 
 
 def port(pair: Pair) -> Ported:
@@ -159,8 +162,9 @@ def port(pair: Pair) -> Ported:
     except IncompleteMatchError:
         return Ported(len(match.graph_torch.read_tensors()), match.missing(), whole=False, same=False)
     match.reconcile()
-    errors = [error.relative for error in match.verify().outputs]
-    return Ported(len(match.graph_torch.read_tensors()), match.missing(), whole=True, same=max(errors) < SAME)
+    current = match.current()
+    told, read = verdict(current), len(current.graph_torch.read_tensors())
+    return Ported(read, current.missing(), whole=True, same=told.error < SAME, verdict=told)
 
 
 def _fill(model: Any) -> None:

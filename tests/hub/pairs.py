@@ -42,6 +42,7 @@ class Pair:
         task: name of the keras-hub class around the backbone, if any.
         options: further arguments of the transformers class.
         open: why something is left open; empty if nothing is.
+        differs: what the two compute otherwise, by the names of the causes.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Pair:
     task: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     open: str = ""
+    differs: frozenset[str] = frozenset()
 
 
 def tokens(*more: str, length: int = LENGTH, mask: bool = True, prefix: str = "", keras_prefix: str = "") -> Draw:
@@ -223,11 +225,12 @@ TABLES = "the position table of transformers has rows that keras-hub's lacks"
 SEGMENTS = f"{TABLES}, and segments"
 HEAD = "layers behind the features, which keras-hub's backbone lacks"
 
+EPSILON = frozenset({"epsilon"})
 # Pairs whose converter in keras-hub knows the names of both sides.
 CONVERTED = (
     Pair("albert", "AlbertModel", {**ENCODER, "embedding_size": 14}, TYPED, "albert"),
     Pair("bart", "BartModel", BART, SEQ2SEQ, "bart", open=TABLES),
-    Pair("bert", "BertModel", ENCODER, TYPED, "bert"),
+    Pair("bert", "BertModel", ENCODER, TYPED, "bert", differs=frozenset({"approximate"})),
     Pair("distilbert", "DistilBertModel", DISTILBERT, TOKENS, "distilbert"),
     Pair("esm", "EsmModel", ESM, tokens(mask=False), "esm", options=PLAIN, open=TABLES),
     Pair(
@@ -237,6 +240,7 @@ CONVERTED = (
         tokens(mask=False),
         "esm",
         options=PLAIN,
+        differs=frozenset({"mask"}),  # Keras leaves padding out that PyTorch has to be told of, and then scales
     ),
     Pair("gemma", "GemmaModel", GEMMA, TOKENS, "gemma"),
     Pair("gemma-lm", "GemmaForCausalLM", GEMMA, TOKENS, "gemma", task="GemmaCausalLM"),
@@ -251,7 +255,7 @@ CONVERTED = (
     ),
     Pair("mixtral-lm", "MixtralForCausalLM", MIXTRAL, MANY, "mixtral", task="MixtralCausalLM"),
     Pair("qwen", "Qwen2Model", {**GROUPED, "use_sliding_window": False}, TOKENS, "qwen"),
-    Pair("qwen3", "Qwen3Model", QWEN3, TOKENS, "qwen3"),
+    Pair("qwen3", "Qwen3Model", QWEN3, TOKENS, "qwen3", differs=EPSILON),
     Pair("qwen-moe-lm", "Qwen2MoeForCausalLM", QWEN_MOE, MANY, "qwen_moe", task="QwenMoeCausalLM"),
     Pair("qwen3-moe-lm", "Qwen3MoeForCausalLM", QWEN3_MOE, MANY, "qwen3_moe", task="Qwen3MoeCausalLM"),
     Pair("roberta", "RobertaModel", ROBERTA, TOKENS, "roberta", options=PLAIN, open=SEGMENTS),
@@ -268,13 +272,13 @@ CONVERTED = (
     ),
     Pair("dinov3", "DINOv3ViTModel", {**VIT, "num_register_tokens": 3}, images(20, 20), "dinov3"),
     Pair("swin", "SwinModel", SWIN, images(32, 32), "swin_transformer"),
-    Pair("vit", "ViTModel", VIT, images(20, 20), "vit", options=PLAIN),
+    Pair("vit", "ViTModel", VIT, images(20, 20), "vit", options=PLAIN, differs=EPSILON),
 )
 # The same for timm.
 TIMM = (
     Pair("resnet18", "resnet18", {}, IMAGE, "resnet"),
     Pair("resnetv2-50", "resnetv2_50", {}, IMAGE, "resnet"),
-    Pair("densenet121", "densenet121", {}, IMAGE, "densenet"),
+    Pair("densenet121", "densenet121", {}, IMAGE, "densenet", differs=EPSILON | {"padding"}),
     Pair("efficientnet-b0", "efficientnet_b0", {}, IMAGE, "efficientnet"),
     Pair("mobilenetv3", "mobilenetv3_small_050", {}, IMAGE, "mobilenet", open=HEAD),
     Pair("vgg11", "vgg11", {}, IMAGE, "vgg", open=HEAD),

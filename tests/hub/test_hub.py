@@ -22,6 +22,9 @@ def test_weights_land(pair: Pair) -> None:
     assert not outcome.wrong
     assert outcome.strict == (not pair.open), (outcome.missing, outcome.lost)
     assert pair.open or outcome.equal
+    assert outcome.verdict is not None
+    if not pair.open:
+        outcome.verdict.check(pair.differs)
 
 
 # What a config may say otherwise: another epsilon of a norm, another form of GELU.
@@ -46,3 +49,5 @@ def test_both_compute_the_same(pair: Pair) -> None:
     ported = port(pair)
     assert ported.whole == (not pair.open), ported.missing
     assert pair.open or ported.same
+    if ported.verdict is not None:
+        ported.verdict.check(pair.differs)

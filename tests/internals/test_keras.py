@@ -228,6 +228,14 @@ def objects_of_checkpoint() -> None:
     assert ("called", "module/weight/.ATTRIBUTES/VARIABLE_VALUE") in attributes
 
 
+def variable_definition() -> None:
+    with tf.Graph().as_default():
+        variable = tf.compat.v1.get_variable("v", (2,), use_resource=False)
+        names = internals.variable_definition(variable.to_proto().SerializeToString())
+    assert names[:2] == ["v:0", "v/Assign"]
+    assert internals.variable_definition(b"\xff") == []
+
+
 CHECKS: dict[str, Check] = {
     check.__name__: check
     for check in (
@@ -250,6 +258,7 @@ CHECKS: dict[str, Check] = {
         argument_name,
         forget_shapes,
         objects_of_checkpoint,
+        variable_definition,
     )
 }
 

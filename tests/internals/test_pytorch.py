@@ -104,6 +104,18 @@ def parameters_of() -> None:
     assert internals.parameters_of(torch.add) is None
 
 
+def archive_members() -> None:
+    with TemporaryDirectory() as folder:
+        place = Path(folder) / "x.pt2"
+        torch.export.save(torch.export.export(torch.nn.Linear(3, 2), (torch.zeros(2, 3),)), place)
+        members = [(name, read()) for name, read in internals.archive_members(place)]
+    assert [name for name, content in members if content and "models/" in name] == [
+        "x/models/model.json",
+        "models/model.json",
+    ]
+    assert all(b"aten.linear" in content for name, content in members if "models/" in name)
+
+
 CHECKS: dict[str, Check] = {
     check.__name__: check
     for check in (
@@ -117,6 +129,7 @@ CHECKS: dict[str, Check] = {
         memory_of,
         save_room,
         parameters_of,
+        archive_members,
     )
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 import torch
 import torch.nn.functional as F
 from keras import layers, ops
@@ -173,6 +174,18 @@ def test_numbers_counted_from_the_end_of_a_table_are_no_difference(change: Betwe
     match = autoport.match(model, nn.Sequential(nn.Embedding(9, 6), nn.Linear(6, 3)))
     assert match.complete
     assert {difference.name for difference in match.differences} == names
+
+
+def test_rows_of_a_table_of_one_and_of_every_sample_are_looked_up() -> None:
+    x = keras.Input((7,), dtype="int32")
+    one = keras.Model(x, layers.Dense(3)(layers.Embedding(1, 6)(x)))
+    match = autoport.match(one, nn.Sequential(nn.Embedding(1, 6), nn.Linear(6, 3)))
+    assert match.complete
+    assert not match.differences
+    largest = lambda x: tf.gather(x, tf.argmax(x[..., 0], 1), axis=1, batch_dims=1)  # noqa: E731
+    model = keras_net((7, 6), lambda: layers.Dense(8), layers.Lambda(largest), lambda: layers.Dense(3))
+    match = autoport.match(model, Tokens(lambda x: x[torch.arange(len(x)), x[..., 0].argmax(1)]))
+    assert {difference.name for difference in match.differences} == {"operation"}
 
 
 def test_masks_that_do_nothing_are_no_difference() -> None:

@@ -120,3 +120,22 @@ def test_further_outputs_are_told_and_do_not_count() -> None:
     assert report.same
     assert dict(summary(report))["Matched"].endswith("in 2 layers; 1 more output in PyTorch")
     assert json.loads(render(report, "json"))["more_outputs"] == 1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_an_operation_that_only_one_model_has_does_not_count_once_it_is_proved(share: float) -> None:
+    class Sum(Net):
+        def forward(self, x: torch.Tensor) -> Any:
+            return self.last(self.first(x) + share * x.mean())
+
+    x = keras.Input((7, 6))
+    model, module = keras.Model(x, layers.Dense(3)(layers.Dense(8)(x))), Sum(torch.relu).eval()
+    randomise_keras(model, 1)
+    randomise_torch(module, 2)
+    match = autoport.match(model, module)
+    match.assign()
+    report, verification = proved(match)
+    assert verification.ok is report.same is (share == 0)
+    assert [row.torch_kind for row in report.rows if row.one_sided] == ["Sum"]
+    assert not build_report(match.analysis).same
+    assert ("1 operation of spelling only" in dict(summary(report))["Wrong"]) is (share == 0)

@@ -14,9 +14,11 @@ def marks(pair: Pair) -> list[pytest.MarkDecorator]:
 
 @pytest.mark.parametrize("pair", [pytest.param(pair, id=pair.name, marks=marks(pair)) for pair in PAIRS])
 def test_weights_land(pair: Pair) -> None:
-    """Nothing is wrong, and nothing that the forward pass reads is left out."""
+    """Nothing is wrong, nothing that the forward pass reads is left out, and the verdict is true."""
     outcome = judge(build(pair))
     assert not outcome.wrong
     assert not outcome.unmatched, str(outcome.match)
     assert outcome.strict, outcome.lost
     assert outcome.equal
+    assert outcome.verdict is not None
+    outcome.verdict.check(pair.differs)

@@ -18,9 +18,11 @@ import autoport
 from autoport.facts.framework import Framework
 from autoport.verify.comparing.compare import gap
 from autoport.verify.explaining.constants import Replacements, rounded_constants
-from autoport.verify.running.feed import draw, torch_feed
+from autoport.verify.running.draws import first_draw
+from autoport.verify.running.feed import torch_feed
 from autoport.verify.running.promote import PromotedGraph
 from autoport.verify.running.replay import Replay, computing_in
+from autoport.verify.verification import Answer, Verification
 from tests.support import randomise_keras, randomise_torch
 
 STEPS, WIDTH = 7, 12
@@ -34,20 +36,12 @@ class Compared:
     Attributes:
         found: the tables.
         error: of the output, by the PyTorch results to use instead.
+        verify: what users call.
     """
 
     found: Replacements
     error: Callable[[Mapping[fx.Node, torch.Tensor]], float]
-
-    @property
-    def before(self) -> float:
-        """The error as the models are."""
-        return self.error({})
-
-    @property
-    def after(self) -> float:
-        """The error once PyTorch has Keras' tables."""
-        return self.error(self.found.nodes)
+    verify: Callable[[], Verification]
 
     @property
     def paths(self) -> list[str]:
@@ -62,7 +56,7 @@ def compared(model: keras.Model, module: nn.Module, carried: Sequence[str] = ())
     match.assign(strict=False)
     current = match.current()
     reading, torch_reading = current.readings
-    arrays = draw(current.graph_tf, reading, torch_reading, 0)
+    arrays = first_draw(current.graph_tf, reading, torch_reading, 0).arrays
     with computing_in("float64"):
         feed = torch_feed(torch_reading, arrays)
     promoted = PromotedGraph(reading.trace.graph, reading.trace.inputs)
@@ -83,7 +77,17 @@ def compared(model: keras.Model, module: nn.Module, carried: Sequence[str] = ())
 
     with computing_in("float64"):
         found = rounded_constants(reading.trace, promoted, arrays, torch_reading.recorded, weights)
-    return Compared(found, error)
+    return Compared(found, error, match.verify)
+
+
+def assert_proved(result: Compared) -> None:
+    """The models differ, and do not with Keras' tables; a verification says so, and names them."""
+    assert result.error({}) > 1e-9
+    assert result.error(result.found.nodes) < SAME
+    verification = result.verify()
+    assert verification.answer is Answer.ROUNDED, str(verification)
+    assert verification.constants == result.found.constants
+    assert verification.relative < SAME
 
 
 def between(function: Callable[[Any], Any]) -> keras.Model:
@@ -168,8 +172,7 @@ def nudged(table: np.ndarray) -> np.ndarray:
 
 def test_frequencies_that_pytorch_keeps_in_float32_are_named_and_not_what_is_made_from_them() -> None:
     result = compared(between(rotary_in_graph), Rotary(frequencies=frequencies()))
-    assert result.before > 1e-9
-    assert result.after < SAME
+    assert_proved(result)
     (constant,) = result.found.constants
     assert str(constant.torch) == "frequencies"
     assert constant.rounded is Framework.TORCH
@@ -179,8 +182,7 @@ def test_frequencies_that_pytorch_keeps_in_float32_are_named_and_not_what_is_mad
 
 def test_where_only_tables_of_angles_have_partners_both_are_named() -> None:
     result = compared(between(rotary_by_numpy), Rotary(frequencies=frequencies()))
-    assert result.before > 1e-9
-    assert result.after < SAME
+    assert_proved(result)
     assert {constant.rounded for constant in result.found.constants} == {Framework.TF}
     assert result.paths == ["cos", "sin"]
 
@@ -192,8 +194,7 @@ def test_a_table_that_pytorch_computes_and_keras_has_rounded_is_named_on_both_si
 
     table = np.sin(np.arange(STEPS)[:, None] / 3).astype("float32")
     result = compared(between(lambda x: x + table), Computed())
-    assert result.before > 1e-9
-    assert result.after < SAME
+    assert_proved(result)
     (constant,) = result.found.constants
     assert constant.rounded is Framework.TF
     assert constant.tf.path
@@ -208,8 +209,7 @@ def test_a_table_that_pytorch_computes_and_keras_has_rounded_is_named_on_both_si
 def test_tables_that_both_sides_have_rounded(ours: np.ndarray, theirs: np.ndarray) -> None:
     table = torch.from_numpy(theirs.astype("float32"))
     result = compared(between(lambda x: x + ours.astype("float32")), Added(table=table))
-    assert result.before > 1e-9
-    assert result.after < SAME
+    assert_proved(result)
     (constant,) = result.found.constants
     assert (str(constant.torch), constant.rounded) == ("table", None)
 
@@ -260,8 +260,7 @@ def test_tables_that_are_laid_out_otherwise(name: str) -> None:
     twin, ours, theirs, path = OTHERWISE[name]
     module = twin(table=torch.from_numpy(theirs.astype("float32")))
     result = compared(between(lambda x: x + ours.astype("float32")), module)
-    assert result.before > 1e-9
-    assert result.after < SAME
+    assert_proved(result)
     assert result.paths == [path]
 
 
@@ -281,8 +280,7 @@ def test_slopes_of_biases_that_grow_with_distance() -> None:
 
     slopes = 2.0 ** (-(torch.arange(4).float() + 1) / 3)
     result = compared(between(biased), Biased(slopes=slopes))
-    assert result.before > 1e-9
-    assert result.after < SAME
+    assert_proved(result)
     assert result.paths == ["slopes"]
 
 
@@ -313,8 +311,8 @@ def test_buckets_whose_bounds_rounding_moves() -> None:
 
     table.build()
     result = compared(keras.Model(steps, layers.Dense(3)(Bucketed()(steps))), Buckets())
-    assert result.before > 1e-2
-    assert result.after < SAME
+    assert_proved(result)
+    assert result.error({}) > 1e-2
     assert len(result.found.constants) == 1
 
 
@@ -324,8 +322,7 @@ def test_a_single_number() -> None:
             return x * self.scale
 
     result = compared(between(lambda x: x * ops.exp(ops.cast(1.0, "float32"))), Scaled(scale=torch.tensor(np.e)))
-    assert result.before > 1e-9
-    assert result.after < SAME
+    assert_proved(result)
     assert result.paths == ["scale"]
 
 
@@ -344,8 +341,7 @@ def test_a_table_written_part_by_part() -> None:
         return x + table + np.tile(table[:, : WIDTH // 2], 2)
 
     result = compared(between(added), Written(frequencies=frequencies()))
-    assert result.before > 1e-9
-    assert result.after < SAME
+    assert_proved(result)
 
 
 def test_a_table_that_several_layers_make_is_one() -> None:
@@ -356,7 +352,7 @@ def test_a_table_that_several_layers_make_is_one() -> None:
     table = sines_in_float32()
     stored = torch.from_numpy(sines().astype("float32"))
     result = compared(between(lambda x: ops.tanh(x + table) + table), Twice(table=stored, copy=stored.clone()))
-    assert result.after < SAME
+    assert_proved(result)
     assert result.paths == ["table"]
     assert len(result.found.nodes) == 2
 
@@ -377,8 +373,9 @@ WRONG: Mapping[str, tuple[Callable[[Any], Any], Between]] = {
 def test_a_table_that_differs_by_more_than_rounding_is_none(name: str) -> None:
     function, module = WRONG[name]
     result = compared(between(function), module)
-    assert result.before > 1e-7
+    assert result.error({}) > 1e-7
     assert result.found.constants == ()
+    assert result.verify().answer is Answer.DIFFERENT
 
 
 def test_a_weight_that_was_carried_over_is_no_constant() -> None:

@@ -84,15 +84,13 @@ ANGLES = np.arange(7, dtype=np.float32)[:, None] * np.exp(-np.arange(6, dtype=np
 
 
 @pytest.mark.parametrize(("shift", "ok"), [(0.0, True), (1e-7, True), (1e-5, False)])
-def test_tables_that_were_made_in_float32_are_held_to_their_rounding(shift: float, ok: bool) -> None:
+def test_tables_that_were_made_in_float32_differ_by_rounding_at_most(shift: float, ok: bool) -> None:
     steps = keras.Input((7, 4))
     table = tf.sin(ANGLES)
     model = keras.Model(steps, layers.Dense(3)(layers.Lambda(lambda x: x + table)(layers.Dense(6)(steps))))
     verification = assigned(model, Positions(torch.sin(torch.from_numpy(ANGLES)) * (1 + shift))).verify()
     assert verification.ok == ok, str(verification)
-    (note,) = (note for note in verification.notes if note.code is Code.ROUNDED_CONSTANTS)
-    assert str(note.details["constants"][0]).startswith("7x6")
-    assert shift == 0.0 or max(node.relative for node in verification.nodes) > verification.rtol
+    assert [constant.shape for constant in verification.constants] == [(7, 6)] * ok
 
 
 class Chaos(nn.Module):

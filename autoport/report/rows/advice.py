@@ -66,6 +66,8 @@ def advice(row: Row) -> list[str]:
     """
     if row.unread:
         return ["nothing: no forward pass reads it"]
+    if row.spelled:
+        return ["nothing: both models compute the same, and one of them without it"]
     return list(dict.fromkeys(_advice(row)))
 
 

@@ -84,7 +84,10 @@ def build_report(analysis: Analysis, verification: Verification | None = None) -
 def _with_proof(row: Row, verification: Verification | None) -> Row:
     """A row with the differences that verification proved to be of spelling apart."""
     differences, spellings = split(row.differences, verification)
-    status = row.status if row.one_sided or not spellings else _pair_status(row.tensors, differences)
+    proved = verification is not None and verification.ok
+    if row.one_sided:
+        return replace(row, spelled=proved and not row.tensors)
+    status = _pair_status(row.tensors, differences) if spellings else row.status
     return replace(row, differences=differences, spellings=spellings, status=status)
 
 

@@ -36,6 +36,7 @@ class Row(TwoSided[str]):
         differences: hyper-parameters that disagree, training-only ones included.
         spellings: those among them that verification proved to change nothing.
         unread: True for a tensor that no forward pass reads: inference does not depend on it.
+        spelled: True for an operation without a partner and without tensors of models that were proved to be equal.
         at: the places of its operations, if it has one on both sides.
         tf_nodes: names of its operations in the Keras graph.
         torch_nodes: names of its operations in the PyTorch graph.
@@ -53,6 +54,7 @@ class Row(TwoSided[str]):
     differences: tuple[Difference, ...] = ()
     spellings: tuple[Difference, ...] = ()
     unread: bool = False
+    spelled: bool = False
     at: tuple[Place, Place] | None = None
     tf_nodes: tuple[str, ...] = ()
     torch_nodes: tuple[str, ...] = ()
@@ -68,6 +70,11 @@ class Row(TwoSided[str]):
     def one_sided(self) -> bool:
         """Whether it has no partner."""
         return self.status in ONE_SIDED
+
+    @property
+    def lost(self) -> bool:
+        """Whether inference may depend on what has no partner."""
+        return self.one_sided and not self.unread and not self.spelled
 
     @property
     def listed(self) -> bool:
@@ -126,7 +133,7 @@ class Report:
     @property
     def same(self) -> bool:
         """Whether nothing differs that inference could show."""
-        lost = any(row.one_sided and not row.unread for row in self.rows)
+        lost = any(row.lost for row in self.rows)
         disproved = self.verification is not None and not self.verification.ok
         return self.complete and not lost and not disproved and all(d.training_only for d in self.differences)
 

@@ -83,6 +83,7 @@ def _row(row: Row) -> dict[str, Any]:
         "reason": row.reason,
         "reasons": [as_json(reason) for reason in row.reasons],
         "unread": row.unread,
+        "spelled": row.spelled,
         "tensors": [_tensor_row(tensor) for tensor in row.tensors],
         "differences": _differences(row),
         "error": _error(row.error),

@@ -48,10 +48,14 @@ def _wrong(report: Report) -> str:
     parts = [
         ", ".join(problems) or "nothing",
         *([f"{noted} in training only"] if in_training else []),
-        *([f"{quantity(len(report.spellings), 'difference')} of spelling only"] if report.spellings else []),
+        *(f"{quantity(number, what)} of spelling only" for what, number in _spelled(report) if number),
         *_diverging(report),
     ]
     return "; ".join(parts)
+
+
+def _spelled(report: Report) -> Iterable[tuple[str, int]]:
+    return ("difference", len(report.spellings)), ("operation", sum(row.spelled for row in report.rows))
 
 
 def _diverging(report: Report) -> list[str]:
@@ -67,7 +71,7 @@ def _one_sided(report: Report) -> Iterable[tuple[str, int]]:
 
 
 def _number(report: Report, status: Status) -> int:
-    return sum(row.status is status and not row.unread for row in report.rows)
+    return sum(row.status is status and row.lost for row in report.rows)
 
 
 def _names(differences: list[Difference]) -> str:
@@ -80,6 +84,6 @@ def _next(report: Report) -> str:
         return "port with match.assign() or `autoport port`; no difference is left"
     if _number(report, Status.AMBIGUOUS):
         return "settle the lines ? with hints=[(Keras path, PyTorch path)]"
-    if any(row.one_sided and not row.unread for row in report.rows) or not report.complete:
+    if any(row.lost for row in report.rows) or not report.complete:
         return "mend the lines - and +, or port the rest: match.assign(strict=False)"
     return "port, and make one model agree with the other in the differences below"

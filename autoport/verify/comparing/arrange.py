@@ -22,8 +22,6 @@ from autoport.weights.algebra import Array
 
 # Orders of axes to try: all of four axes.
 MOST_ORDERS = math.factorial(4)
-# Where names are missing, an order is told by values that come this close; otherwise the first one is as good as any.
-CLOSE = 1e-2
 
 
 @dataclass(frozen=True)
@@ -83,8 +81,7 @@ def arrange(array: Array, layouts: Layouts, like: torch.Tensor | None, limit: fl
     for candidate in itertools.chain([] if named is None else [named], _orders_by_shape(array, tuple(like.shape))):
         tensor = torch.from_numpy(_permute(candidate, layouts))
         error = gap(tensor, like)
-        close = error.relative <= limit if named is not None else error.relative < CLOSE
-        if best[0] is None or (error.relative < best[1].relative and close):
+        if best[0] is None or (error.relative < best[1].relative and (named is None or error.relative <= limit)):
             best = tensor, error
         if error.relative <= limit:
             break

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import operator
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 import torch
@@ -40,6 +40,8 @@ class Move(Enum):
         return (0, *rest, 1) if self is Move.CHANNELS_LAST else (1, 0, *rest)
 
 
+# Outputs that are looked for in a stack: the keys and values of a cache are two.
+MOST_PARTS = 4
 LAYOUTS = {
     Move.CHANNELS_FIRST: ("channels_last", "channels_first"),
     Move.CHANNELS_LAST: ("channels_first", "channels_last"),
@@ -58,6 +60,7 @@ class Returned:
         tolerance: the largest relative difference that is rounding.
         layout: in which convention the layouts differ, if they do.
         invalid: how many elements are NaN, on either side.
+        parts: positions of several PyTorch outputs that hold it together, in order; empty if one does.
     """
 
     number: int
@@ -66,6 +69,12 @@ class Returned:
     tolerance: float = 0.0
     layout: Reason | None = None
     invalid: tuple[int, int] = (0, 0)
+    parts: tuple[int, ...] = ()
+
+    @property
+    def partners(self) -> tuple[int, ...]:
+        """Positions of all PyTorch outputs that hold something of it."""
+        return self.parts or (() if self.partner is None else (self.partner,))
 
     @property
     def agrees(self) -> bool:
@@ -81,11 +90,14 @@ class Results:
         tf: outputs of the Keras model.
         torch: outputs of the PyTorch model.
         tolerances: for every output of the Keras model, the largest relative difference that is rounding.
+        valid: for every step of the batch, whether it is no padding, where nobody reads what is returned; None if
+            nothing is padded.
     """
 
     tf: Sequence[torch.Tensor]
     torch: Sequence[torch.Tensor]
     tolerances: Sequence[float]
+    valid: Array | None = None
 
 
 def moves_of(orders: Iterable[Sequence[int]]) -> frozenset[Move]:
@@ -112,28 +124,49 @@ def pair_outputs(results: Results, structure: Mapping[int, int], moves: Collecti
     found = {k: returned for k, returned in by_structure.items() if returned.agrees}
     for k in numbers:
         if k not in found:
-            claimed = {returned.partner for returned in found.values()}
+            claimed = {partner for returned in found.values() for partner in returned.partners}
             others = sorted(range(len(results.torch)), key=lambda j: (j in claimed, j))
             agreeing = (r for r in (_compared(results, k, j, moves) for j in others) if r.agrees)
-            best = next(agreeing, None) or by_structure.get(k) or _at_the_same_place(results, k, claimed, moves)
+            best = next(agreeing, None) or _in_parts(results, k, others, moves)
+            best = best or by_structure.get(k) or _at_the_same_place(results, k, claimed, moves)
             found[k] = best or Returned(k, None)
     return [found[k] for k in numbers]
 
 
-def without_padding(value: torch.Tensor, valid: Array) -> torch.Tensor:
-    """A value with zeros at padded steps, along every axis that may be the steps.
+def _in_parts(results: Results, k: int, others: Sequence[int], moves: Collection[Move]) -> Returned | None:
+    """An output that stacks what PyTorch returns one by one (keys and values of a cache), or that is one of a stack."""
+    expected, tolerance = results.tf[k], results.tolerances[k]
+    if expected.dim() and 1 < len(expected) <= MOST_PARTS:
+        parts = Results(list(expected), results.torch, [tolerance] * len(expected), results.valid)
+        each = [
+            next((r for j in others if (r := _compared(parts, n, j, moves)).agrees), None) for n in range(len(expected))
+        ]
+        whole = [r for r in each if r is not None]
+        if len(whole) == len(each):
+            places = tuple(r.partner for r in whole if r.partner is not None)
+            worst = max((r.gap for r in whole), key=lambda gap: gap.relative)
+            return Returned(k, places[0], worst, tolerance, Reason(Code.IN_PARTS), parts=places)
+    stacks = [j for j in others if results.torch[j].dim() and 1 < len(results.torch[j]) <= MOST_PARTS]
+    for j in (j for j in stacks if results.torch[j].numel() == expected.numel() * len(results.torch[j])):
+        parts = Results([expected], list(results.torch[j]), [tolerance], results.valid)
+        for n in range(len(results.torch[j])):
+            part = _compared(parts, 0, n, moves)
+            if part.agrees:
+                return replace(part, number=k, partner=j, layout=Reason(Code.IN_STACK))
+    return None
 
-    Args:
-        value: an output; its first axis is the batch, or nothing is changed.
-        valid: for every step of the batch, whether it is no padding.
-    """
+
+def _without_padding(value: torch.Tensor, valid: Array) -> torch.Tensor:
+    """An output with zeros at padded steps, along every axis that may be the steps; its batch is one of two axes."""
     batch, steps = valid.shape
-    if value.dim() < 2 or value.shape[0] != batch:
+    first = next((axis for axis, size in enumerate(value.shape[:2]) if size == batch), None)
+    if first is None:
         return value
     kept = torch.ones_like(value, dtype=torch.bool)
-    for axis in (d for d in range(1, value.dim()) if value.shape[d] == steps):
-        shape = [batch if d == 0 else steps if d == axis else 1 for d in range(value.dim())]
-        kept &= torch.from_numpy(valid.copy()).reshape(shape)
+    for axis in (d for d, size in enumerate(value.shape) if size == steps and d != first):
+        shape = [size if d in (first, axis) else 1 for d, size in enumerate(value.shape)]
+        mask = torch.from_numpy((valid if first < axis else valid.T).copy())
+        kept &= mask.reshape(shape)
     return torch.where(kept, value, torch.zeros((), dtype=value.dtype))
 
 
@@ -151,12 +184,18 @@ def _compared(results: Results, number: int, partner: int, moves: Collection[Mov
     best, layout = APART, None
     for candidate, reason in as_returned(expected, actual.shape, moves):
         apart = gap(candidate, actual)
+        if apart.relative > tolerance and results.valid is not None:
+            apart = gap(*(_without_padding(value, results.valid) for value in (candidate, actual)))
         if apart.relative < best.relative or layout is None:
             best, layout = apart, reason
         if apart.relative <= tolerance:
             break
-    invalid = int(expected.isnan().sum()), int(actual.isnan().sum())
+    invalid = _invalid(expected, results.valid), _invalid(actual, results.valid)
     return Returned(number, partner, best, tolerance, layout, invalid)
+
+
+def _invalid(value: torch.Tensor, valid: Array | None) -> int:
+    return int((value if valid is None else _without_padding(value, valid)).isnan().sum())
 
 
 def as_returned(

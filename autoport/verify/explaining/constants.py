@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ from autoport.verify.verification import RoundedConstant
 
 # Larger tables are not compared.
 MOST_ELEMENTS = 10**7
+# What a table is that was made before the graph: TensorFlow keeps small ones in the graph, and feeds others.
+MADE_OUTSIDE = {"Placeholder": "constant", "Const": "constant"}
 
 
 @dataclass(frozen=True)
@@ -112,13 +115,19 @@ def _keras_tables(trace: Trace, promoted: PromotedGraph, arrays: Sequence[Any]) 
     operations = promoted.graph.get_operations()
     made_by = fixed_tensors(promoted.graph)
     wanted = [tensor.name for index in made_by.values() for tensor in operations[index].outputs if _is_small(tensor)]
-    tables: dict[tuple[tuple[int, ...], bytes], tuple[Place, Table]] = {}
+    found: dict[tuple[tuple[int, ...], bytes], tuple[int, Table]] = {}
     for name, computed in promoted.run(arrays, list(dict.fromkeys(wanted))):
         table = _table(torch.from_numpy(np.array(computed.tensor)))
         if table is not None:
-            place = Place(trace.path_of(made_by[name]), operations[made_by[name]].type)
-            tables.setdefault((table.core.shape, table.core.tobytes()), (place, table))
-    return list(tables.values())
+            key, made = (table.core.shape, table.core.tobytes()), (made_by[name], table)
+            found[key] = min(found.get(key, made), made, key=itemgetter(0))
+    first = sorted(found.values(), key=itemgetter(0))
+    return [(_keras_place(trace, index), table) for index, table in first]
+
+
+def _keras_place(trace: Trace, index: int) -> Place:
+    kind = trace.graph.get_operations()[index].type
+    return Place(trace.path_of(index), MADE_OUTSIDE.get(kind, kind))
 
 
 def _is_small(tensor: Any) -> bool:
@@ -143,7 +152,7 @@ def _closest(own: Table, tables: Sequence[Table]) -> tuple[int, Array] | None:
     ]
     if not near:
         return None
-    _, _, number, core = min(near, key=lambda each: each[:3])
+    _, _, number, core = min(near, key=itemgetter(0, 1, 2))
     return None if excess(core, own.core, FLOAT64) <= 1 else (number, core)
 
 

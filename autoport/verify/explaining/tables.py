@@ -17,9 +17,8 @@ Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 # The largest relative rounding of a type.
 FLOAT32, FLOAT64 = 2.0**-24, 2.0**-53
-# How many roundings a number may have gone through. Of frequencies and sines made in float32 in several ways, with
-# bases from 1e4 to 1e7 and up to 4096 positions, 2 were the most seen, and 5 of angles; a base of 10001 for 10000
-# makes 50.
+# How many roundings a number may have gone through. Frequencies and sines were made in float32 in many ways, with bases
+# from 1e4 to 1e7 and up to 4096 positions: 2 were the most seen, 5 in angles. A base of 10001 for 10000 makes 50.
 ROUNDINGS = 8
 # Sines, also a little stretched, are at most as large.
 LARGEST_SINE = 2.0

@@ -18,7 +18,7 @@ from autoport.keras.given import conform
 from autoport.keras.read import KerasReading, flat_inputs
 from autoport.pytorch.read import TorchReading
 from autoport.verify.running.feed import input_tensors
-from autoport.verify.running.inputs.domains import Domains, valid_steps
+from autoport.verify.running.inputs.domains import Domains, has_steps, valid_steps
 from autoport.verify.running.inputs.keras import keras_reads
 from autoport.verify.running.inputs.pytorch import torch_reads
 from autoport.weights.algebra import Array
@@ -55,6 +55,16 @@ class Draw:
     kind: DrawKind
     arrays: list[Array]
     valid: Array | None = None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether no other draw goes before it."""
+        return self.kind in (DrawKind.GIVEN, DrawKind.FIRST)
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether some steps are padding."""
+        return self.valid is not None
 
 
 def first_draw(
@@ -107,7 +117,7 @@ def more_draws(
     domains = _domains(graph, tf_reading, torch_reading)
     looked_up = any(domain.indices is not None for domain in domains)
     floats = any(domain.is_scaled for domain in domains)
-    padded = any(domain.is_mask or domain.padding is not None for domain in domains)
+    padded = any(domain.has_padding for domain in domains)
     kinds = {
         DrawKind.AGAIN: looked_up or (thorough and floats),
         DrawKind.PADDED_END: padded,
@@ -128,20 +138,25 @@ def _further_draw(domains: Domains, kind: DrawKind, seed: int) -> Draw:
 
 
 def _pad(domains: Domains, kind: DrawKind, arrays: list[Array]) -> Draw:
-    """A draw whose rows end, or begin, with padding: masks are cleared there, and what is compared gets its value."""
-    padded, valid = [], None
+    """A draw whose rows end, or begin, with padding: masks are cleared there, and steps get the value that marks them.
+
+    Where a mask is an input, look-ups get the first row there, as of a tokenizer: what a model takes from the step with
+    the largest number is no padding then.
+    """
+    paddable = [(array, domain) for array, domain in zip(arrays, domains, strict=True) if domain.has_padding]
+    sizes = [(len(a), a.size // len(a) if domain.is_mask else a.shape[1]) for a, domain in paddable]
+    valid = valid_steps(*sizes[0], at_end=kind is DrawKind.PADDED_END)
+    padded = []
     for array, domain in zip(arrays, domains, strict=True):
-        if not domain.is_mask and domain.padding is None:
-            padded.append(array)
-            continue
-        steps = array.size // len(array) if domain.is_mask else array.shape[1]
-        mask = valid_steps(len(array), steps, at_end=kind is DrawKind.PADDED_END)
-        valid = mask if valid is None else valid
         if domain.is_mask:
-            padded.append(mask.reshape(array.shape).astype(array.dtype))
+            steps = valid_steps(len(array), array.size // len(array), at_end=kind is DrawKind.PADDED_END)
+            padded.append(steps.reshape(array.shape).astype(array.dtype))
+        elif has_steps(array) and domain.filler is not None:
+            steps = valid_steps(*array.shape[:2], at_end=kind is DrawKind.PADDED_END)
+            steps = steps.reshape(steps.shape + (1,) * (array.ndim - 2))
+            padded.append(np.where(steps, array, np.asarray(domain.filler)).astype(array.dtype))
         else:
-            shape = mask.shape + (1,) * (array.ndim - 2)
-            padded.append(np.where(mask.reshape(shape), array, np.asarray(domain.padding)).astype(array.dtype))
+            padded.append(array)
     return Draw(kind, padded, valid)
 
 

@@ -96,7 +96,10 @@ class Outcome:
         # What a module computes by itself around its children is told as the module.
         if any(path.startswith(name) or name.startswith(path) for path in paths for name in names):
             return True
-        return any(path.startswith(name) for path in paths for name in self.places if name.endswith(":"))
+        if any(path.startswith(name) for path in paths for name in self.places if name.endswith(":")):
+            return True
+        # Where a layer is gone, what read it is the place, and the cause says which one.
+        return any(name in divergence.why for name in self.places)
 
     def __str__(self) -> str:
         said = "\n    ".join(str(self.verification).splitlines())

@@ -2,10 +2,14 @@
 
 x + 0 = x - 0 = x * 1 = x / 1 = x ** 1 = resize(x, 1) = x
 x * [1, 1, ...] = copies of x
-where([true, ...], x, y) = masked_fill(x, [false, ...]) = x
+where([true, ...], x, y) = masked_fill(x, [false, ...]) = x      where no stored tensor is left out
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+import networkx as nx
 
 from autoport.graph import Graph, Op, Value
 
@@ -43,8 +47,18 @@ def _chosen(graph: Graph, op: Op) -> Value | None:
     """The operand that a choice takes everywhere; None if it takes both, or neither."""
     condition, if_true, if_false = CHOICES[op.kind]
     fill = _fill(graph, op.inputs[condition]) if len(op.inputs) > condition else None
-    place = None if fill is None else if_true if fill else if_false
-    return op.inputs[place] if place is not None and place < len(op.inputs) else None
+    if fill is None:
+        return None
+    taken, left = (if_true, if_false) if fill else (if_false, if_true)
+    if taken is None or taken >= len(op.inputs) or (left is not None and _reads_tensors(graph, op.inputs[left:][:1])):
+        return None
+    return op.inputs[taken]
+
+
+def _reads_tensors(graph: Graph, values: Sequence[Value]) -> bool:
+    """Whether stored tensors make any of some values: other inputs of the model may choose them."""
+    behind = {name for value in values for name in (value.op, *nx.ancestors(graph, value.op))}
+    return any(graph.op(name).tensors for name in behind)
 
 
 def _fill(graph: Graph, value: Value) -> float | None:

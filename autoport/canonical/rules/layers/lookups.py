@@ -39,9 +39,9 @@ def _drop_wrapping(graph: Graph, op: Op, place: int) -> None:
         graph.rewire(op, tuple(inputs))
 
 
-def _wrapped(graph: Graph, choice: Op, rows: int) -> Value | None:
+def _wrapped(graph: Graph, choice: Op, rows: int | None) -> Value | None:
     """The index of which an operation counts numbers below zero from the end; None if it does anything else."""
-    if choice.kind != "where" or len(choice.inputs) != 3:
+    if choice.kind != "where" or len(choice.inputs) != 3 or rows is None:
         return None
     condition, shifted, index = choice.inputs
     below, above = graph.op(condition.op), graph.op(shifted.op)
@@ -50,13 +50,13 @@ def _wrapped(graph: Graph, choice: Op, rows: int) -> Value | None:
     return index if negative and added and below.inputs == above.inputs == (index,) else None
 
 
-def _rows(graph: Graph, op: Op) -> int:
-    """The number of positions that an index counts."""
+def _rows(graph: Graph, op: Op) -> int | None:
+    """The number of positions that an index counts; None if it is not known."""
     if op.kind == "embedding":
         (table,) = op.weights["embedding"].pieces
-        return table.sizes.get("v", 1)
-    axis: int = op.attrs["axis"]
-    return graph.shape(op.inputs[0])[axis]
+        return table.sizes.get("v")
+    axis: int | None = op.attrs.get("axis")
+    return None if axis is None else graph.shape(op.inputs[0])[axis]
 
 
 def _is_one_hot(rows: Op) -> bool:

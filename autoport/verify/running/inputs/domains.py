@@ -22,6 +22,8 @@ from autoport.weights.algebra import Array
 FAILURES = (VerificationError, RuntimeError, ValueError, TypeError, IndexError, KeyError)
 # Values to begin the search for valid indices at: a model may count from 1.
 STARTS = (0, 1, 2, 4, 8)
+# By how much one number is changed to see which rows it chooses: a model may halve it, or clip it.
+STEPS = (1, -1, 2, -2, 8)
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,16 @@ class Domain:
     def is_scaled(self) -> bool:
         """Whether it holds numbers of any size."""
         return self.is_drawn and self.indices is None
+
+    @property
+    def has_padding(self) -> bool:
+        """Whether it tells which steps are padding."""
+        return self.is_mask or self.padding is not None
+
+    @property
+    def filler(self) -> float | None:
+        """What stands at padded steps: the value that marks them, or else the first row of a table."""
+        return self.padding if self.padding is not None or self.indices is None else float(self.indices[0])
 
     def draw(self, example: Array, rng: np.random.Generator) -> Array:
         """Random values in the shape of an example."""
@@ -112,9 +124,26 @@ class Domains:
 
     def _kind_of(self, place: int, whole: bool) -> Domain:
         example = self._examples[place]
-        indices = self._indices_of(place)
+        indices = self._indices_of(place) if self._is_looked_up(place) else None
         is_float = np.issubdtype(example.dtype, np.floating) and not whole
         return Domain(indices, is_drawn=indices is not None or is_float)
+
+    def _is_looked_up(self, place: int) -> bool:
+        """Whether some row is chosen by one number of an input; positions that are counted from a mask are not."""
+        example = self._examples[place]
+        lookups = [(side, look.index) for side in self._sides for look in side.lookups if place in look.inputs]
+        if not lookups:
+            return True  # where neither side can be asked, its table may be known
+        others = []
+        for step in STEPS if example.size else ():
+            others.append(example.copy())
+            others[-1].flat[0] += step
+        return any(self._changed(side, index, place, other) == 1 for side, index in lookups for other in others)
+
+    def _changed(self, side: Reads, value: Any, place: int, array: Array) -> int:
+        """How many numbers of a value change with an input; none if it cannot be computed."""
+        before, after = (_values(side, self._with(place, each), [value]) for each in (self._examples[place], array))
+        return 0 if before is None or after is None else int((before[0] != after[0]).sum())
 
     def _indices_of(self, place: int) -> range | None:
         """The indices from the smallest to the largest with which every table is left by none."""
