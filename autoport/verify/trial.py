@@ -21,13 +21,12 @@ from autoport.facts.places import Matched
 from autoport.pytorch.inputs import SAME_INPUT
 from autoport.pytorch.read import same_calls, same_constants
 from autoport.verify.comparing.compare import gap
-from autoport.verify.comparing.outputs import Results, Returned, as_returned, moves_of, pair_outputs
+from autoport.verify.comparing.outputs import Results, Returned, moves_of, pair_outputs
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.spelling import Spelling, spelled
 from autoport.verify.comparing.taps import NODE, OUTPUT, Tap, find_taps
 from autoport.verify.explaining.constants import Replacements, rounded_constants
-from autoport.verify.explaining.mistakes.recognise import recognise
-from autoport.verify.explaining.mistakes.values import Values
+from autoport.verify.explaining.mistakes.evidence import recognise_output
 from autoport.verify.explaining.weights import WeightComparison, WrongTensor, compare_weights
 from autoport.verify.running.draws import Draw
 from autoport.verify.running.feed import input_orders, inputs_apart, torch_feed
@@ -145,13 +144,8 @@ class Trial:
         """What was done to an output that differs although every place agrees: its axes, say, were exchanged."""
         if returned.partner is None:
             return None
-        expected, actual = _tensor(self._computed[returned.number]), self._ours[returned.partner]
-        if expected.is_complex() or actual.is_complex():
-            return None
-        tolerance = max(returned.tolerance, self.rtol)
-        candidates = [each for each, _ in as_returned(expected, actual.shape, self._moves)] or [expected]
-        found = (recognise(Values(each.double(), actual.double(), tolerance)) for each in candidates)
-        return next((cause for cause in found if cause is not None), None)
+        values = _tensor(self._computed[returned.number]), self._ours[returned.partner]
+        return recognise_output(*values, max(returned.tolerance, self.rtol), self._moves)
 
     @property
     def _may_choose_calls(self) -> bool:

@@ -129,7 +129,7 @@ def _arrange_by_segment(array: Array, layouts: Layouts) -> Array | None:
     ends = np.cumsum([ax.axis_size((segment,)) for segment in sides[0]])
     arranged = [
         _arrange_by_name(part, Layouts(_replaced(layouts.tf, before, left), _replaced(layouts.torch, after, right), ()))
-        for part, left, right in zip(np.split(array, ends[:-1], before), *sides, strict=True)
+        for part, left, right in zip(np.array_split(array, ends[:-1], before), *sides, strict=True)
     ]
     parts = [part for part in arranged if part is not None]
     return np.concatenate(parts, after) if len(parts) == len(arranged) else None

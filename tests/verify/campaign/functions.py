@@ -275,7 +275,7 @@ MISTAKES: dict[str, Mistake] = {
     "bilinear for nearest": Mistake(OTHER | {"interpolation", "mode"}, instead({"upsample"}, _resized)),
     "another pooling": Mistake(OTHER, instead({"max_pool", "avg_pool"}, _other_pool)),
     "a sum for a mean": Mistake(OTHER | {"scale"}, instead({"global_pool"}, _summed)),
-    "operands reversed": Mistake(MOVED | {"operand order"}, _reversed),
+    "operands reversed": Mistake(MOVED | {"operand order", "operation:reads"}, _reversed),
     "a residual dropped": Mistake(OTHER, _one_operand),
     "statistics of the batch": Mistake(OTHER | {"training"}, _in_training),
     "steps backwards": Mistake(_named("flip", "operation"), _backwards),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 import torch
 
 from autoport.graph import axes as ax
 from autoport.graph.axes import Axis
+from autoport.verify.comparing.outputs import Move, as_returned
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.taps import NODE, Tap
 from autoport.verify.explaining.mistakes.recognise import other_shape, recognise
@@ -44,6 +45,24 @@ def recognise_all(
             if cause is not None:
                 found[tap] = cause
     return found
+
+
+def recognise_output(
+    expected: torch.Tensor, actual: torch.Tensor, tolerance: float, moves: Collection[Move]
+) -> Cause | None:
+    """The mistake in what a model returns, in whatever layout a caller may expect it.
+
+    Args:
+        expected: the output of the Keras model.
+        actual: that of the PyTorch model.
+        tolerance: the largest relative difference that is rounding.
+        moves: conventions in which inputs differ.
+    """
+    if expected.is_complex() or actual.is_complex():
+        return None
+    candidates = [candidate for candidate, _ in as_returned(expected, actual.shape, moves)] or [expected]
+    found = (recognise(Values(candidate.double(), actual.double(), tolerance)) for candidate in candidates)
+    return next((cause for cause in found if cause is not None), None)
 
 
 def _sums(tap: Tap) -> bool:

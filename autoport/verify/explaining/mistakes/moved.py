@@ -146,7 +146,7 @@ def shifted(values: Values) -> Cause | None:
     before, after = (_signatures(x, values) for x in (values.expected, values.actual))
     for axis, size in enumerate(values.actual.shape):
         name = values.axis(axis)
-        if isinstance(name, str) and not PLACES & set(name.split()):  # channels that stand there twice have not moved
+        if isinstance(name, str) and not PLACES & set(name):  # channels that stand there twice have not moved
             continue
         for steps in (sign * far for far in range(1, (size + 1) // 2) for sign in (1, -1)):
             kept = size - abs(steps)
