@@ -172,6 +172,31 @@ def test_an_epsilon_of_a_norm_by_hand_is_no_scale() -> None:
     assert ported(model(), torch_steps(normed(1e-5))).ok
 
 
+def test_a_kept_state_of_which_the_last_one_is_returned_is_named() -> None:
+    steps = keras.Input(batch_shape=(2, 7, 6))
+    model = keras.Model(steps, layers.Bidirectional(layers.LSTM(4))(steps))
+
+    def run(self: Any, x: Tensor) -> Tensor:
+        hidden = self.rnn(x, (self.state, self.state))[1][0]
+        return torch.cat([hidden[-2], hidden[-1]], 1)
+
+    module = Apply(run, rnn=nn.LSTM(6, 4, batch_first=True, bidirectional=True))
+    module.register_buffer("state", torch.full((2, 2, 4), 0.3))
+    assert_named(ported(model, module), "kept state")
+
+
+def test_a_mistake_in_one_operand_of_a_concatenation_is_named() -> None:
+    steps = keras.Input((7, 6))
+    x = layers.Dense(5)(steps)
+    model = keras.Model(steps, layers.Dense(3)(layers.Concatenate()([ops.tanh(steps), x])))
+    module = Apply(
+        lambda self, x: self.last(torch.cat([x.tanh().transpose(1, 2).reshape(x.shape), self.inner(x)], 2)),
+        inner=nn.Linear(6, 5),
+        last=nn.Linear(11, 3),
+    )
+    assert_named(ported(model, module), "view without permute")
+
+
 TWICE = torch.cat([X, X.relu(), X], 1)
 NOT_NAMED: dict[str, tuple[Tensor, Tensor, tuple[str, ...]]] = {
     "channels that stand there twice": (TWICE, torch.cat([X, X, X.relu()], 1), ("n", "c", "h", "w")),

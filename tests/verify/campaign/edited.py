@@ -79,7 +79,7 @@ EDITS: dict[str, Wrong] = {
     "another number of heads": _wrong(edits.other_heads, "heads", "scale", "other shape"),
     "another mask": _wrong(another_mask, "mask"),
     "other shuffle groups": _wrong(another_shuffle, "shuffle groups", "channel order"),
-    "cropped elsewhere": _wrong(cropped_elsewhere, "shift", "padding", "roll"),
+    "cropped elsewhere": _wrong(cropped_elsewhere, "taken", "shift", "padding"),
     "another source": _wrong(edits.another_source, "wiring", *OPERATIONS),
     "one less": Wrong(edits.one_less, OPERATIONS | {"weights", "wiring"}),
     "one more": Wrong(edits.one_more, OPERATIONS | {"weights", "wiring"}),

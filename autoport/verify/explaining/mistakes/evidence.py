@@ -41,7 +41,7 @@ def recognise_all(
         if tap in kept and not kept[tap].actual.is_complex():
             sequences = [kept[parent].actual for parent in regions.parents(tap) if parent in kept]
             values = _values(tap, kept[tap], diverging[tap].tolerance, sequences, reads_input(tap))
-            cause = recognise(values) or (_in_an_operand(values) if _sums(tap) else None) or other_shape(values)
+            cause = recognise(values) or _inside(tap, values) or other_shape(values)
             if cause is not None:
                 found[tap] = cause
     return found
@@ -68,6 +68,25 @@ def recognise_output(
 def _sums(tap: Tap) -> bool:
     """Whether a tap shows a sum, of which the operands cannot be told apart."""
     return tap.kind == NODE and tap.places[0].operation == "add"
+
+
+def _inside(tap: Tap, values: Values) -> Cause | None:
+    """The mistake in one operand of a sum or of a concatenation."""
+    return _in_an_operand(values) if _sums(tap) else _in_a_part(values)
+
+
+def _in_a_part(values: Values) -> Cause | None:
+    """The mistake in the only part along an axis that differs: an operand of a concatenation."""
+    for axis in range(1, values.actual.dim() if values.same_shape else 0):
+        apart = (values.expected - values.actual).abs() > values.limit
+        places = apart.movedim(axis, 0).flatten(1).any(1).nonzero().flatten()
+        first, size = int(places[0]) if len(places) else 0, len(places)
+        if 1 < size < values.actual.shape[axis] and int(places[-1]) - first == size - 1:
+            expected, actual = (value.narrow(axis, first, size) for value in (values.expected, values.actual))
+            cause = recognise(replace(values, expected=expected, actual=actual, own=None))
+            if cause is not None:
+                return cause
+    return None
 
 
 def _in_an_operand(values: Values) -> Cause | None:

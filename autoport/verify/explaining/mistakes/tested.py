@@ -52,19 +52,20 @@ class Exchanged:
         return main if whole else type(result)((main, *result[1:]))
 
 
-def casts_between(node: fx.Node, above: Sequence[fx.Node]) -> Iterator[fx.Node]:
-    """Calls that cast to whole numbers or to 16 bits, on the way from some nodes to one."""
-    waiting, seen = list(node.all_input_nodes), set(above)
+def calls_between(node: fx.Node, above: Sequence[fx.Node]) -> Iterator[fx.Node]:
+    """A call, and those on the way to it from some nodes."""
+    waiting, seen = [node], set(above)
     while waiting:
         source = waiting.pop()
         if source not in seen:
             seen.add(source)
             waiting += source.all_input_nodes
-            if source.op == "call_function" and _casts(source):
+            if source.op == "call_function":
                 yield source
 
 
-def _casts(node: fx.Node) -> bool:
+def casts(node: fx.Node) -> bool:
+    """Whether a call casts to whole numbers, to truth values or to 16 bits."""
     types = [argument for argument in (*node.args, *node.kwargs.values()) if isinstance(argument, torch.dtype)]
     whole = bare_name(node.target) in CASTS or any(dtype not in FLOATS for dtype in types)
     return whole or half_of(node) is not None
