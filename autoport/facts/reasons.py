@@ -202,7 +202,7 @@ SENTENCES: dict[Code, str] = {
     Code.NOT_FINITE: "{number} of {total} numbers are NaN or infinite in {side} only",
     Code.SIZES_DIFFER: "no order of its axes makes one value fit the other",
     Code.AGREES_WITH_CAST: "cut to whole numbers first, PyTorch agrees",
-    Code.AGREES_WITHOUT_CAST: "without its cast to whole numbers, PyTorch agrees",
+    Code.AGREES_WITHOUT_CAST: "without its cast, PyTorch agrees",
     Code.AGREES_WITHOUT_STATE: "with zeros in place of the state in {tensor}, PyTorch agrees",
     Code.AGREES_EXCHANGED: "with {first} and {second} of its input exchanged, PyTorch agrees",
     Code.CANNOT_SHOW: "{wrong} ({reason})",

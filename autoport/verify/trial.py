@@ -26,6 +26,7 @@ from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.spelling import Spelling, spelled
 from autoport.verify.comparing.taps import NODE, OUTPUT, Tap, find_taps
 from autoport.verify.explaining.constants import Replacements, rounded_constants
+from autoport.verify.explaining.mistakes.evidence import recognise_output
 from autoport.verify.explaining.weights import WeightComparison, WrongTensor, compare_weights
 from autoport.verify.running.draws import Draw
 from autoport.verify.running.feed import input_orders, inputs_apart, torch_feed
@@ -33,6 +34,7 @@ from autoport.verify.running.lockstep import Lockstep, TapGap
 from autoport.verify.running.promote import Computed, PromotedGraph
 from autoport.verify.running.readings import Readings, recorded_on, recorded_with_mask
 from autoport.verify.running.rounding import rounding_tolerance
+from autoport.verify.verification import Cause
 from autoport.weights.algebra import Array
 
 if TYPE_CHECKING:
@@ -123,7 +125,7 @@ class Trial:
         """Runs both: teacher-forced, end to end, and again where something differs."""
         forced, kept = self.lockstep.teacher_forced(self.taps, keep=self._names)
         self._computed = computed = [kept[name] for name in self._names]
-        ours = self.lockstep.alone()
+        self._ours = ours = self.lockstep.alone()
         seen = Seen(forced, self._pair(computed, ours, self.rtol))
         elsewhere = self._taps_of_other_outputs(seen.returned)
         failing = {tap: gap for tap, gap in forced.items() if not gap.agrees and tap not in elsewhere}
@@ -137,6 +139,13 @@ class Trial:
         if failing:
             self._sort(seen, failing, elsewhere)
         return seen
+
+    def mistake_in(self, returned: Returned) -> Cause | None:
+        """What was done to an output that differs although every place agrees: its axes, say, were exchanged."""
+        if returned.partner is None:
+            return None
+        values = _tensor(self._computed[returned.number]), self._ours[returned.partner]
+        return recognise_output(*values, max(returned.tolerance, self.rtol), self._moves)
 
     @property
     def _may_choose_calls(self) -> bool:

@@ -119,7 +119,7 @@ class _Verifier:
             if not (seen.outputs_agree and trial.is_harmless(tap))
         ]
         divergences += unseen.divergences
-        divergences += self._of_outputs(seen, located=bool(divergences))
+        divergences += self._of_outputs(trial, seen, located=bool(divergences))
         return Verification(
             answer=answer if seen.returned and not divergences else Answer.DIFFERENT,
             rtol=self._rtol,
@@ -148,7 +148,14 @@ class _Verifier:
     def _of_padding(self) -> tuple[Cause, ...]:
         return (Cause("mask", reasons=(Reason.of(Code.PADDED_ONLY, draw=self._draw.kind.value),), confirmed=True),)
 
-    def _of_outputs(self, seen: Seen, *, located: bool) -> Iterator[Divergence]:
+    def _why_not_located(self, trial: Trial, returned: Returned) -> tuple[Cause, ...]:
+        """Why an output differs although every place agrees."""
+        if self._draw.is_padded:
+            return self._of_padding
+        mistake = trial.mistake_in(returned)
+        return UNLOCATED if mistake is None else (mistake,)
+
+    def _of_outputs(self, trial: Trial, seen: Seen, *, located: bool) -> Iterator[Divergence]:
         """Outputs that a caller does not get: missing, exchanged, invalid, or different for no known reason."""
         left, right = self._analysis.graphs
         for returned in seen.returned:
@@ -158,7 +165,7 @@ class _Verifier:
                 tf, torch = returned.invalid
                 yield _output_divergence(returned, Cause("NaN", reasons=(Reason.of(Code.INVALID, tf=tf, torch=torch),)))
             elif not returned.agrees and returned.partner is not None and not located:
-                yield _output_divergence(returned, *(self._of_padding if self._draw.is_padded else UNLOCATED))
+                yield _output_divergence(returned, *self._why_not_located(trial, returned))
         pairs = [(r.number, r.partner) for r in seen.returned if r.partner is not None]
         if self._to is Framework.TF:
             for number in sorted(set(range(len(right.outputs))) - {p for r in seen.returned for p in r.partners}):

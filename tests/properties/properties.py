@@ -109,12 +109,10 @@ def _reported(case: Case, match: autoport.Match, made: edits.Edited, right: Torc
         yield f"not reported: {made.touched}"
     elif len(made.touched) == 1:
         ((name, places),) = made.touched
-        around = _around(case.architecture, places) | _around(made.architecture, places)
-        names = [n for node in case.architecture.nodes if node.id in around for n in case.keras.names(node)]
+        near = around(case.architecture, places) | around(made.architecture, places)
+        names = [n for node in case.architecture.nodes if node.id in near for n in case.keras.names(node)]
         names += [
-            right.names[node.owner]
-            for node in made.architecture.nodes
-            if node.id in around and node.owner in right.names
+            right.names[node.owner] for node in made.architecture.nodes if node.id in near and node.owner in right.names
         ]
         if not any(name in text for name in names) and "the Keras model" not in text:
             yield f"{name} at {places} is reported elsewhere: {text}"
@@ -128,7 +126,7 @@ def _report(match: autoport.Match) -> str:
     return " | ".join([*texts, *match.missing(), *match.unexpected()])
 
 
-def _around(architecture: Architecture, places: set[int]) -> set[int]:
+def around(architecture: Architecture, places: set[int]) -> set[int]:
     """Nodes with names next to some places."""
     known = {node.id: node for node in architecture.nodes}
     found, waiting = set(places), [(id, way) for id in places for way in ("up", "down")]

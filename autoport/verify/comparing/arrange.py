@@ -16,7 +16,7 @@ import torch
 from einops import rearrange
 
 from autoport.graph import axes as ax
-from autoport.graph.axes import Atom, Axis
+from autoport.graph.axes import Atom, Axis, Segment
 from autoport.verify.comparing.compare import APART, Gap, gap
 from autoport.weights.algebra import Array
 
@@ -91,7 +91,8 @@ def arrange(array: Array, layouts: Layouts, like: torch.Tensor | None, limit: fl
 def _permute(array: Array, layouts: Layouts) -> Array:
     """Positions along permuted axes in PyTorch's order."""
     for dim, places in layouts.places() if layouts.moved else ():
-        array = array.take(places, axis=dim)
+        if array.shape[dim : dim + 1] == places.shape:  # values that differ may have other sizes
+            array = array.take(places, axis=dim)
     return array
 
 
@@ -107,11 +108,35 @@ def _named_dims(axes: Sequence[Axis]) -> list[list[tuple[str, int]]] | None:
 
 def _arrange_by_name(array: Array, layouts: Layouts) -> Array | None:
     pattern_and_sizes = layouts.pattern
-    if pattern_and_sizes is None or [ax.axis_size(axis) for axis in layouts.tf] != list(array.shape):
+    if [ax.axis_size(axis) for axis in layouts.tf] != list(array.shape):
         return None
+    if pattern_and_sizes is None:
+        return _arrange_by_segment(array, layouts)
     pattern, sizes = pattern_and_sizes
     arranged: Array = np.ascontiguousarray(rearrange(array, pattern, **sizes))
     return arranged
+
+
+def _arrange_by_segment(array: Array, layouts: Layouts) -> Array | None:
+    """Each part of a concatenation by its own names, which another part may have, too."""
+    joined = [[dim for dim, axis in enumerate(axes) if len(axis) > 1] for axes in (layouts.tf, layouts.torch)]
+    if [len(dims) for dims in joined] != [1, 1]:
+        return None
+    (before,), (after,) = joined
+    sides = layouts.tf[before], layouts.torch[after]
+    if len(sides[0]) != len(sides[1]):
+        return None
+    ends = np.cumsum([ax.axis_size((segment,)) for segment in sides[0]])
+    arranged = [
+        _arrange_by_name(part, Layouts(_replaced(layouts.tf, before, left), _replaced(layouts.torch, after, right), ()))
+        for part, left, right in zip(np.array_split(array, ends[:-1], before), *sides, strict=True)
+    ]
+    parts = [part for part in arranged if part is not None]
+    return np.concatenate(parts, after) if len(parts) == len(arranged) else None
+
+
+def _replaced(axes: Sequence[Axis], dim: int, segment: Segment) -> list[Axis]:
+    return [(segment,) if place == dim else axis for place, axis in enumerate(axes)]
 
 
 def _pattern_side(dims: Sequence[Sequence[tuple[str, int]]]) -> str:

@@ -182,7 +182,7 @@ def _compared(results: Results, number: int, partner: int, moves: Collection[Mov
     if expected.numel() != actual.numel():
         return Returned(number, partner, tolerance=tolerance)
     best, layout = APART, None
-    for candidate, reason in _as_returned(expected, actual.shape, moves):
+    for candidate, reason in as_returned(expected, actual.shape, moves):
         apart = gap(candidate, actual)
         if apart.relative > tolerance and results.valid is not None:
             apart = gap(*(_without_padding(value, results.valid) for value in (candidate, actual)))
@@ -198,7 +198,7 @@ def _invalid(value: torch.Tensor, valid: Array | None) -> int:
     return int((value if valid is None else _without_padding(value, valid)).isnan().sum())
 
 
-def _as_returned(
+def as_returned(
     expected: torch.Tensor, shape: Sequence[int], moves: Collection[Move]
 ) -> Iterator[tuple[torch.Tensor, Reason | None]]:
     """The Keras value as it is, and in every convention that a caller can tell."""

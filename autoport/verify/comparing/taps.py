@@ -13,6 +13,7 @@ from typing import Any
 from autoport.comparison.differences import wiring
 from autoport.facts.places import Place
 from autoport.graph import Graph, Op, Value
+from autoport.internals.pytorch import tree_leaves
 from autoport.matching import Matching
 from autoport.verify.comparing.arrange import Layouts
 
@@ -66,8 +67,9 @@ def output_taps(matching: Matching) -> list[Tap]:
     taps: list[Tap] = []
     for node, place in left.output_position.items():
         if node in matching.partner:
-            values = left.graph.outputs[place], right.graph.outputs[right.output_position[matching.partner[node]]]
-            taps += _tap(matching, OUTPUT, node, *values)
+            position = right.output_position[matching.partner[node]]
+            values = left.graph.outputs[place], right.graph.outputs[position]
+            taps += _tap(matching, OUTPUT, node, *values, position)
     return taps
 
 
@@ -106,7 +108,7 @@ def _value_with_origin(graph: Graph, value: Value) -> Value:
     return value
 
 
-def _tap(matching: Matching, kind: str, node: str, first: Value, second: Value) -> Iterator[Tap]:
+def _tap(matching: Matching, kind: str, node: str, first: Value, second: Value, position: int = 0) -> Iterator[Tap]:
     tf, torch = matching.left.graph, matching.right.graph
     values = first, second
     first, second = (
@@ -120,11 +122,18 @@ def _tap(matching: Matching, kind: str, node: str, first: Value, second: Value) 
         if (first, second) != values and layouts.pattern is None:
             return
         partner = matching.partner[node]
-        reader = torch.origins[second][0].graph.output_node() if kind == OUTPUT else None
+        reader = _reader_of_output(torch.origins[second][0], position) if kind == OUTPUT else None
         if kind == EDGE:
             reader = _first_consumer(torch.origins[second][0], torch.origins.get(Value(partner), (None,))[0])
         places = matching.left.place(node), matching.right.place(partner)
         yield Tap(kind, tf.origins[first], torch.origins[second], places, node, layouts, reader)
+
+
+def _reader_of_output(source: Any, position: int) -> Any:
+    """What reads the value that becomes an output: the end of the graph, or a view in front of it."""
+    end = source.graph.output_node()
+    returned = list(tree_leaves(end.args))[position]
+    return end if returned is source else _first_consumer(source, returned) or end
 
 
 def _first_consumer(source: Any, reader: Any) -> Any:

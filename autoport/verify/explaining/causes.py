@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 HELPFUL = 0.5
 # Runs that may be spent on hypotheses of one kind, one by one.
 MOST_RUNS = 3
+# What another hyper-parameter may look like, too: where structure knows of one, it is that.
+AFFINE = {"scale", "shift"}
 NO_IDEA = (Cause(UNKNOWN),)
 Found = Mapping[Tap, Sequence[Hypothesis]]
 
@@ -131,6 +133,8 @@ class Causes:
         found: dict[Tap, tuple[Cause, ...]] = {}
         for tap, mistake in mistakes.items():
             first = structural[tap][0]
+            if mistake.name in AFFINE and first.name not in (OPERATION, UNKNOWN):
+                continue
             if mistake.name != OTHER_SHAPE or structural[tap] == NO_IDEA:
                 values = first.values if first.confirmed and mistake.values is None else mistake.values
                 found[tap] = (replace(mistake, values=values),)

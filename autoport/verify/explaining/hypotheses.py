@@ -30,7 +30,14 @@ from autoport.graph.axes import plain_name
 from autoport.verify.comparing.regions import Region, Regions
 from autoport.verify.comparing.taps import Tap
 from autoport.verify.explaining.mends import mend, nodes_of
-from autoport.verify.explaining.mistakes.tested import Exchanged, Uncast, WholeNumbers, casts_between, stored_states
+from autoport.verify.explaining.mistakes.tested import (
+    Exchanged,
+    Uncast,
+    WholeNumbers,
+    calls_between,
+    casts,
+    stored_states,
+)
 from autoport.verify.explaining.naming import name_operation
 from autoport.verify.explaining.weights import WeightComparison
 from autoport.verify.running.patches import OperandOrder, Patch
@@ -104,21 +111,24 @@ class Hypotheses:
         graph = self._analysis.graphs.torch
         partners = [self._matching.partner.get(node, "") for node in self._regions.of(tap).nodes]
         layers = [op for op in map(self._matching.right.op, partners) if op is not None and op.kind.is_layer]
-        calls = [node for op in layers for node in nodes_of(graph, op)]
-        states = dict.fromkeys(path for node in calls for path in stored_states(node))
+        # One call may be several operations (directions, a stack), so the calls on the way are looked at.
+        between = list(calls_between(tap.torch[0], [parent.torch[0] for parent in self._regions.parents(tap)]))
+        states = dict.fromkeys(path for node in between for path in stored_states(node))
         for path in states:
             zeros = torch.zeros(graph.tensors[path].shape, dtype=torch.float64)
             agrees = Reason.of(Code.AGREES_WITHOUT_STATE, tensor=path)
             yield Hypothesis(Cause("kept state"), stored={path: zeros}, confirmed_by=agrees)
         if not states:
-            casts = tuple(casts_between(tap.torch[0], [parent.torch[0] for parent in self._regions.parents(tap)]))
-            patch, nodes = (Uncast(), casts) if casts else (WholeNumbers(), tuple(calls))
-            agrees = Reason(Code.AGREES_WITHOUT_CAST if casts else Code.AGREES_WITH_CAST)
+            casting = tuple(filter(casts, between))
+            whole = tuple(node for op in layers for node in nodes_of(graph, op))
+            patch, nodes = (Uncast(), casting) if casting else (WholeNumbers(), whole)
+            agrees = Reason(Code.AGREES_WITHOUT_CAST if casting else Code.AGREES_WITH_CAST)
             yield Hypothesis(Cause("missing cast"), nodes=nodes, patch=patch, confirmed_by=agrees)
 
     def _without_partner(self, region: Region) -> list[str]:
         """The inputs of the PyTorch operations of a region that have no partner."""
-        partners = [self._matching.partner[node] for node in region.nodes if node in self._matching.partner]
+        read = dict.fromkeys((*region.nodes, *region.edges))
+        partners = [self._matching.partner[node] for node in read if node in self._matching.partner]
         sources = [source for node in partners for source, _ in self._matching.right.preds.get(node, ())]
         return [source for source in dict.fromkeys(sources) if source not in self._matching.matched_right]
 

@@ -23,6 +23,7 @@ from autoport.verify.running.patches import (
 )
 
 Attrs = Mapping[str, Any]
+SPATIAL = {"padding", "stride", "dilation"}
 
 
 def nodes_of(graph: Graph, op: Op) -> tuple[fx.Node, ...]:
@@ -40,14 +41,21 @@ def mend(node: fx.Node, op: Op, values: Attrs) -> Patch | None:
         op: the operation.
         values: hyper-parameters of the Keras operation.
     """
-    attrs = {**op.attrs, **values}
+    attrs = {**op.attrs, **_for_each_axis(values, op)}
     if op.kind.mixes and "padding" in op.attrs:
-        return _conv(node, op, attrs) if values.keys() <= {"padding", "stride", "dilation"} else None
+        return _conv(node, op, attrs) if values.keys() <= SPATIAL else None
     if op.kind.is_pool:
         return _pool(node, op, attrs)
     if not all(_takes(node.target, op.kind, name) for name in values):
         return None
     return Arguments({str(op.kind.attribute(name).argument): value for name, value in values.items()})
+
+
+def _for_each_axis(values: Attrs, op: Op) -> dict[str, Any]:
+    """Where the Keras layer has no space (a dense one), its one number for each axis that PyTorch's has."""
+    rank = len(op.attrs.get("stride", ()))
+    each = {name: value for name, value in values.items() if name in SPATIAL and isinstance(value, int)}
+    return {**values, **{name: [(value, value) if name == "padding" else value] * rank for name, value in each.items()}}
 
 
 def _takes(function: Any, kind: Kind, name: str) -> bool:

@@ -134,11 +134,13 @@ class Lockstep:
             values = {tap.torch[0]: forced(tap, results[tap.torch[0]]) for tap in by_consumer.get(node, ())}
             return {source: value for source, value in values.items() if value is not None}
 
-        self._run(Replay(self.recorded, watch, self._stored(stored), patches, before, self.results))
+        self._run(self._replay(watch, stored, patches, before, self.results))
         return gaps, teacher.kept_values()
 
-    def _stored(self, further: Mapping[str, torch.Tensor] | None) -> Mapping[str, torch.Tensor]:
-        return {**self.stored, **(further or {})}
+    def _replay(self, watch: Any, stored: Any, patches: Any, before: Any, results: Any) -> Replay:
+        """One run of the PyTorch graph; where Keras computes in 16 bits itself, casts to them are no mistake."""
+        instead = {**self.stored, **(stored or {})}
+        return Replay(self.recorded, watch, instead, patches, before, results, rounds=not self.tf.has_halves)
 
     def values_at(self, taps: Sequence[Tap], wanted: Collection[Tap]) -> dict[Tap, Values]:
         """Both values of the taps that are wanted and reached, from one teacher-forced run.
@@ -191,9 +193,7 @@ class Lockstep:
                 found[node] = result
             return result
 
-        self._run(
-            Replay(self.recorded, watch, self._stored(stored), patches, results={**self.results, **(results or {})})
-        )
+        self._run(self._replay(watch, stored, patches, None, {**self.results, **(results or {})}))
         return [found[node] for node in nodes]
 
     def on(self, arrays: Sequence[Any], args: Sequence[torch.Tensor], recorded: fx.GraphModule) -> Lockstep:

@@ -14,7 +14,7 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,7 @@ from autoport.verify.running.rounding import DRAWS, UNIT, redraw_rounding
 # Operations that keep what they read, or hand it on under another name.
 PASSING = {"Identity", "StopGradient", "PreventGradient", "CheckNumerics", "EnsureShape", "ReadVariableOp"}
 SKIPPED = {"NoOp", "Assert", "Placeholder", "VarHandleOp"}
+HALVES = {tf.float16, tf.bfloat16}
 # The type in which operations hold shapes.
 SHAPE = type(tf.TensorShape(()).as_proto())
 
@@ -68,6 +69,11 @@ class PromotedGraph:
     tables: set[str] = field(default_factory=set)
     redraws_constants: bool = False
     others: Mapping[int, Any] = field(default_factory=dict)
+
+    @cached_property
+    def has_halves(self) -> bool:
+        """Whether the graph was written for floats of 16 bits, if only in parts."""
+        return any(tensor.dtype in HALVES for op in self.graph.get_operations() for tensor in op.outputs)
 
     def with_variables(self, values: Sequence[tuple[Any, Any]]) -> PromotedGraph:
         """The same graph with other numbers in variables; the model keeps its own.

@@ -19,7 +19,8 @@ from autoport.verify.running.numbers import intended_numbers
 from autoport.verify.running.patches import Patch
 
 FLOATS = {torch.float64, torch.float32, torch.float16, torch.bfloat16}
-CASTS = {torch.Tensor.double, torch.Tensor.float, torch.Tensor.half, torch.Tensor.bfloat16}
+HALVES = {torch.Tensor.half: torch.float16, torch.Tensor.bfloat16: torch.bfloat16}
+CASTS = {torch.Tensor.double, torch.Tensor.float, *HALVES}
 
 # Sees the result of a node; returns the result that later nodes read.
 Watch = Callable[[fx.Node, Any], Any]
@@ -39,6 +40,8 @@ class Replay(fx.Interpreter):
         patches: nodes to compute in another way.
         before: sees the results so far before a node runs, and may return others that only this node reads.
         results: what to go on with instead of what nodes compute.
+        rounds: whether a cast to a float of 16 bits rounds, unless the model stores such floats, so that its casts
+            follow from its type; the type itself is never computed in.
     """
 
     def __init__(
@@ -49,8 +52,11 @@ class Replay(fx.Interpreter):
         patches: Mapping[fx.Node, Patch] | None = None,
         before: Callable[[fx.Node, Mapping[fx.Node, Any]], Mapping[fx.Node, Any]] | None = None,
         results: Mapping[fx.Node, torch.Tensor] | None = None,
+        *,
+        rounds: bool = False,
     ) -> None:
         super().__init__(recorded)
+        self._rounds = rounds and not self._stores_halves()
         self._watch = watch
         self._instead = stored or {}
         self._patches = patches or {}
@@ -87,10 +93,18 @@ class Replay(fx.Interpreter):
 
     def call_function(self, target: Any, args: Any, kwargs: Any) -> Any:
         """Calls a function; where it was called with a float type, with the working type."""
+        half = half_of(self._current) if self._rounds else None
         args, kwargs = tree_map(_working_argument, (args, kwargs))
         target = _cast if target in CASTS else target
         patch = self._patches.get(self._current)
-        return target(*args, **kwargs) if patch is None else patch(target, args, kwargs)
+        if patch is not None:
+            return patch(target, args, kwargs)
+        result = target(*args, **kwargs)
+        return result if half is None else result.to(half).to(result.dtype)
+
+    def _stores_halves(self) -> bool:
+        stored = (node for node in self.module.graph.nodes if node.op == "get_attr")
+        return any(self.fetch_attr(str(node.target)).dtype in HALVES.values() for node in stored)
 
     def _stored(self, node: fx.Node) -> torch.Tensor:
         path = node.meta["path"]
@@ -104,6 +118,14 @@ class Replay(fx.Interpreter):
         if path is None and tensor.dtype == torch.float32:
             return working_copy(torch.from_numpy(intended_numbers(tensor.cpu().numpy())))
         return working_copy(tensor)
+
+
+def half_of(node: fx.Node) -> torch.dtype | None:
+    """The float of 16 bits that a call casts a tensor to; None if it is no such cast."""
+    if node.target not in (torch.Tensor.to, torch.Tensor.type):
+        return HALVES.get(node.target)
+    types = [argument for argument in (*node.args, *node.kwargs.values()) if argument in HALVES.values()]
+    return types[0] if types else None
 
 
 def put_instead(node: fx.Node, result: torch.Tensor, values: torch.Tensor) -> torch.Tensor:

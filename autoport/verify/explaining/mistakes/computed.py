@@ -15,6 +15,8 @@ from autoport.verify.verification import Cause
 Function = Callable[[torch.Tensor], torch.Tensor]
 # Numbers that a line is laid through, at least: through two of them there always is one.
 FEWEST = 4
+# The axis along which nothing has numbers of its own.
+BATCH = "n"
 CASTS: dict[str, Function] = {
     "cut to whole numbers": torch.trunc,
     "rounded to whole numbers": torch.round,
@@ -95,7 +97,7 @@ def scaled(values: Values) -> Cause | None:
 def scaled_by_channel(values: Values) -> Cause | None:
     """Whether every position of an axis is the Keras one times a number of its own, plus a number."""
     for axis, size in enumerate(values.actual.shape if values.same_shape else ()):
-        if values.actual.numel() < FEWEST * size:
+        if values.actual.numel() < FEWEST * size or values.axis(axis) == BATCH:
             continue
         expected, actual = (x.movedim(axis, 0).flatten(1) for x in (values.expected, values.actual))
         factor, offset = _line(expected, actual)

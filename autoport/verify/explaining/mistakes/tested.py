@@ -11,9 +11,9 @@ from torch import fx
 
 from autoport.pytorch.table import bare_name
 from autoport.verify.running.patches import Args, Function, Kwargs
-from autoport.verify.running.replay import FLOATS
+from autoport.verify.running.replay import FLOATS, half_of
 
-# Methods that cast to whole numbers or to truth values.
+# Methods that cast to whole numbers or to truth values; casts to 16 bits are known to the replay.
 CASTS = {"int", "long", "short", "byte", "char", "bool"}
 # Functions whose second argument is the state that they start from.
 RECURRENT = {"lstm", "gru", "rnn_tanh", "rnn_relu"}
@@ -52,21 +52,23 @@ class Exchanged:
         return main if whole else type(result)((main, *result[1:]))
 
 
-def casts_between(node: fx.Node, above: Sequence[fx.Node]) -> Iterator[fx.Node]:
-    """Calls that cast to whole numbers, on the way from some nodes to one."""
-    waiting, seen = list(node.all_input_nodes), set(above)
+def calls_between(node: fx.Node, above: Sequence[fx.Node]) -> Iterator[fx.Node]:
+    """A call, and those on the way to it from some nodes."""
+    waiting, seen = [node], set(above)
     while waiting:
         source = waiting.pop()
         if source not in seen:
             seen.add(source)
             waiting += source.all_input_nodes
-            if source.op == "call_function" and _casts(source):
+            if source.op == "call_function":
                 yield source
 
 
-def _casts(node: fx.Node) -> bool:
+def casts(node: fx.Node) -> bool:
+    """Whether a call casts to whole numbers, to truth values or to 16 bits."""
     types = [argument for argument in (*node.args, *node.kwargs.values()) if isinstance(argument, torch.dtype)]
-    return bare_name(node.target) in CASTS or any(dtype not in FLOATS for dtype in types)
+    whole = bare_name(node.target) in CASTS or any(dtype not in FLOATS for dtype in types)
+    return whole or half_of(node) is not None
 
 
 def stored_states(node: fx.Node) -> Iterator[str]:

@@ -30,7 +30,14 @@ def viewed(values: Values) -> Cause | None:
     """Whether PyTorch's value is the Keras value, cut into axes that are in another order."""
     if not values.same_numbers:
         return None
-    expected = values.expected if values.own is None else values.own
+    if values.own is None:
+        return _viewed(values, values.expected)
+    # What Keras' layout says in its own order, PyTorch's may have to say in another one.
+    return _viewed(values, values.own) or _viewed(values, values.expected)
+
+
+def _viewed(values: Values, expected: torch.Tensor) -> Cause | None:
+    """Whether PyTorch's value is another one, cut into axes that are in another order."""
     search = _Search(expected.flatten(), values.actual.flatten(), values.limit)
     for digits in search.run(torch.zeros(1, dtype=torch.int64)):
         sizes, order = _axes(digits)
