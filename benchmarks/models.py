@@ -12,6 +12,7 @@ from tests.zoo.pairs import PAIRS, Shape
 SHAPES: dict[str, Shape] = {
     "ResNet50 ~ torchvision": (224, 224, 3),
     "VGG16 ~ torchvision": (224, 224, 3),
+    "MobileNetV2 ~ torchvision": (224, 224, 3),
     "NASNetLarge ~ timm": (331, 331, 3),
 }
 

@@ -65,7 +65,7 @@ def _verify(match: Match, to: str) -> Verification | None:
     with contextlib.redirect_stdout(sys.stderr):
         try:
             match.assign(to)
-            verification = match.verify()
+            verification = match.verify(to=to)
         except (TransferError, VerificationError) as error:
             typer.echo(plain(f"not verified: {error}"), err=True)
             return None

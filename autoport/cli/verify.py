@@ -36,6 +36,7 @@ def verify(
 ) -> None:
     """Carry the Keras weights over and prove in float64, operation by operation, that both models compute the same.
 
+    Exit code 0: they do, or do but for constants that one of them rounded when it was made, which are named and proved.
     Exit code 1: they do not; what differs is listed with its cause.
     """
     from autoport.base.whole_files import write_text

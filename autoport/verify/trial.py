@@ -7,7 +7,7 @@ in two spellings. Where all outputs agree, that holds for every place that leads
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ from autoport.pytorch.read import same_calls, same_constants
 from autoport.verify.comparing.compare import gap
 from autoport.verify.comparing.outputs import Results, Returned, moves_of, pair_outputs
 from autoport.verify.comparing.regions import Regions
-from autoport.verify.comparing.spelling import Spelling, spelled
+from autoport.verify.comparing.spelling import spelled
 from autoport.verify.comparing.taps import NODE, OUTPUT, Tap, find_taps
 from autoport.verify.explaining.constants import Replacements, rounded_constants
 from autoport.verify.explaining.mistakes.evidence import recognise_output
@@ -34,6 +34,7 @@ from autoport.verify.running.lockstep import Lockstep, TapGap
 from autoport.verify.running.promote import Computed, PromotedGraph
 from autoport.verify.running.readings import Readings, recorded_on, recorded_with_mask
 from autoport.verify.running.rounding import rounding_tolerance
+from autoport.verify.seen import Seen
 from autoport.verify.verification import Cause
 from autoport.weights.algebra import Array
 
@@ -44,33 +45,6 @@ if TYPE_CHECKING:
 CERTAINLY_ROUNDING = 1e-12
 # An error that is no more than this times another one is as small.
 NEARLY = 2.0
-
-
-@dataclass
-class Seen:
-    """What the runs on one draw of inputs show.
-
-    Attributes:
-        forced: every tap, where PyTorch was fed what Keras was fed.
-        returned: every output of the Keras model, end to end.
-        spelled: taps that differ although the functions do not.
-        diverging: taps at which the functions differ.
-    """
-
-    forced: dict[Tap, TapGap]
-    returned: list[Returned]
-    spelled: dict[Tap, Spelling] = field(default_factory=dict)
-    diverging: dict[Tap, TapGap] = field(default_factory=dict)
-
-    @property
-    def outputs_agree(self) -> bool:
-        """Whether a caller gets the same from both."""
-        return all(returned.agrees for returned in self.returned if returned.partner is not None)
-
-    @property
-    def differs(self) -> bool:
-        """Whether anything does."""
-        return bool(self.diverging) or not self.outputs_agree
 
 
 class Trial:
@@ -249,30 +223,18 @@ class Trial:
         wrong = self.wrong_tensors(tap)
         return bool(wrong) and all(tensor.why_harmless(self._analysis.graphs.torch) for tensor, _ in wrong)
 
-    def effect_of(self, side: Framework, paths: Collection[str]) -> float:
-        """How far other numbers in stored tensors move what a model returns, in standard deviations.
+    def returned_with(self, side: Framework, stored: Mapping[str, Array]) -> list[torch.Tensor]:
+        """What one model returns with other numbers in some of its tensors.
 
         Args:
             side: the model.
-            paths: of its tensors.
+            stored: the numbers, by path.
         """
-        store = self._analysis.open_store(side)
-        tensors = {path: store.read(path).astype(np.float64) for path in paths}
-        results = [self._returned(side, {})] + [
-            self._returned(side, {path: array + sign * (1 + np.abs(array).max()) for path, array in tensors.items()})
-            for sign in (1, -1)
-        ]
-        return max(
-            (gap(a, b).relative for other in results[1:] for a, b in zip(results[0], other, strict=True)), default=0.0
-        )
-
-    def _returned(self, side: Framework, stored: Mapping[str, Array]) -> list[torch.Tensor]:
         if side is Framework.TORCH:
             return self.lockstep.alone(stored={path: torch.from_numpy(array) for path, array in stored.items()})
         store = self._readings.tf.store()
         promoted = self.lockstep.tf.with_variables([(store.handle(path), array) for path, array in stored.items()])
-        lockstep = replace(self.lockstep, tf=promoted)
-        return [_tensor(each) for each in lockstep.keras_outputs(self._names)]
+        return [_tensor(each) for each in replace(self.lockstep, tf=promoted).keras_outputs(self._names)]
 
     def _sort(self, seen: Seen, failing: Mapping[Tap, TapGap], elsewhere: Collection[Tap]) -> None:
         """Tells the taps at which the functions differ from those at which only their spelling does."""

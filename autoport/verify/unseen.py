@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from autoport.facts.framework import Framework
 from autoport.facts.places import Place
 from autoport.facts.reasons import Code, Reason
-from autoport.verify.trial import CERTAINLY_ROUNDING, Seen, Trial
+from autoport.verify.comparing.compare import gap
+from autoport.verify.seen import Seen
+from autoport.verify.trial import CERTAINLY_ROUNDING, Trial
 from autoport.verify.verification import Cause, Divergence
+from autoport.weights.algebra import Array
 
 if TYPE_CHECKING:
     from autoport.analysis import Analysis
@@ -59,9 +64,22 @@ def _that_matter(analysis: Analysis, trial: Trial) -> Iterator[Divergence]:
     transfer = analysis.transfer(Framework.TORCH)
     for side, lost in ((Framework.TORCH, transfer.missing), (Framework.TF, transfer.unexpected)):
         tensors = [path for path, reason in lost.items() if reason.code is not Code.PART_CARRIED]
-        if not tensors or trial.effect_of(side, tensors) <= CERTAINLY_ROUNDING:
+        read = analysis.open_store(side).read
+        values = {path: read(path).astype(np.float64) for path in tensors}
+        if not tensors or _effect(trial, side, values) <= CERTAINLY_ROUNDING:
             continue
         for path in tensors:
-            if trial.effect_of(side, [path]) > CERTAINLY_ROUNDING:
+            if _effect(trial, side, {path: values[path]}) > CERTAINLY_ROUNDING:
                 cause = Cause("weights", reasons=(Reason.of(Code.NOT_CARRIED, tensor=path, reason=lost[path]),))
                 yield Divergence(Place(path), Place(path), "node", 0.0, 0.0, trial.rtol, (cause,))
+
+
+def _effect(trial: Trial, side: Framework, values: Mapping[str, Array]) -> float:
+    """How far other numbers, all larger or all smaller, move what a model returns, in standard deviations."""
+    before = trial.returned_with(side, {})
+    largest = 0.0
+    for sign in (1, -1):
+        moved = {path: array + sign * (1 + np.abs(array).max()) for path, array in values.items()}
+        after = trial.returned_with(side, moved)
+        largest = max([largest, *(gap(a, b).relative for a, b in zip(before, after, strict=True))])
+    return largest

@@ -20,7 +20,8 @@ from autoport.verify.running.lockstep import TapGap
 from autoport.verify.running.readings import Readings
 from autoport.verify.running.replay import computing_in
 from autoport.verify.running.rounding import MULTIPLE
-from autoport.verify.trial import Seen, Trial
+from autoport.verify.seen import Seen
+from autoport.verify.trial import Trial
 from autoport.verify.unseen import find_unseen
 from autoport.verify.verification import (
     MOST_SHOWN,

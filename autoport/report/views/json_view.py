@@ -62,12 +62,15 @@ def _count(count: Count) -> dict[str, int]:
 def _verification(verification: Verification) -> dict[str, Any]:
     return {
         "ok": verification.ok,
+        "answer": str(verification.answer),
         "dtype": verification.dtype,
         "rtol": verification.rtol,
         "absolute": _finite(verification.absolute),
         "relative": _finite(verification.relative),
         "places": len(verification.nodes),
         "notes": [
+            *(f"constant: {constant}" for constant in verification.constants),
+            *map(str, verification.layouts),
             *map(str, verification.notes),
             *(f"not observable: {reason}" for reason in verification.unobservable),
         ],

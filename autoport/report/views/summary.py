@@ -8,6 +8,7 @@ from autoport.comparison.differences import Difference
 from autoport.report.rows.rows import Report
 from autoport.report.rows.tensors import Status
 from autoport.report.views.lines import quantity
+from autoport.verify.verification import Answer
 
 
 def summary(report: Report) -> tuple[tuple[str, str], ...]:
@@ -31,9 +32,10 @@ def _matched(report: Report) -> str:
 
 def _verified(report: Report) -> str:
     verification = report.verification
-    return (
-        f"; verified to {verification.relative:.1e} in {verification.dtype}" if verification and verification.ok else ""
-    )
+    if verification is None or not verification.ok:
+        return ""
+    exception = " but for rounded constants" if verification.answer is Answer.ROUNDED else ""
+    return f"; verified{exception} to {verification.relative:.1e} in {verification.dtype}"
 
 
 def _wrong(report: Report) -> str:
