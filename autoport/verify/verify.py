@@ -133,7 +133,7 @@ class _Verifier:
             spelled=tuple(seen.spelled[tap] for tap in self._in_order(seen.spelled)),
             unobservable=tuple(dict.fromkeys(unseen.unobservable)),
             layouts=tuple(filter(None, map(_layout, seen.returned))),
-            draws=tuple(draw.kind.value for draw in draws),
+            draws=tuple(draw.kind for draw in draws),
             notes=tuple(self._notes(trial, seen)),
         )
 
@@ -147,7 +147,7 @@ class _Verifier:
 
     @property
     def _of_padding(self) -> tuple[Cause, ...]:
-        return (Cause("mask", reasons=(Reason.of(Code.PADDED_ONLY, draw=self._draw.kind.value),), confirmed=True),)
+        return (Cause("mask", reasons=(Reason.of(Code.PADDED_ONLY, draw=self._draw.kind),), confirmed=True),)
 
     def _why_not_located(self, trial: Trial, returned: Returned) -> tuple[Cause, ...]:
         """Why an output differs although every place agrees."""
@@ -191,7 +191,7 @@ class _Verifier:
         if trial.mask is not None:
             yield Reason.of(Code.MASK_PARAMETER, parameter=trial.mask)
         if seen.differs and not self._draw.is_first:
-            yield Reason.of(Code.ON_DRAW, draw=self._draw.kind.value)
+            yield Reason.of(Code.ON_DRAW, draw=self._draw.kind)
         promoted = trial.lockstep.tf
         if promoted.in_float32:
             yield Reason.of(Code.IN_FLOAT32, operations=Several(sorted(promoted.in_float32)))
