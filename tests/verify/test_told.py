@@ -197,6 +197,20 @@ def test_a_mistake_in_one_operand_of_a_concatenation_is_named() -> None:
     assert_named(ported(model, module), "view without permute")
 
 
+def test_what_changes_nothing_that_is_returned_is_no_difference() -> None:
+    """The last layer reads nothing but zeros around its image, so an activation in front of it does not count."""
+    image = keras.Input((1, 1, 3))
+    x = ops.tanh(layers.Conv2D(4, 1)(image))
+    model = keras.Model(image, layers.Conv2D(5, 1, 2)(layers.ZeroPadding2D(((1, 2), (1, 2)))(x)))
+
+    def run(self: Any, x: Tensor) -> Tensor:
+        return self.last(nn.functional.pad(self.first(x), (1, 2, 1, 2)))
+
+    verification = ported(model, Apply(run, first=nn.Conv2d(3, 4, 1), last=nn.Conv2d(4, 5, 1, 2)))
+    assert verification.ok, str(verification)
+    assert verification.spelled
+
+
 TWICE = torch.cat([X, X.relu(), X], 1)
 NOT_NAMED: dict[str, tuple[Tensor, Tensor, tuple[str, ...]]] = {
     "channels that stand there twice": (TWICE, torch.cat([X, X, X.relu()], 1), ("n", "c", "h", "w")),

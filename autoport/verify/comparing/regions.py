@@ -33,9 +33,9 @@ class Regions:
         self._made = {tap.node for tap in taps if tap.kind == NODE}
         self._read = {tap.node for tap in taps if tap.kind == EDGE}
         self._at: dict[fx.Node, list[Tap]] = defaultdict(list)
+        self._of_reader: dict[fx.Node, list[Tap]] = defaultdict(list)
         for tap in taps:
-            if tap.reader is None:
-                self._at[tap.torch[0]].append(tap)
+            (self._at[tap.torch[0]] if tap.reader is None else self._of_reader[tap.reader]).append(tap)
         self._parents = {tap: self._nearest_taps_above(tap) for tap in taps}
         order = {node: place for place, node in enumerate(taps[0].torch[0].graph.nodes)} if taps else {}
         self._position = {tap: order[tap.torch[0] if tap.reader is None else tap.reader] for tap in taps}
@@ -79,9 +79,9 @@ class Regions:
     def _nearest_taps_above(self, tap: Tap) -> list[Tap]:
         """The first taps on every way up from a tap."""
         start = tap.torch[0]
-        waiting = [start] if tap.reader is not None else list(start.all_input_nodes)
-        seen: set[fx.Node] = set()
         taps: list[Tap] = []
+        waiting = [start] if tap.reader is not None else self._above(start, taps)
+        seen: set[fx.Node] = set()
         while waiting:
             node = waiting.pop()
             if node in seen:
@@ -90,5 +90,12 @@ class Regions:
             if node in self._at:
                 taps += self._at[node]
             else:
-                waiting += node.all_input_nodes
+                waiting += self._above(node, taps)
         return taps
+
+    def _above(self, reader: fx.Node, taps: list[Tap]) -> list[fx.Node]:
+        """What a node reads, but for what is tapped for this reader; those taps are added."""
+        here = self._of_reader.get(reader, [])
+        taps += here
+        tapped = {tap.torch[0] for tap in here}
+        return [node for node in reader.all_input_nodes if node not in tapped]

@@ -9,7 +9,7 @@ import torch
 
 from autoport.facts.framework import Framework
 from autoport.facts.reasons import Code, Reason
-from autoport.verify.explaining.mistakes.values import Values
+from autoport.verify.explaining.mistakes.values import ROUNDING_OF_SUMS, Values
 from autoport.verify.verification import Cause
 
 Function = Callable[[torch.Tensor], torch.Tensor]
@@ -106,7 +106,10 @@ def scaled_by_channel(values: Values) -> Cause | None:
             and bool((factor != 0).all())
             and values.agree(expected * factor + offset, actual)
         ):
-            return _affine("scale", Reason.of(Code.MULTIPLE_BY_CHANNEL, axis=values.axis(axis)), values)
+            shifts = bool(((factor - 1).abs() <= ROUNDING_OF_SUMS).all())
+            return _affine(
+                "shift" if shifts else "scale", Reason.of(Code.MULTIPLE_BY_CHANNEL, axis=values.axis(axis)), values
+            )
     return None
 
 
