@@ -526,6 +526,7 @@ PAIRS = (
         RAG_INPUTS,
         computed=("final_logits_bias",),
         note="documents come ready-made, so the question encoder is not run",
+        lists=frozenset({"masked"}),  # on these inputs the PyTorch model leaves a mask of ones out
     ),
     pair("regnet", "RegNetModel", REGNET, images(64, 64)),
     pair("regnet-classification", "RegNetForImageClassification", {**REGNET, "num_labels": 5}, images(64, 64)),
