@@ -107,6 +107,7 @@ class Code(str, Enum):
     TRAINING_DIFFERS = "training_differs"
     ON_DRAW = "on_draw"
     PADDED_ONLY = "padded_only"
+    DRAWS_LEFT_OUT = "draws_left_out"
     MASK_PARAMETER = "mask_parameter"
     GIVEN_APART = "given_apart"
     # What a caller sees of outputs.
@@ -216,6 +217,7 @@ SENTENCES: dict[Code, str] = {
     Code.TRAINING_DIFFERS: "what differs in training only: {number}; the first is {first}",
     Code.ON_DRAW: "the models agree on the first draw of inputs; what differs shows on one that is {draw}",
     Code.PADDED_ONLY: "the models agree on inputs without padding, and differ on inputs {draw}",
+    Code.DRAWS_LEFT_OUT: "one of the models does not run on inputs that are {draws}, so they prove nothing",
     Code.MASK_PARAMETER: "the Keras model reads from its inputs which steps are padding; the PyTorch model agrees if "
     "it is told by {parameter}, and not without",
     Code.GIVEN_APART: "the input that {reader} reads was given apart, and is what Keras computes for {place}",

@@ -31,6 +31,20 @@ class Answer(str, Enum):
         return self.value
 
 
+class DrawKind(str, Enum):
+    """What is special about a draw of inputs."""
+
+    GIVEN = "given"
+    FIRST = "first"
+    AGAIN = "again"
+    PADDED_END = "padded at the end"
+    PADDED_START = "padded at the start"
+    WIDE = "wide"
+
+    def __str__(self) -> str:
+        return self.value
+
+
 SENTENCES = {
     Answer.SAME: "verified",
     Answer.ROUNDED: "verified but for constants that were rounded when they were made",
@@ -182,7 +196,7 @@ class Verification:
         spelled: places whose values part and meet again, so that only the spelling differs.
         unobservable: tensors that differ, but provably change no output.
         layouts: outputs that hold the same in another layout, as a caller sees.
-        draws: what both models were fed, one text for each end-to-end run.
+        draws: what both models were fed, in each end-to-end run.
         notes: limits of this proof.
     """
 
@@ -197,13 +211,18 @@ class Verification:
     spelled: tuple[Spelling, ...] = ()
     unobservable: tuple[Reason, ...] = ()
     layouts: tuple[Reason, ...] = ()
-    draws: tuple[str, ...] = ()
+    draws: tuple[DrawKind, ...] = ()
     notes: tuple[Reason, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether the two models compute the same, but for constants that were rounded when they were made."""
         return self.answer is not Answer.DIFFERENT
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether padded inputs were among the draws."""
+        return not {DrawKind.PADDED_END, DrawKind.PADDED_START}.isdisjoint(self.draws)
 
     @property
     def absolute(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from autoport.base.progress import stage
 from autoport.comparison.outputs import exchanged
+from autoport.errors import VerificationError
 from autoport.facts.framework import Both, Framework
 from autoport.facts.places import Matched, Place, Port
 from autoport.facts.reasons import Code, Reason, Several
@@ -29,6 +31,7 @@ from autoport.verify.verification import (
     Answer,
     Cause,
     Divergence,
+    DrawKind,
     NodeError,
     RoundedConstant,
     Verification,
@@ -37,6 +40,7 @@ from autoport.verify.verification import (
 if TYPE_CHECKING:
     from autoport.analysis import Analysis
 
+logger = logging.getLogger(__name__)
 UNLOCATED = (Cause(UNKNOWN, reasons=(Reason(Code.NOT_LOCATED),)),)
 
 
@@ -55,6 +59,7 @@ class _Verifier:
         self._analysis, self._readings, self._to = analysis, readings, to
         self._dtype, self._rtol, self._seed, self._given = dtype, rtol, seed, inputs is not None
         self._draw = first_draw(analysis.graphs.tf, *readings, seed, inputs)
+        self._left_out: list[DrawKind] = []
 
     def verification(self) -> Verification:
         trial = Trial(self._analysis, self._readings, self._draw, self._dtype, self._rtol)
@@ -62,8 +67,13 @@ class _Verifier:
             seen, answer, constants = self._seen(trial)
         draws = [self._draw]
         for draw in self._further_draws(seen):
+            try:
+                again = trial.on(draw)
+            except VerificationError as failure:  # numbers that a model takes may depend on each other
+                logger.debug("on inputs that are %s: %s", draw.kind, failure)
+                self._left_out.append(draw.kind)
+                continue
             draws.append(draw)
-            again = trial.on(draw)
             if not all(each.agrees for each in again):
                 self._draw = draw
                 trial, seen = self._explained(trial, again)
@@ -133,7 +143,7 @@ class _Verifier:
             spelled=tuple(seen.spelled[tap] for tap in self._in_order(seen.spelled)),
             unobservable=tuple(dict.fromkeys(unseen.unobservable)),
             layouts=tuple(filter(None, map(_layout, seen.returned))),
-            draws=tuple(draw.kind.value for draw in draws),
+            draws=tuple(draw.kind for draw in draws),
             notes=tuple(self._notes(trial, seen)),
         )
 
@@ -147,7 +157,7 @@ class _Verifier:
 
     @property
     def _of_padding(self) -> tuple[Cause, ...]:
-        return (Cause("mask", reasons=(Reason.of(Code.PADDED_ONLY, draw=self._draw.kind.value),), confirmed=True),)
+        return (Cause("mask", reasons=(Reason.of(Code.PADDED_ONLY, draw=self._draw.kind),), confirmed=True),)
 
     def _why_not_located(self, trial: Trial, returned: Returned) -> tuple[Cause, ...]:
         """Why an output differs although every place agrees."""
@@ -188,10 +198,12 @@ class _Verifier:
         for place in trial.prepared:
             yield Reason.of(Code.GIVEN_APART, place=place.tf, reader=place.torch)
         yield from self._notes_on_outputs(seen)
+        if self._left_out:
+            yield Reason.of(Code.DRAWS_LEFT_OUT, draws=Several(self._left_out))
         if trial.mask is not None:
             yield Reason.of(Code.MASK_PARAMETER, parameter=trial.mask)
         if seen.differs and not self._draw.is_first:
-            yield Reason.of(Code.ON_DRAW, draw=self._draw.kind.value)
+            yield Reason.of(Code.ON_DRAW, draw=self._draw.kind)
         promoted = trial.lockstep.tf
         if promoted.in_float32:
             yield Reason.of(Code.IN_FLOAT32, operations=Several(sorted(promoted.in_float32)))

@@ -21,4 +21,4 @@ def test_weights_land(pair: Pair) -> None:
     assert outcome.strict, outcome.lost
     assert outcome.equal
     assert outcome.verdict is not None
-    outcome.verdict.check(pair.differs)
+    outcome.verdict.check(pair.differs, pair.lists)

@@ -14,9 +14,10 @@ from torch import nn
 
 import autoport
 from autoport.graph import vocabulary
-from autoport.verify.running.draws import Draw, DrawKind, first_draw, more_draws
+from autoport.verify.running.draws import Draw, first_draw, more_draws
 from autoport.verify.running.feed import torch_feed
 from autoport.verify.running.replay import computing_in
+from autoport.verify.verification import DrawKind
 from tests.oracle import sequential
 
 STEPS, ROWS = 9, 7

@@ -61,7 +61,7 @@ def build_report(analysis: Analysis, verification: Verification | None = None) -
     placed += lost_rows(analysis, lost, order)
     placed += _difference_rows(analysis, {row.at for _, row in placed}, order)
     placed.sort(key=lambda entry: entry[0])
-    rows = _add_errors([_with_proof(row, verification) for _, row in placed], verification)
+    rows = _add_errors([_with_proof(row, verification, transfer.complete) for _, row in placed], verification)
     differences, spellings = split(analysis.differences, verification)
     unsettled = Counter(side for side, _ in lost)
     totals = analysis.graphs.map(lambda graph: len(graph.read_tensors()))
@@ -81,12 +81,12 @@ def build_report(analysis: Analysis, verification: Verification | None = None) -
     )
 
 
-def _with_proof(row: Row, verification: Verification | None) -> Row:
+def _with_proof(row: Row, verification: Verification | None, complete: bool) -> Row:
     """A row with the differences that verification proved to be of spelling apart."""
     differences, spellings = split(row.differences, verification)
     proved = verification is not None and verification.ok
     if row.one_sided:
-        return replace(row, spelled=proved and not row.tensors)
+        return replace(row, spelled=proved and (complete or not row.tensors))
     status = _pair_status(row.tensors, differences) if spellings else row.status
     return replace(row, differences=differences, spellings=spellings, status=status)
 

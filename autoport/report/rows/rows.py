@@ -36,7 +36,8 @@ class Row(TwoSided[str]):
         differences: hyper-parameters that disagree, training-only ones included.
         spellings: those among them that verification proved to change nothing.
         unread: True for a tensor that no forward pass reads: inference does not depend on it.
-        spelled: True for an operation without a partner and without tensors of models that were proved to be equal.
+        spelled: True for an operation without a partner of models that were proved to be equal, if it has no tensors or
+            they are all carried over by another one.
         at: the places of its operations, if it has one on both sides.
         tf_nodes: names of its operations in the Keras graph.
         torch_nodes: names of its operations in the PyTorch graph.
@@ -85,6 +86,10 @@ class Row(TwoSided[str]):
     def causes(self) -> tuple[Cause, ...]:
         """The causes of its divergences, each once."""
         return tuple(dict.fromkeys(cause for divergence in self.divergences for cause in divergence.causes))
+
+
+# Differences that show on padded inputs.
+OF_PADDING = {"masked", "mask_zero"}
 
 
 @dataclass(frozen=True)
@@ -153,9 +158,11 @@ def split(
 ) -> tuple[tuple[Difference, ...], tuple[Difference, ...]]:
     """Differences, and those that a verification proved to be of spelling only; without one nothing is proved."""
     proved = verification is not None and verification.ok
+    padded = verification is not None and verification.is_padded
     sides: tuple[list[Difference], list[Difference]] = ([], [])
     for difference in differences:
-        sides[proved and difference.provable and not difference.training_only].append(difference)
+        shown = difference.provable or (padded and difference.name in OF_PADDING)
+        sides[proved and shown and not difference.training_only].append(difference)
     return tuple(sides[0]), tuple(sides[1])
 
 

@@ -7,7 +7,6 @@ there are more: other numbers, padding at either end where the models know of pa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -21,21 +20,11 @@ from autoport.verify.running.feed import input_tensors
 from autoport.verify.running.inputs.domains import Domains, has_steps, valid_steps
 from autoport.verify.running.inputs.keras import keras_reads
 from autoport.verify.running.inputs.pytorch import torch_reads
+from autoport.verify.verification import DrawKind
 from autoport.weights.algebra import Array
 
 # How much larger floats are in a wide draw.
 WIDE = 8.0
-
-
-class DrawKind(Enum):
-    """What is special about a draw."""
-
-    GIVEN = "given"
-    FIRST = "first"
-    AGAIN = "again"
-    PADDED_END = "padded at the end"
-    PADDED_START = "padded at the start"
-    WIDE = "wide"
 
 
 # Every kind of draw has random numbers of its own; those of the first depend on the seed alone.
