@@ -211,6 +211,25 @@ def test_what_changes_nothing_that_is_returned_is_no_difference() -> None:
     assert verification.spelled
 
 
+def test_an_activation_in_front_of_one_reader_of_an_input_is_named_there() -> None:
+    """Both readers turn the input, which is one value, but in two calls."""
+    image = keras.Input((6, 9, 3))
+    normed = layers.BatchNormalization()(layers.Dense(4, use_bias=False)(ops.sigmoid(image)))
+    model = keras.Model(image, layers.Conv2D(5, 3)(layers.Dense(4)(image) * normed))
+
+    def turned(layer: nn.Module, x: Tensor) -> Tensor:
+        return layer(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+    def run(self: Any, x: Tensor) -> Tensor:
+        return self.last(turned(self.second, x) * self.norm(turned(self.first, x)))
+
+    linear = {"first": nn.Linear(3, 4, bias=False), "second": nn.Linear(3, 4)}
+    module = Apply(run, **linear, norm=nn.BatchNorm2d(4, 1e-3), last=nn.Conv2d(4, 5, 3))
+    verification = ported(model, module)
+    assert_named(verification, "activation")
+    assert len(verification.divergences) == 1
+
+
 TWICE = torch.cat([X, X.relu(), X], 1)
 NOT_NAMED: dict[str, tuple[Tensor, Tensor, tuple[str, ...]]] = {
     "channels that stand there twice": (TWICE, torch.cat([X, X, X.relu()], 1), ("n", "c", "h", "w")),

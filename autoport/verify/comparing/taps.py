@@ -122,11 +122,21 @@ def _tap(matching: Matching, kind: str, node: str, first: Value, second: Value, 
         if (first, second) != values and layouts.pattern is None:
             return
         partner = matching.partner[node]
-        reader = _reader_of_output(torch.origins[second][0], position) if kind == OUTPUT else None
+        origin = torch.origins[second]
+        reader = _reader_of_output(origin[0], position) if kind == OUTPUT else None
         if kind == EDGE:
-            reader = _first_consumer(torch.origins[second][0], torch.origins.get(Value(partner), (None,))[0])
+            origin, reader = _read_by(torch, second, torch.origins.get(Value(partner), (None,))[0])
         places = matching.left.place(node), matching.right.place(partner)
-        yield Tap(kind, tf.origins[first], torch.origins[second], places, node, layouts, reader)
+        yield Tap(kind, tf.origins[first], origin, places, node, layouts, reader)
+
+
+def _read_by(graph: Graph, value: Value, reader: Any) -> tuple[Any, Any]:
+    """The call that computes a value for a reader (equal calls are one value), and what reads it first."""
+    for origin in (graph.origins[value], *graph.repeated.get(value.op, ())):
+        first = _first_consumer(origin[0], reader)
+        if first is not None:
+            return origin, first
+    return graph.origins[value], None
 
 
 def _reader_of_output(source: Any, position: int) -> Any:

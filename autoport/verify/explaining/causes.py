@@ -36,7 +36,7 @@ HELPFUL = 0.5
 # Runs that may be spent on hypotheses of one kind, one by one.
 MOST_RUNS = 3
 # What another hyper-parameter may look like, too: where structure knows of one, it is that.
-AFFINE = {"scale", "shift"}
+LOOKING_ALIKE = {"scale", "shift", "roll"}
 NO_IDEA = (Cause(UNKNOWN),)
 Found = Mapping[Tap, Sequence[Hypothesis]]
 
@@ -133,7 +133,7 @@ class Causes:
         found: dict[Tap, tuple[Cause, ...]] = {}
         for tap, mistake in mistakes.items():
             first = structural[tap][0]
-            if mistake.name in AFFINE and first.name not in (OPERATION, UNKNOWN):
+            if mistake.name in LOOKING_ALIKE and first.name not in (OPERATION, UNKNOWN):
                 continue
             if mistake.name != OTHER_SHAPE or structural[tap] == NO_IDEA:
                 values = first.values if first.confirmed and mistake.values is None else mistake.values

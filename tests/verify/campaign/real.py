@@ -256,11 +256,16 @@ def _of_functions(real: Real, right: Sequence[Any], case: str) -> Iterator[Outco
         if outcome is None:
             continue
         changed, verification = outcome
-        at = order.index(leaf)
-        doing = [each for each in order[at:] if not isinstance(real.module.get_submodule(each), PASSING)]
-        places = frozenset({leaf, FUNCTION, *doing[:NEAR], *([OUTPUT] if len(doing) < NEAR else [])})
+        near = _near(real, order[order.index(leaf) :])
+        places = frozenset({leaf, FUNCTION, *near, *([OUTPUT] if near[-1] == order[-1] else [])})
         yield Outcome(case, FUNCTIONS, name, changed, verification, places, (BEHIND | EDITS)[name][1])
         return
+
+
+def _near(real: Real, order: Sequence[str]) -> list[str]:
+    """The first of some calls; those that hand on what they read do not count."""
+    doing = [k for k, leaf in enumerate(order) if not isinstance(real.module.get_submodule(leaf), PASSING)]
+    return list(order[: doing[NEAR - 1] + 1 if len(doing) >= NEAR else len(order)])
 
 
 def _verified(real: Real, right: Sequence[Any]) -> tuple[float, Verification]:
