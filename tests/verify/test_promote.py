@@ -34,6 +34,9 @@ STANDS_FOR = [
     1 / math.sqrt(80),
     64**-0.5,
     1.702,
+    math.pi,
+    2 * math.pi,
+    -math.pi / 4,
 ]
 
 

@@ -2,8 +2,8 @@
 
 TensorFlow stores `epsilon=1e-3` as 0.0010000000474974513. Run in float64 with that number, a graph would differ
 from its counterpart by the rounding of its constants. So a float32 constant stands for the simplest number that rounds
-to it: the shortest decimal (0.044715), a fraction of small whole numbers (1/255), or the root of one (sqrt(1/2),
-sqrt(2/pi) for GELU). A number of seven or more digits that is none of these stays as it is.
+to it: the shortest decimal (0.044715), a fraction of small whole numbers (1/255), a multiple of pi (2 pi), or the root of a
+fraction (sqrt(1/2), sqrt(2/pi) for GELU). A number of seven or more digits that is none of these stays as it is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MOST_ELEMENTS = 16
 LARGEST_DENOMINATOR = 2**12
 # A fraction counts if its numerator or its denominator is this small: few do, so a measured number hardly ever does.
 SMALL_TERM = 16
-# The same for what stands under a root: 1/n and 2/n, as in sqrt(2/pi) and 1/sqrt(80).
+# The same for what stands under a root or in front of pi: 1/n and 2/n, as in sqrt(2/pi), 1/sqrt(80) and 2 pi.
 SMALL_TERM_OF_ROOT = 2
 # float32 tells all decimals of six digits apart, and not all of seven.
 DIGITS = 6
@@ -46,7 +46,7 @@ def intended_number(number: float) -> float:
     decimal = float(f"{number:.{DIGITS}g}")
     if np.float32(decimal) == np.float32(number):
         return decimal
-    for candidate in (_fraction(number), _root(number, 1.0), _root(number, math.pi)):
+    for candidate in (_fraction(number), _multiple_of_pi(number), _root(number, 1.0), _root(number, math.pi)):
         if candidate is not None and np.float32(candidate) == np.float32(number):
             return candidate
     return number
@@ -70,6 +70,13 @@ def _fraction(number: float) -> float | None:
     fraction = Fraction(number).limit_denominator(LARGEST_DENOMINATOR)
     small = fraction.numerator != 0 and min(abs(fraction.numerator), fraction.denominator) <= SMALL_TERM
     return fraction.numerator / fraction.denominator if small else None
+
+
+def _multiple_of_pi(number: float) -> float | None:
+    """A small quotient times pi."""
+    fraction = Fraction(number / math.pi).limit_denominator(LARGEST_DENOMINATOR)
+    small = fraction.numerator != 0 and min(abs(fraction.numerator), fraction.denominator) <= SMALL_TERM_OF_ROOT
+    return fraction.numerator / fraction.denominator * math.pi if small else None
 
 
 def _root(number: float, unit: float) -> float | None:
