@@ -15,7 +15,7 @@ SEED, PORTS = 51, 8
 
 @pytest.fixture(scope="module")
 def subjects() -> list[Random]:
-    return list(random_subjects(SEED, PORTS + 2))[2:]  # the first ones that are drawn are the smallest there are
+    return list(random_subjects(SEED, PORTS))
 
 
 def assert_as_they_should_be(outcomes: Iterable[Outcome], least: int) -> None:
@@ -26,11 +26,11 @@ def assert_as_they_should_be(outcomes: Iterable[Outcome], least: int) -> None:
 
 
 def test_right_ports_are_proven_in_any_spelling(subjects: list[Random]) -> None:
-    assert_as_they_should_be((outcome for subject in subjects for outcome in unmutated(subject, 3)), 3 * PORTS)
+    assert_as_they_should_be((outcome for subject in subjects for outcome in unmutated(subject, 2)), 2 * PORTS)
 
 
 def test_broken_weights_are_caught_and_located(subjects: list[Random]) -> None:
-    assert_as_they_should_be((outcome for subject in subjects for outcome in of_weights(subject, 5)), 4 * PORTS)
+    assert_as_they_should_be((outcome for subject in subjects for outcome in of_weights(subject, 4)), 3 * PORTS)
 
 
 def test_other_functions_are_caught_and_told(subjects: list[Random]) -> None:
