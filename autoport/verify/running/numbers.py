@@ -2,8 +2,8 @@
 
 TensorFlow stores `epsilon=1e-3` as 0.0010000000474974513. Run in float64 with that number, a graph would differ
 from its counterpart by the rounding of its constants. So a float32 constant stands for the simplest number that rounds
-to it: the shortest decimal (0.044715), a fraction of small whole numbers (1/255), a multiple of pi (2 pi), or the root of a
-fraction (sqrt(1/2), sqrt(2/pi) for GELU). A number of seven or more digits that is none of these stays as it is.
+to it: the shortest decimal (0.044715), a fraction of small whole numbers (1/255), a multiple of pi (2 pi), or the root
+of a fraction (sqrt(1/2), sqrt(2/pi) for GELU). A number of seven or more digits that is none of these stays as it is.
 """
 
 from __future__ import annotations
