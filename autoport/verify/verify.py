@@ -164,6 +164,9 @@ class _Verifier:
         if self._draw.is_padded:
             return self._of_padding
         mistake = trial.mistake_in(returned)
+        turned = [d for d in self._analysis.differences if d.name == "axis" and d.tf.model is not None]
+        if mistake is not None and len(turned) == 1:  # a flattened map: structure knows what its features are
+            return (replace(mistake, name="axis", values=turned[0].values),)
         return UNLOCATED if mistake is None else (mistake,)
 
     def _of_outputs(self, trial: Trial, seen: Seen, *, located: bool) -> Iterator[Divergence]:

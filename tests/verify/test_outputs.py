@@ -110,6 +110,8 @@ def test_features_in_another_order_are_another_output(after: Forward) -> None:
     model = keras.Model(image, flat if after(torch.zeros(1, 2)).any() == 0 else layers.Softmax()(flat))
     verification = verified(model, [nn.Conv2d(3, 4, 3, padding=1)], lambda parts, x: after(parts[0](x).flatten(1)))
     assert not verification.ok
+    assert {divergence.cause for divergence in verification.divergences} == {"axis"}
+    assert "(h w c)" in str(verification)
 
 
 def test_a_view_for_a_transposition_is_another_output() -> None:
