@@ -20,6 +20,9 @@ SOURCE = "input"
 # A pooling over all of space is a reduction; one that runs along axes without names has only the latter's name.
 LABELS = {"global_avg_pool": "reduce_mean", "global_max_pool": "reduce_max"}
 
+# Functions that an operation is moved past: of thousands in a row, each would be looked at thousands of times.
+MOST_PASSED = 32
+
 
 @dataclass(frozen=True)
 class Expression:
@@ -146,7 +149,7 @@ def _in_order(outer: Expression) -> Expression:
         return outer
     functions, inner = [], outer.operands[0]
     if all(operand.is_constant for operand in outer.operands[1:]):
-        while _change_places(inner, outer):
+        while len(functions) < MOST_PASSED and _change_places(inner, outer):
             functions.append(inner)
             inner = inner.operands[0]
     result = _over(outer, inner)
