@@ -32,7 +32,7 @@ def _plain(value: Any, name: str) -> Any:
         return {key: _plain(part, f"{name}[{key!r}]") for key, part in value.items() if part is not None}
     if isinstance(value, (list, tuple)) and not _is_of_numbers(value):
         parts = [_plain(part, f"{name}[{place}]") for place, part in enumerate(value)]
-        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+        return type(value)(parts) if type(value) in (list, tuple) else type(value)(*parts)  # a named tuple
     return _array(value, name)
 
 

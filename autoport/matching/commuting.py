@@ -16,11 +16,8 @@ import numpy as np
 
 from autoport.graph import Op
 from autoport.graph.vocabulary.functions import compute
+from autoport.graph.vocabulary.picking import Picks, picks
 
-PICKING = {"slice", "flip", "roll", "channel_shuffle", "pixel_shuffle", "pixel_unshuffle"}
-PICKING |= {"depth_to_space", "space_to_depth", "gather", "lookup"}
-LARGEST = {"max_pool", "global_max_pool", "adaptive_max_pool", "reduce_max"}
-SMALLEST = {"reduce_min"}
 # From -300 to 300, dense near zero: dips and bounds of activations show.
 _SIDE = np.concatenate([np.geomspace(1e-9, 1e-2, 100), np.linspace(0.01, 12, 2400), np.geomspace(12.1, 300, 100)])
 SAMPLE = np.concatenate([-_SIDE[::-1], [0.0], _SIDE])
@@ -34,13 +31,12 @@ def change_places(function: Op, picking: Op) -> bool:
         function: an operation of one operand.
         picking: the other operation; further operands, as an index, do not depend on the data.
     """
-    if picking.kind in PICKING or (picking.kind == "resize" and picking.attrs.get("mode") == "nearest"):
-        return True
-    if picking.kind == "pad":
-        return picking.attrs["mode"] != "constant" or _keeps(function, picking.attrs["value"])
-    if picking.kind in LARGEST:
+    picked = picks(picking.kind, picking.attrs)
+    if picked is Picks.ELEMENTS_AND_PADDING:
+        return _keeps(function, picking.attrs["value"])
+    if picked is Picks.LARGEST:
         return _never_falls(function) and _keeps(function, picking.attrs.get("pad_value", -math.inf))
-    return picking.kind in SMALLEST and _never_falls(function)
+    return picked is Picks.ELEMENTS or (picked is Picks.SMALLEST and _never_falls(function))
 
 
 def behind(function: Op, picking: Op) -> Op:

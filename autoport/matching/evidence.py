@@ -14,11 +14,10 @@ from typing import Any
 
 from autoport.graph import Graph, Op, Value
 from autoport.graph.vocabulary import kind_of
+from autoport.graph.vocabulary.picking import REDUCTIONS
 from autoport.matching.commuting import behind, change_places
 
 SOURCE = "input"
-# A pooling over all of space is a reduction; one that runs along axes without names has only the latter's name.
-LABELS = {"global_avg_pool": "reduce_mean", "global_max_pool": "reduce_max"}
 
 # Functions that an operation is moved past: of thousands in a row, each would be looked at thousands of times.
 MOST_PASSED = 32
@@ -130,7 +129,7 @@ def _expression(op: Op, value: Value, is_node: bool, operands: tuple[Expression,
     plain = _as_shift_or_scale(op)
     if plain.kind.is_commutative:
         operands = tuple(sorted(operands, key=lambda o: o.structure))
-    return _in_order(Expression(LABELS.get(plain.kind, plain.kind), operands, plain))
+    return _in_order(Expression(REDUCTIONS.get(plain.kind, plain.kind), operands, plain))
 
 
 def _as_shift_or_scale(op: Op) -> Op:
@@ -147,7 +146,8 @@ def _in_order(outer: Expression) -> Expression:
     """An expression with functions of single elements behind all that they change places with, where they show."""
     if not outer.operands:
         return outer
-    functions, inner = [], outer.operands[0]
+    functions: list[Expression] = []
+    inner = outer.operands[0]
     if all(operand.is_constant for operand in outer.operands[1:]):
         while len(functions) < MOST_PASSED and _change_places(inner, outer):
             functions.append(inner)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from autoport.verify.comparing.outputs import Returned
-from autoport.verify.comparing.spelling import Spelling
 from autoport.verify.comparing.taps import Tap
 from autoport.verify.running.lockstep import TapGap
+from autoport.verify.verification import Spelling
 
 
 @dataclass

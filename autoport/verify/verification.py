@@ -12,7 +12,6 @@ from autoport.facts.framework import Both, Framework
 from autoport.facts.places import Matched, Place
 from autoport.facts.reasons import Reason
 from autoport.facts.values import text
-from autoport.verify.comparing.spelling import Spelling
 
 UNKNOWN = "unknown"
 LIBRARIES = Both("Keras", "PyTorch")
@@ -148,6 +147,20 @@ class Divergence(NodeError):
 
     def __str__(self) -> str:
         return f"{self.places}: {_size(self.relative)}; {self.why}"
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """A place at which the values differ and the functions do not.
+
+    Attributes:
+        at: the places in both models.
+        again: the first places behind it at which both agree again; none where it agrees by itself, once it reads
+            what PyTorch computes in front of it.
+    """
+
+    at: Matched
+    again: tuple[Matched, ...] = ()
 
 
 @dataclass(frozen=True)

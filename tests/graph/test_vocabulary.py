@@ -27,8 +27,7 @@ MAKERS = (*BUILDERS, "keras/", "pytorch/", "canonical/")
 # What else names a kind, and why.
 EXCEPTIONS = {
     ("matching/evidence.py", "constant"): "the operation that stands for constants of which no values are known",
-    ("matching/evidence.py", "relu"): "relu(max_pool(x)) = max_pool(relu(x)) is a law of these two",
-    ("matching/evidence.py", "max_pool"): "relu(max_pool(x)) = max_pool(relu(x)) is a law of these two",
+    ("verify/reconciling/logits.py", "sigmoid"): "besides a softmax, what makes probabilities of logits",
 }
 
 

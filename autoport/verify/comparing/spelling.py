@@ -7,25 +7,11 @@ value at such a place, everything behind it agrees again, so nothing is wrong th
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 
 from autoport.facts.places import Matched
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.taps import OUTPUT, Tap
-
-
-@dataclass(frozen=True)
-class Spelling:
-    """A place at which the values differ and the functions do not.
-
-    Attributes:
-        at: the places in both models.
-        again: the first places behind it at which both agree again; none where it agrees by itself, once it reads
-            what PyTorch computes in front of it.
-    """
-
-    at: Matched
-    again: tuple[Matched, ...] = ()
+from autoport.verify.verification import Spelling
 
 
 def spelled(
