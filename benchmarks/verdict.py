@@ -96,13 +96,13 @@ def measure(name: str) -> dict[str, Any]:
 
 def _forward(match: Any) -> float:
     """Processor seconds of one run of both recorded graphs."""
-    from autoport.verify.running.draws import first_draw
+    from autoport.verify.running.draws import Draws
     from autoport.verify.running.replay import computing_in
     from autoport.verify.trial import Trial
 
     current = match.current()
     with computing_in("float64"):
-        draw = first_draw(current.graph_tf, *current.readings, 0)
+        draw = Draws(current.graph_tf, *current.readings).first
         trial = Trial(current.analysis, current.readings, draw, "float64", 1e-9)
         return timed(lambda: (trial.keras_outputs(), trial.lockstep.alone()))[2]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from autoport.verify.comparing.outputs import Returned
+from autoport.verify.comparing.outputs import Returned, all_agree
 from autoport.verify.comparing.taps import Tap
 from autoport.verify.running.lockstep import TapGap
 from autoport.verify.verification import Spelling
@@ -29,7 +29,7 @@ class Seen:
     @property
     def outputs_agree(self) -> bool:
         """Whether a caller gets the same from both."""
-        return all(returned.agrees for returned in self.returned if returned.partner is not None)
+        return all_agree(self.returned)
 
     @property
     def differs(self) -> bool:

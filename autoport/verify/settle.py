@@ -18,7 +18,7 @@ from autoport.facts.reasons import Code, Reason
 from autoport.matching import Matching, extend, tied_groups
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.taps import Tap, find_taps
-from autoport.verify.running.draws import first_draw
+from autoport.verify.running.draws import Draws
 from autoport.verify.running.feed import torch_feed
 from autoport.verify.running.lockstep import Lockstep
 from autoport.verify.running.promote import PromotedGraph
@@ -36,13 +36,14 @@ MOST_TRIALS = 64
 
 def settle(analysis: Analysis, readings: Readings, inputs: Any, rtol: float, seed: int) -> Analysis:
     """The analysis with all that numbers settle; see `Match.settle`."""
-    untied = analysis.concluded(_break_ties(analysis, readings, inputs, rtol, seed))
+    draws = Draws(analysis.graphs.tf, *readings, seed, inputs)
+    untied = analysis.concluded(_break_ties(analysis, readings, draws, rtol))
     provable = [node for node, doubt in untied.doubts.items() if doubt.provable]
-    proved = _proved_nodes(untied, readings, provable, inputs, rtol, seed)
+    proved = _proved_nodes(untied, readings, provable, draws, rtol)
     return untied.concluded(untied.matching, proved)
 
 
-def _break_ties(analysis: Analysis, readings: Readings, inputs: Any, rtol: float, seed: int) -> Matching:
+def _break_ties(analysis: Analysis, readings: Readings, draws: Draws, rtol: float) -> Matching:
     """The matching without the ties that numbers can break.
 
     Each possible partner of an open node is tried. One is chosen with which the operations behind it compute what the
@@ -55,18 +56,18 @@ def _break_ties(analysis: Analysis, readings: Readings, inputs: Any, rtol: float
         left, right = open_groups.pop()
         trials -= len(right)
         choices = [extend(matching, left[0], other, Reason(Code.PROVED)) for other in right]
-        sound = [choice for choice in choices if _holds(analysis, readings, choice, inputs, rtol, seed)]
+        sound = [choice for choice in choices if _holds(analysis, readings, choice, draws, rtol)]
         if sound:
             matching, open_groups = sound[0], tied_groups(sound[0])
     return matching
 
 
-def _holds(analysis: Analysis, readings: Readings, choice: Matching, inputs: Any, rtol: float, seed: int) -> bool:
+def _holds(analysis: Analysis, readings: Readings, choice: Matching, draws: Draws, rtol: float) -> bool:
     """Whether both models agree around the pairs that a choice adds, and behind them."""
     trial = analysis.concluded(choice, trusting=True)
     taps = find_taps(choice, trial.shifted(Framework.TORCH))
     with computing_in("float64"):
-        gaps, _ = _lockstep(trial, readings, inputs, rtol, seed).teacher_forced(taps)
+        gaps, _ = _lockstep(trial, readings, draws, rtol).teacher_forced(taps)
     regions = Regions(choice, taps)
     added = choice.partner.keys() - analysis.matching.partner.keys()
     near = [tap for tap in taps if added & set(regions.of(tap).nodes)]
@@ -75,7 +76,7 @@ def _holds(analysis: Analysis, readings: Readings, choice: Matching, inputs: Any
 
 
 def _proved_nodes(
-    analysis: Analysis, readings: Readings, doubted: Collection[str], inputs: Any, rtol: float, seed: int
+    analysis: Analysis, readings: Readings, doubted: Collection[str], draws: Draws, rtol: float
 ) -> set[str]:
     """Keras nodes in doubt whose weights prove right.
 
@@ -83,9 +84,8 @@ def _proved_nodes(
         analysis: as structure leaves it.
         readings: both models as they were read.
         doubted: the nodes in doubt.
-        inputs: what the Keras model takes; random when None.
+        draws: what both are fed; the first one is.
         rtol: the largest difference, in standard deviations, that counts as rounding.
-        seed: of the random inputs.
     """
     if not doubted:
         return set()
@@ -93,7 +93,7 @@ def _proved_nodes(
     taps = find_taps(trial.matching, trial.shifted(Framework.TORCH))
     regions = Regions(trial.matching, taps)
     with computing_in("float64"):
-        lockstep = _lockstep(trial, readings, inputs, rtol, seed)
+        lockstep = _lockstep(trial, readings, draws, rtol)
         gaps, _ = lockstep.teacher_forced(taps)
         failing = {tap for tap in taps if tap not in gaps or not gaps[tap].agrees}
         failing -= _hidden_taps(failing, taps, trial.matching, regions, lockstep)
@@ -138,10 +138,10 @@ def _sound_taps(taps: list[Tap], failing: set[Tap], regions: Regions) -> set[Tap
     return set(taps) - reached
 
 
-def _lockstep(analysis: Analysis, readings: Readings, inputs: Any, rtol: float, seed: int) -> Lockstep:
+def _lockstep(analysis: Analysis, readings: Readings, draws: Draws, rtol: float) -> Lockstep:
     """Both graphs, the PyTorch one with all the weights that the plan makes."""
     tf, recorded = readings
-    arrays = first_draw(analysis.graphs.tf, tf, recorded, seed, inputs).arrays
+    arrays = draws.first.arrays
     read = analysis.open_store(Framework.TF).read
 
     def wide(path: str) -> Array:

@@ -16,12 +16,13 @@ import torch
 from tensorflow import as_dtype
 from torch import fx
 
+from autoport.comparison.outputs import matched_outputs
 from autoport.facts.framework import Framework
 from autoport.facts.places import Matched
 from autoport.pytorch.inputs import SAME_INPUT
 from autoport.pytorch.read import same_calls, same_constants
 from autoport.verify.comparing.compare import gap
-from autoport.verify.comparing.outputs import Results, Returned, moves_of, pair_outputs
+from autoport.verify.comparing.outputs import Results, Returned, all_agree, moves_of, pair_outputs
 from autoport.verify.comparing.regions import Regions
 from autoport.verify.comparing.spelling import spelled
 from autoport.verify.comparing.taps import NODE, OUTPUT, Tap, find_taps
@@ -108,7 +109,7 @@ class Trial:
             seen.returned = self._pair(self.lockstep.keras_outputs(self._names, through=True), ours, floor)
         if not seen.outputs_agree and self._may_choose_calls:
             anew = self._recorded_anew(self._draw, self.lockstep.args, computed)
-            if anew is not None and all(each.agrees for each in anew):  # then places of other calls prove nothing
+            if anew is not None and all_agree(anew):  # then places of other calls prove nothing
                 elsewhere, seen.returned = {*self.taps}, anew
         if failing:
             self._sort(seen, failing, elsewhere)
@@ -166,18 +167,18 @@ class Trial:
         feed = torch_feed(reading, draw.arrays)
         lockstep = self.lockstep.on(draw.arrays, feed, reading.recorded)
         returned = self._pair(lockstep.keras_outputs(self._names), lockstep.alone(), self.rtol, draw.valid)
-        if all(each.agrees for each in returned):
+        if all_agree(returned):
             return returned
         computed = lockstep.keras_outputs(self._names, through=True)
         returned = self._recorded_anew(draw, feed, computed) or self._pair(
             computed, lockstep.alone(), self.rtol, draw.valid
         )
-        if draw.valid is None or all(each.agrees for each in returned):
+        if draw.valid is None or all_agree(returned):
             return returned
         mask = torch.from_numpy(draw.valid.astype(np.int64))
         for name, recorded in recorded_with_mask(reading, feed, mask):
             masked = self._again(draw, [*feed, mask], recorded, computed)
-            if all(each.agrees for each in masked):
+            if all_agree(masked):
                 self.mask = name
                 return masked
         return returned
@@ -260,8 +261,7 @@ class Trial:
     @cached_property
     def _structure(self) -> dict[int, int]:
         """Positions of PyTorch outputs by those of Keras outputs, as structure pairs them."""
-        left, right = self._analysis.matching.left.output_position, self._analysis.matching.right.output_position
-        return {left[a]: right[b] for a, b in self._analysis.matching.partner.items() if a in left}
+        return dict(matched_outputs(self._analysis.matching))
 
     def _taps_of_other_outputs(self, returned: Sequence[Returned]) -> set[Tap]:
         """Taps at outputs that structure pairs otherwise than the values do."""

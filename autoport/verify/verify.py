@@ -14,10 +14,10 @@ from autoport.errors import VerificationError
 from autoport.facts.framework import Both, Framework
 from autoport.facts.places import Matched, Place, Port
 from autoport.facts.reasons import Code, Reason, Several
-from autoport.verify.comparing.outputs import Returned
+from autoport.verify.comparing.outputs import Returned, all_agree
 from autoport.verify.comparing.taps import Tap
 from autoport.verify.explaining.causes import Causes
-from autoport.verify.running.draws import Draw, first_draw, more_draws
+from autoport.verify.running.draws import Draw, Draws
 from autoport.verify.running.lockstep import TapGap
 from autoport.verify.running.readings import Readings
 from autoport.verify.running.replay import computing_in
@@ -58,7 +58,8 @@ class _Verifier:
     ) -> None:
         self._analysis, self._readings, self._to = analysis, readings, to
         self._dtype, self._rtol, self._seed, self._given = dtype, rtol, seed, inputs is not None
-        self._draw = first_draw(analysis.graphs.tf, *readings, seed, inputs)
+        self._draws = Draws(analysis.graphs.tf, *readings, seed, inputs)
+        self._draw = self._draws.first
         self._left_out: list[DrawKind] = []
 
     def verification(self) -> Verification:
@@ -74,7 +75,7 @@ class _Verifier:
                 self._left_out.append(draw.kind)
                 continue
             draws.append(draw)
-            if not all(each.agrees for each in again):
+            if not all_agree(again):
                 self._draw = draw
                 trial, seen = self._explained(trial, again)
                 break
@@ -92,9 +93,9 @@ class _Verifier:
         found = trial.rounded_constants()
         if found.constants:
             trial.lockstep.results = found.nodes
-            exchanged = trial.look()
-            if len(exchanged.diverging) < len(seen.diverging) or exchanged.outputs_agree:
-                return exchanged, Answer.ROUNDED, found.constants
+            given = trial.look()
+            if len(given.diverging) < len(seen.diverging) or given.outputs_agree:
+                return given, Answer.ROUNDED, found.constants
             trial.lockstep.results = {}
         if trial.lockstep.tf.tables:
             trial.lockstep.tf.redraws_constants = True
@@ -109,7 +110,7 @@ class _Verifier:
         if self._given or seen.differs:
             return ()
         thorough = bool(seen.spelled) or any(not each.training_only for each in self._analysis.differences)
-        return more_draws(self._analysis.graphs.tf, *self._readings, self._seed, thorough=thorough)
+        return self._draws.further(thorough=thorough)
 
     def _explained(self, trial: Trial, returned: list[Returned]) -> tuple[Trial, Seen]:
         """What runs show on inputs on which the outputs differ."""

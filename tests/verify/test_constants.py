@@ -18,7 +18,7 @@ import autoport
 from autoport.facts.framework import Framework
 from autoport.verify.comparing.compare import gap
 from autoport.verify.explaining.constants import Replacements, rounded_constants
-from autoport.verify.running.draws import first_draw
+from autoport.verify.running.draws import Draws
 from autoport.verify.running.feed import torch_feed
 from autoport.verify.running.promote import PromotedGraph
 from autoport.verify.running.replay import Replay, computing_in
@@ -56,7 +56,7 @@ def compared(model: keras.Model, module: nn.Module, carried: Sequence[str] = ())
     match.assign(strict=False)
     current = match.current()
     reading, torch_reading = current.readings
-    arrays = first_draw(current.graph_tf, reading, torch_reading, 0).arrays
+    arrays = Draws(current.graph_tf, reading, torch_reading).first.arrays
     with computing_in("float64"):
         feed = torch_feed(torch_reading, arrays)
     promoted = PromotedGraph(reading.trace.graph, reading.trace.inputs)

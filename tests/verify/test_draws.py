@@ -14,7 +14,7 @@ from torch import nn
 
 import autoport
 from autoport.graph import vocabulary
-from autoport.verify.running.draws import Draw, first_draw, more_draws
+from autoport.verify.running.draws import Draw, Draws
 from autoport.verify.running.feed import torch_feed
 from autoport.verify.running.replay import computing_in
 from autoport.verify.verification import DrawKind
@@ -32,9 +32,9 @@ def foreign() -> Iterator[None]:
 
 def draws_of(match: autoport.Match, *, thorough: bool = False, seed: int = 0) -> tuple[Draw, dict[DrawKind, Draw]]:
     current = match.current()
-    asked = current.analysis.graphs.tf, *current.readings, seed
+    draws = Draws(current.analysis.graphs.tf, *current.readings, seed)
     with computing_in("float64"):
-        return first_draw(*asked), {draw.kind: draw for draw in more_draws(*asked, thorough=thorough)}
+        return draws.first, {draw.kind: draw for draw in draws.further(thorough=thorough)}
 
 
 def fed(match: autoport.Match, draw: Draw) -> list[np.ndarray]:

@@ -169,6 +169,16 @@ def test_further_outputs_are_a_note(first: bool) -> None:
     assert not verified(model, [nn.Linear(6, 6)], forward, to="tf").ok
 
 
+def test_an_output_that_only_the_source_lacks_does_not_keep_draws_from_being_run() -> None:
+    ids = keras.Input((7,), dtype="int32")
+    hidden = layers.Embedding(11, 6)(ids)
+    model = keras.Model(ids, [layers.Dense(4)(hidden), layers.Softmax(axis=1)(hidden)])
+    modules = [nn.Embedding(11, 6), nn.Linear(6, 4)]
+    verification = verified(model, modules, lambda parts, x: parts[1](parts[0](x)), to="tf")
+    assert verification.ok, str(verification)
+    assert len(verification.draws) == len(set(verification.draws)) == 2
+
+
 def test_an_output_of_constants_is_compared() -> None:
     x = keras.Input((6,))
     model = keras.Model(x, [layers.Dense(6)(x), ops.ones_like(x)])

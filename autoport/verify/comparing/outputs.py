@@ -82,6 +82,11 @@ class Returned:
         return self.gap.relative <= self.tolerance and not any(self.invalid)
 
 
+def all_agree(returned: Iterable[Returned]) -> bool:
+    """Whether a caller gets the same from both, of what both return."""
+    return all(each.agrees for each in returned if each.partner is not None)
+
+
 @dataclass(frozen=True)
 class Results:
     """What both models return in one run, in order.

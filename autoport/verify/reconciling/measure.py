@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from autoport.errors import VerificationError
 from autoport.facts.framework import Framework
-from autoport.verify.running.draws import first_draw
+from autoport.verify.running.draws import Draws
 from autoport.verify.running.promote import Computed
 from autoport.verify.running.readings import Readings
 from autoport.verify.running.replay import computing_in
@@ -50,7 +50,7 @@ class Judge:
 
     def __init__(self, before: State, seed: int = 0) -> None:
         self._before = before
-        self._draw = first_draw(before.analysis.graphs.tf, *before.readings, seed)
+        self._draw = Draws(before.analysis.graphs.tf, *before.readings, seed).first
         self._computed: list[Computed] = []
 
     def objection(self, state: State) -> str:

@@ -7,6 +7,7 @@ there are more: other numbers, padding at either end where the models know of pa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -56,64 +57,73 @@ class Draw:
         return self.valid is not None
 
 
-def first_draw(
-    graph: Graph, tf_reading: KerasReading, torch_reading: TorchReading, seed: int, inputs: Any = None
-) -> Draw:
-    """The first run's inputs: the user's, or random ones of the shapes that the models were traced on.
-
-    Floats are normally distributed. Integers that are looked up range over the whole table, but for the value that
-    means padding. Other integers and masks are those that the models were traced on, and so are all inputs if PyTorch
-    was given some of its own.
+class Draws:
+    """What both models are fed, draw by draw. They are asked once what they do with their inputs, and only if need be.
 
     Args:
         graph: the Keras model's.
         tf_reading: the Keras model.
         torch_reading: the PyTorch model.
         seed: of the random numbers.
-        inputs: the user's.
-
-    Raises:
-        InputError: the user's inputs do not fit, or PyTorch's cannot be derived from them.
+        inputs: the user's, for the first draw.
     """
-    examples = flat_inputs(tf_reading.inputs)
-    if inputs is not None:
-        arrays = conform(inputs, tf_reading.inputs, tf_reading.model)
-        if _has_own_inputs(torch_reading) and not all(map(np.array_equal, arrays, examples)):
-            raise InputError(
-                "the models were matched on torch_inputs= that are other numbers than the Keras inputs, so what the "
-                "PyTorch model takes cannot be derived from these: match the models on them"
-            )
-        return Draw(DrawKind.GIVEN, arrays)
-    if _has_own_inputs(torch_reading):
-        return Draw(DrawKind.FIRST, examples)
-    return Draw(DrawKind.FIRST, _domains(graph, tf_reading, torch_reading).draw(np.random.default_rng(seed)))
 
+    def __init__(
+        self, graph: Graph, tf_reading: KerasReading, torch_reading: TorchReading, seed: int = 0, inputs: Any = None
+    ) -> None:
+        self._graph, self._tf, self._torch = graph, tf_reading, torch_reading
+        self._seed, self._inputs = seed, inputs
 
-def more_draws(
-    graph: Graph, tf_reading: KerasReading, torch_reading: TorchReading, seed: int, *, thorough: bool
-) -> list[Draw]:
-    """The inputs of further runs; none where PyTorch was given inputs of its own.
+    @cached_property
+    def first(self) -> Draw:
+        """The first run's inputs: the user's, or random ones of the shapes that the models were traced on.
 
-    Args:
-        graph: the Keras model's.
-        tf_reading: the Keras model.
-        torch_reading: the PyTorch model.
-        seed: of the random numbers.
-        thorough: also draw what only floats show; otherwise only other integers, and padding, where a model knows it.
-    """
-    if _has_own_inputs(torch_reading):
-        return []
-    domains = _domains(graph, tf_reading, torch_reading)
-    looked_up = any(domain.indices is not None for domain in domains)
-    floats = any(domain.is_scaled for domain in domains)
-    padded = any(domain.has_padding for domain in domains)
-    kinds = {
-        DrawKind.AGAIN: looked_up or (thorough and floats),
-        DrawKind.PADDED_END: padded,
-        DrawKind.PADDED_START: padded,
-        DrawKind.WIDE: thorough and floats,
-    }
-    return [_further_draw(domains, kind, seed) for kind, wanted in kinds.items() if wanted]
+        Floats are normally distributed. Integers that are looked up range over the whole table, but for the value that
+        means padding. Other integers and masks are those that the models were traced on, and so are all inputs if
+        PyTorch was given some of its own.
+
+        Raises:
+            InputError: the user's inputs do not fit, or PyTorch's cannot be derived from them.
+        """
+        examples = flat_inputs(self._tf.inputs)
+        if self._inputs is not None:
+            arrays = conform(self._inputs, self._tf.inputs, self._tf.model)
+            if _has_own_inputs(self._torch) and not all(map(np.array_equal, arrays, examples)):
+                raise InputError(
+                    "the models were matched on torch_inputs= that are other numbers than the Keras inputs, so what "
+                    "the PyTorch model takes cannot be derived from these: match the models on them"
+                )
+            return Draw(DrawKind.GIVEN, arrays)
+        if _has_own_inputs(self._torch):
+            return Draw(DrawKind.FIRST, examples)
+        return Draw(DrawKind.FIRST, self._domains.draw(np.random.default_rng(self._seed)))
+
+    def further(self, *, thorough: bool) -> list[Draw]:
+        """The inputs of further runs; none where PyTorch was given inputs of its own.
+
+        Args:
+            thorough: also draw what only floats show; otherwise only other integers, and padding, where a model knows
+                it.
+        """
+        if _has_own_inputs(self._torch):
+            return []
+        looked_up = any(domain.indices is not None for domain in self._domains)
+        floats = any(domain.is_scaled for domain in self._domains)
+        padded = any(domain.has_padding for domain in self._domains)
+        kinds = {
+            DrawKind.AGAIN: looked_up or (thorough and floats),
+            DrawKind.PADDED_END: padded,
+            DrawKind.PADDED_START: padded,
+            DrawKind.WIDE: thorough and floats,
+        }
+        return [_further_draw(self._domains, kind, self._seed) for kind, wanted in kinds.items() if wanted]
+
+    @cached_property
+    def _domains(self) -> Domains:
+        tensors = zip(input_tensors(self._torch), self._torch.names, strict=True)
+        whole = {place for tensor, (place, _) in tensors if place is not None and not tensor.is_floating_point()}
+        sides = [keras_reads(self._tf), torch_reads(self._torch)]
+        return Domains(flat_inputs(self._tf.inputs), sides, whole, _tables(self._graph))
 
 
 def _further_draw(domains: Domains, kind: DrawKind, seed: int) -> Draw:
@@ -152,13 +162,6 @@ def _pad(domains: Domains, kind: DrawKind, arrays: list[Array]) -> Draw:
 def _has_own_inputs(reading: TorchReading) -> bool:
     """Whether a PyTorch model was given inputs that are none of the Keras inputs."""
     return any(place is None for place, _ in reading.names)
-
-
-def _domains(graph: Graph, tf_reading: KerasReading, torch_reading: TorchReading) -> Domains:
-    tensors = zip(input_tensors(torch_reading), torch_reading.names, strict=True)
-    whole = {place for tensor, (place, _) in tensors if place is not None and not tensor.is_floating_point()}
-    sides = [keras_reads(tf_reading), torch_reads(torch_reading)]
-    return Domains(flat_inputs(tf_reading.inputs), sides, whole, _tables(graph))
 
 
 def _tables(graph: Graph) -> dict[int, int]:
